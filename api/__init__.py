@@ -1,0 +1,1 @@
+"""HTTP and WebSocket: views out, commands in."""

@@ -1,0 +1,1 @@
+"""From devices to scans: every answer checked, every missed slot visible."""

@@ -1,0 +1,1 @@
+"""The application: settings, clock, desk, wiring, command line."""

@@ -1,0 +1,1 @@
+"""The language every other package speaks. Standard library only; no I/O, no clock."""

@@ -1,0 +1,87 @@
+"""Machines, the devices that speak for them, and what a responder must know of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from facility.text import NOTHING, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a responder needs at 3 a.m.; empty means not known, and is shown so."""
+
+    registration: str = ""
+    rescue_code: str = ""
+    contractor: str = ""  # party id
+    deputy: str = ""  # party id
+    intercom: str = ""
+    key_cabinet: str = ""
+    isolator: str = ""  # isolator or valve
+    camera: str = ""
+    responsible: str = ""  # who owns it: property, utility, contractor, developer under warranty
+    may_reset: tuple[str, ...] = ()  # roles
+    never: tuple[Text, ...] = ()  # first things not to do
+    next_inspection: date | None = None
+    next_maintenance: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """One machine of the site. `id` is ASCII and unique; `fed_by` names its sources in order."""
+
+    id: str
+    kind: str
+    name: Text
+    place: Text
+    building: str = ""
+    fed_by: tuple[str, ...] = ()
+    card: Card = Card()
+    parameters: Mapping[str, float] = field(default_factory=dict)  # rated_kva, floors…, for rules and simulators
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One wire: a TCP gateway with its units, or the site's MQTT broker."""
+
+    id: str
+    transport: str  # "modbus-tcp" | "mqtt"
+    host: str
+    port: int
+    timeout_ms: int = 1000
+    gap_ms: int = 0  # silence a gateway needs between two requests
+    username: str = ""
+    secret: str = ""  # name of the password in secrets.toml
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One thing that is read with one profile.
+
+    `points` is its layout: site point ids ("equipment/point") in the order of the profile's points that the
+    site uses; `channels` the profile's own names in the same order. A digital-input module speaks for several
+    machines: its channels point to each.
+    """
+
+    id: str
+    profile: str
+    line: str
+    interval_ms: int
+    channels: tuple[str, ...]
+    points: tuple[str, ...]
+    unit: int = 1  # Modbus unit id
+    topic: str = ""  # MQTT: what stands for {device} in the profile's topic
+    inverted: frozenset[int] = frozenset()  # positions whose 0/1 is wired the other way round
+    multipliers: Mapping[str, float] = field(default_factory=dict)  # ct, pt
+    name: Text = NOTHING
+
+
+def point_id(equipment: str, point: str) -> str:
+    """Return the site's id of a point."""
+    return f"{equipment}/{point}"
+
+
+def split_point(point: str) -> tuple[str, str]:
+    """Return equipment and canonical point of a site point id."""
+    equipment, _, name = point.rpartition("/")
+    return equipment, name

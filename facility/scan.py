@@ -1,0 +1,80 @@
+"""What one device said at one moment, and how far to believe it."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Quality(StrEnum):
+    """How far a value may be believed."""
+
+    GOOD = "good"
+    UNCERTAIN = "uncertain"
+    BAD = "bad"
+
+
+class Reason(IntEnum):
+    """Why a value has its quality; one byte per value. 0 good, 1-63 uncertain, 64-255 bad."""
+
+    GOOD = 0
+
+    UNKNOWN_TEXT = 1  # the gateway sent a word the profile does not know
+    CLOCK = 2  # the device's clock cannot be right
+    RETAINED = 3  # the broker's old copy, not a fresh word
+    LATE = 4  # older than what we already know
+
+    NOT_CONNECTED = 64
+    NO_ANSWER = 65
+    MALFORMED = 66  # an answer that does not fit its question
+    EXCEPTION = 67  # the device refused the read
+    BUSY = 68
+    NOT_GIVEN = 69  # the message left it out
+    SENTINEL = 70  # the maker's number for "not available"
+    OUT_OF_RANGE = 71  # physically impossible for this kind of point
+    NOT_A_NUMBER = 72
+    UNDECODABLE = 73
+    INVALID_STATE = 74  # double-point 00 or 11
+    DISABLED = 75
+    NEVER = 76  # nothing was heard since the start
+    SILENT = 77  # a publisher missed its interval
+
+
+FIRST_BAD = 64
+
+COMMUNICATION = frozenset({Reason.NOT_CONNECTED, Reason.NO_ANSWER, Reason.MALFORMED, Reason.SILENT})
+"""Reasons that mean: the device itself was not reached."""
+
+
+def quality(reason: int) -> Quality:
+    """Return the quality that a reason code stands for."""
+    if reason == Reason.GOOD:
+        return Quality.GOOD
+    return Quality.UNCERTAIN if reason < FIRST_BAD else Quality.BAD
+
+
+@dataclass(slots=True, eq=False)
+class Scan:
+    """One poll or one message.
+
+    `values` are floats in the order of the device's points (bool 0/1, enums as ints, NaN where nothing
+    was given); `reasons` holds one `Reason` per value. Times are UTC milliseconds: `at_ms` is the device's
+    own word where it has a clock, `received_ms` is ours. `seq` is the gateway's sequence number, or 0.
+    `texts` keeps, by position, words the profile could not map.
+    """
+
+    device: str
+    at_ms: int
+    received_ms: int
+    values: tuple[float, ...]
+    reasons: bytes
+    seq: int = 0
+    texts: dict[int, str] | None = None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the device itself was heard in this scan."""
+        return any(reason not in COMMUNICATION for reason in self.reasons)
+
+
+def missed(device: str, at_ms: int, points: int, why: Reason) -> Scan:
+    """Return the scan of a slot that brought nothing: every value NaN, bad, with the reason."""
+    return Scan(device, at_ms, at_ms, (float("nan"),) * points, bytes([why]) * points)

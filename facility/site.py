@@ -1,0 +1,55 @@
+"""A whole site as one immutable value: what the site folder and the library say, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from facility.duty import Roster
+from facility.equipment import Device, Equipment, Line
+from facility.person import Party, Person
+from facility.plan import Plan
+from facility.point import Kind, Point
+from facility.rule import Rule
+from facility.supply import Supply
+from facility.text import Text
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site; `hash` names this version of its files in the log book."""
+
+    id: str
+    name: Text
+    timezone: str
+    hash: str
+    contract: Mapping[str, int]  # promise name -> milliseconds
+    kinds: Mapping[str, Kind]
+    equipment: Mapping[str, Equipment]
+    lines: Mapping[str, Line]
+    devices: Mapping[str, Device]
+    rules: Mapping[str, Rule]
+    plans: Mapping[str, Plan]
+    people: Mapping[str, Person]
+    parties: Mapping[str, Party]
+    roster: Roster
+    supply: Supply
+    settings: Mapping[str, str] = field(default_factory=dict)  # base_url and the like, from site.toml
+
+    @cached_property
+    def device_of(self) -> Mapping[str, tuple[str, int]]:
+        """For each site point id, the device that speaks for it and the position in its scans."""
+        return {p: (d.id, i) for d in self.devices.values() for i, p in enumerate(d.points)}
+
+    def point(self, point: str) -> Point | None:
+        """Return the canonical definition of a site point id, or None."""
+        equipment, _, name = point.rpartition("/")
+        machine = self.equipment.get(equipment)
+        return self.kinds[machine.kind].points.get(name) if machine else None
+
+    def owner_name(self, id: str) -> Text:
+        """Return the name of a machine or, for communication alarms, of a device."""
+        if id in self.equipment:
+            return self.equipment[id].name
+        if id in self.devices:
+            return self.devices[id].name or Text(id, id)
+        return Text(id, id)

@@ -1,0 +1,1 @@
+"""Taking a building over: tests, campaigns, defects, evidence."""

@@ -1,0 +1,1 @@
+"""From alarms to people: incidents, plans, duty, escalation; and the pagers."""

@@ -1,0 +1,1 @@
+"""Stand-ins for a building, on the same wire."""

@@ -1,0 +1,1 @@
+"""Reads a site folder and the library into facility values; all errors at once."""

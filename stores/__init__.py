@@ -1,0 +1,1 @@
+"""Where scans and records are kept."""

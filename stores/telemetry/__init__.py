@@ -1,0 +1,1 @@
+"""Scans: the spool, and the stores behind it."""
