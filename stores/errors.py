@@ -1,0 +1,91 @@
+"""What a store says when it cannot keep its promise: what happened, what it means, what to do."""
+
+from pathlib import Path
+
+from facility.text import Text
+
+
+class StoreError(Exception):
+    """A store needs a person; `text` says so in both languages."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(f"{text.zh} {text.en}")
+        self.text = text
+
+
+class StoreFullError(StoreError):
+    """The disk is full and the reserve is used up; nothing of the refused transaction was written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            Text(
+                f"磁盘已满，无法写入 {path.name}。新的记录没有保存。请立即清理磁盘，系统会自动重试。",
+                f"The disk is full: {path.name} cannot be written, the new entries are not kept."
+                " Free space now; writing is tried again by itself.",
+            )
+        )
+        self.path = path
+
+
+class StoreNewerError(StoreError):
+    """The file was written by a newer version of this program."""
+
+    def __init__(self, path: Path, found: int, ours: int) -> None:
+        super().__init__(
+            Text(
+                f"{path.name} 由更新版本的程序写成（格式 {found}，本程序只认识到 {ours}）。"
+                "为避免损坏数据，拒绝打开。请安装更新的版本，或恢复升级前的备份。",
+                f"{path.name} was written by a newer version of this program (schema {found}, this one knows {ours})."
+                " It is not opened, so that nothing is damaged."
+                " Install the newer version, or restore the backup made before the upgrade.",
+            )
+        )
+        self.path = path
+        self.found = found
+        self.ours = ours
+
+
+class StoreInUseError(StoreError):
+    """Another instance holds the data folder; `pid` is its process, or 0 when it cannot be told."""
+
+    def __init__(self, folder: Path, pid: int, since: str) -> None:
+        super().__init__(
+            Text(
+                f"数据目录 {folder} 正由另一个实例使用（进程 {pid or '未知'}，启动于 {since or '未知'}）。"
+                "同一目录只能运行一个实例。请先停止它，或另选数据目录。",
+                f"The data folder {folder} is in use by another instance"
+                f" (process {pid or 'unknown'}, started {since or 'unknown'})."
+                " One folder serves one instance. Stop that one first, or choose another data folder.",
+            )
+        )
+        self.folder = folder
+        self.pid = pid
+
+
+class StoreFencedError(StoreError):
+    """A later opening of the same book has taken over; this one may not write any more."""
+
+    def __init__(self, path: Path, ours: int, theirs: int) -> None:
+        super().__init__(
+            Text(
+                f"{path.name} 已被另一个实例接管（第 {theirs} 次打开，本实例是第 {ours} 次）。"
+                "本实例停止写入。请确认只有一个实例在运行，然后重新启动。",
+                f"{path.name} was taken over by another instance (opening {theirs}, this one is {ours})."
+                " This instance no longer writes. Make sure that only one runs, then start again.",
+            )
+        )
+        self.path = path
+
+
+class StoreDamagedError(StoreError):
+    """The file cannot be read as what it should be."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            Text(
+                f"{path.name} 已损坏（{why}）。请重新启动：系统会保留坏文件并恢复最近的快照。",
+                f"{path.name} is damaged ({why}). Start again: the bad file is kept and the newest snapshot restored.",
+            )
+        )
+        self.path = path
+        self.why = why
