@@ -1,0 +1,236 @@
+"""What the web needs of the running station: its values, its truth, and one way to ask for a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from facility.commands import Command, Refused
+from facility.ports import Bucket, Clock, Message, Written
+from facility.records import Kind
+from facility.site import Site
+from facility.text import Text
+
+if TYPE_CHECKING:
+    from alarms.life import Alarm
+    from response.incident import Incident
+    from stores.accounts import Accounts
+    from stores.live import Live
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A standing word about the product itself, shown on every screen until it no longer holds.
+
+    `id` is ASCII and stable while it stands ("page-refused:sms"); `level` is info, warning or error.
+    """
+
+    id: str
+    level: str
+    text: Text
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is true after one commit; never changed afterwards, so every reader may keep it.
+
+    `alarms` holds the open ones by subject ("alarm:<owner>/<rule>"), `incidents` the open ones by id, `seq` is the
+    newest record they contain.
+    """
+
+    at_ms: int
+    seq: int
+    alarms: Mapping[str, Alarm]
+    incidents: Mapping[str, Incident]
+    notices: Sequence[Notice] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHealth:
+    """One supervised task: how long ago it last made progress, and how long it may take."""
+
+    name: str
+    age_ms: int
+    limit_ms: int
+
+
+class Status(StrEnum):
+    """How the service is: all well, running with something missing, or standing still."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Progress, not life. `reasons` says what is missing while the service still does its work (a line is down…)."""
+
+    at_ms: int
+    tasks: Sequence[TaskHealth]
+    spool_rows: int
+    spool_oldest_ms: int | None
+    book_seq: int
+    book_head: str
+    instance: str
+    reasons: Sequence[Text] = ()
+
+    @property
+    def status(self) -> Status:
+        """Failing when a task is over its limit, degraded when something is missing."""
+        if any(task.age_ms > task.limit_ms for task in self.tasks):
+            return Status.FAILING
+        return Status.DEGRADED if self.reasons else Status.OK
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneMessage:
+    """A page as a demo phone received it."""
+
+    at_ms: int
+    message: Message
+
+
+class LineState(Protocol):
+    """What is known of one wire (collectors.supervisor.LineStatus has these)."""
+
+    @property
+    def line(self) -> str:
+        """The line's id."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is up now."""
+
+    @property
+    def last_good_ms(self) -> int | None:
+        """When the last good answer came."""
+
+    @property
+    def reads(self) -> int:
+        """Polls and messages so far."""
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """Missed reads by reason."""
+
+    @property
+    def dead_letters(self) -> int:
+        """Payloads that could not be decoded."""
+
+
+class Book(Protocol):
+    """The log book as readers see it; every method may be called from a thread."""
+
+    def tail(self, after_seq: int, limit: int) -> Sequence[Written]:
+        """Return records after a number, oldest first."""
+
+    def find(
+        self,
+        subject: str | None = None,
+        about: str | None = None,
+        kinds: Iterable[Kind] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit: int = 100,
+        before_seq: int | None = None,
+    ) -> Sequence[Written]:
+        """Return matching records, newest first."""
+
+
+class History(Protocol):
+    """The past of one point; called from a thread."""
+
+    def history(self, point: str, from_ms: int, to_ms: int, buckets: int) -> list[Bucket]:
+        """Return min, mean and max per bucket, gaps as gaps."""
+
+
+class Settings(Protocol):
+    """How this instance is run."""
+
+    @property
+    def demo(self) -> bool:
+        """Whether this is the demo: demo phones exist, and demo users may be offered."""
+
+    @property
+    def host(self) -> str:
+        """The address it is bound to; demo log-ins are offered on loopback only."""
+
+    @property
+    def base_url(self) -> str:
+        """The origin under which browsers and phones reach it ("https://duty.example"), without a slash at the end."""
+
+    @property
+    def secret(self) -> bytes:
+        """The site secret behind phone tokens."""
+
+    @property
+    def site_folder(self) -> Path:
+        """Where the site's files are."""
+
+    @property
+    def demo_users(self) -> Sequence[str]:
+        """User ids offered as buttons in the demo; their password is "demo"."""
+
+
+class Station(Protocol):
+    """The running station: read its view at will, change it only by asking."""
+
+    @property
+    def site(self) -> Site:
+        """The site as adopted."""
+
+    @property
+    def clock(self) -> Clock:
+        """The one clock."""
+
+    @property
+    def live(self) -> Live:
+        """The newest value of every point."""
+
+    @property
+    def book(self) -> Book:
+        """The log book, for reading."""
+
+    @property
+    def telemetry(self) -> History:
+        """History."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Users and their sessions."""
+
+    @property
+    def settings(self) -> Settings:
+        """How this instance is run."""
+
+    async def ask(self, command: Command) -> Sequence[Written] | Refused:
+        """Carry out a command; the empty sequence means that its request id was already carried out."""
+
+    def view(self) -> View:
+        """Return what was published after the newest commit; cheap."""
+
+    def missing(self, incident: str) -> Sequence[Text]:
+        """Return what still forbids closing this open incident; empty when it may be closed."""
+
+    def generation(self, incident: str, person: str) -> int:
+        """Return which generation of a person's phone link counts; an older one is revoked."""
+
+    def health(self) -> Health:
+        """Return who made progress when."""
+
+    def lines(self) -> Sequence[LineState]:
+        """Return the state of every line."""
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return figures by name for /metrics; a name that ends in `_total` only rises."""
+
+    def phones(self) -> Sequence[PhoneMessage]:
+        """Return what the demo phones received, oldest first; empty outside the demo."""
+
+    def subscribe(self, told: Callable[[Sequence[Written]], Any]) -> Callable[[], None]:
+        """Call `told` in the loop after each commit, when `view` already shows it; return how to stop that."""
