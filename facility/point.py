@@ -59,6 +59,7 @@ class Kind:
 
     `conducts` names the state point that says a switch is closed; `selects` the enum point that says
     which of the `fed_by` sources an ATS stands on (1 = first). A kind with neither passes power through.
+    One that `supplies` is a source; its `conducts` point says whether it is live.
     """
 
     id: str
@@ -68,3 +69,4 @@ class Kind:
     conducts: str | None = None
     selects: str | None = None
     source: str = ""
+    supplies: bool = False

@@ -34,6 +34,9 @@ class Site:
     roster: Roster
     supply: Supply
     settings: Mapping[str, str] = field(default_factory=dict)  # base_url and the like, from site.toml
+    roles: Mapping[str, Text] = field(default_factory=dict)  # labels, as are the next two
+    certificates: Mapping[str, Text] = field(default_factory=dict)
+    promises: Mapping[str, Text] = field(default_factory=dict)
 
     @cached_property
     def device_of(self) -> Mapping[str, tuple[str, int]]:
