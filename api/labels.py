@@ -1,0 +1,180 @@
+"""The one table of Chinese and English words for the ASCII ids that the API speaks.
+
+Duty roles, certificates and promises are the site's own words: their labels come with the site.
+"""
+
+from collections.abc import Mapping
+
+from facility.records import Kind
+from facility.rule import AlarmClass, Priority
+from facility.scan import Quality, Reason
+from facility.text import Text
+
+ALARM_STATE: Mapping[str, Text] = {
+    "unacknowledged": Text("未确认", "unacknowledged"),
+    "acknowledged": Text("已确认", "acknowledged"),
+    "returned": Text("已恢复未确认", "returned, unacknowledged"),
+    "normal": Text("正常", "normal"),
+}
+
+PRIORITY: Mapping[str, Text] = {
+    str(int(Priority.LIFE)): Text("危及生命", "life"),
+    str(int(Priority.HIGH)): Text("紧急", "high"),
+    str(int(Priority.MEDIUM)): Text("一般", "medium"),
+    str(int(Priority.LOW)): Text("提示", "low"),
+}
+
+ALARM_CLASS: Mapping[str, Text] = {
+    AlarmClass.LIFE_SAFETY: Text("生命安全", "life safety"),
+    AlarmClass.EQUIPMENT: Text("设备", "equipment"),
+    AlarmClass.COMFORT: Text("舒适", "comfort"),
+    AlarmClass.COMMUNICATION: Text("通讯", "communication"),
+    AlarmClass.SYSTEM: Text("系统", "system"),
+}
+
+SYSTEM: Mapping[str, Text] = {
+    "lift": Text("电梯", "lifts"),
+    "hvac": Text("暖通空调", "HVAC"),
+    "power": Text("供配电", "power"),
+    "fire": Text("消防", "fire"),
+    "water": Text("给排水", "water"),
+    "system": Text("监控系统", "monitoring system"),
+}
+
+QUALITY: Mapping[str, Text] = {
+    Quality.GOOD: Text("可信", "good"),
+    Quality.UNCERTAIN: Text("存疑", "uncertain"),
+    Quality.BAD: Text("不可信", "bad"),
+}
+
+REASON: Mapping[str, Text] = {
+    reason.name.lower().replace("_", "-"): text
+    for reason, text in {
+        Reason.GOOD: Text("正常", "good"),
+        Reason.UNKNOWN_TEXT: Text("网关送来未知文字", "the gateway sent an unknown word"),
+        Reason.CLOCK: Text("设备时钟不对", "the device's clock is wrong"),
+        Reason.RETAINED: Text("代理保留的旧值", "the broker's retained old value"),
+        Reason.LATE: Text("迟到的旧数据", "late, older data"),
+        Reason.NOT_CONNECTED: Text("未连接", "not connected"),
+        Reason.NO_ANSWER: Text("无应答", "no answer"),
+        Reason.MALFORMED: Text("应答不合规约", "malformed answer"),
+        Reason.EXCEPTION: Text("设备拒绝读取", "the device refused the read"),
+        Reason.BUSY: Text("设备忙", "the device is busy"),
+        Reason.NOT_GIVEN: Text("报文未给出", "left out of the message"),
+        Reason.SENTINEL: Text("设备报“无此数据”", "the device says: not available"),
+        Reason.OUT_OF_RANGE: Text("超出物理可能", "physically impossible"),
+        Reason.NOT_A_NUMBER: Text("不是数", "not a number"),
+        Reason.UNDECODABLE: Text("无法解码", "cannot be decoded"),
+        Reason.INVALID_STATE: Text("双点位状态矛盾", "contradicting double-point state"),
+        Reason.DISABLED: Text("点位已停用", "point disabled"),
+        Reason.NEVER: Text("启动后从未收到", "nothing heard since the start"),
+        Reason.SILENT: Text("设备未按时上报", "the device missed its interval"),
+    }.items()
+}
+
+USER_ROLE: Mapping[str, Text] = {
+    "operator": Text("监控室值班员", "operator"),
+    "technician": Text("值班技工", "technician"),
+    "engineer": Text("承接查验工程师", "handover engineer"),
+    "manager": Text("经理 / 带班领导", "manager / leader on duty"),
+    "admin": Text("系统管理员", "administrator"),
+}
+
+STAGE: Mapping[str, Text] = {
+    "desk": Text("待值班员核实", "the operator is to verify"),
+    "confirmed": Text("已确认", "confirmed"),
+    "closed": Text("已关闭", "closed"),
+}
+
+STEP_STATE: Mapping[str, Text] = {
+    "open": Text("待办", "to do"),
+    "waiting": Text("等待前一步", "waits for another step"),
+    "done": Text("已完成", "done"),
+    "skipped": Text("已跳过", "left out"),
+}
+
+PAGE_STATE: Mapping[str, Text] = {
+    "requested": Text("待发出", "to be sent"),
+    "sent": Text("已发出", "sent"),
+    "refused": Text("通道拒绝", "refused by the channel"),
+    "acknowledged": Text("已接警", "accepted"),
+    "declined": Text("不能到场", "cannot come"),
+}
+
+CHANNEL: Mapping[str, Text] = {
+    "webhook": Text("接口", "webhook"),
+    "smtp": Text("邮件", "mail"),
+    "demo": Text("演示手机", "demo phone"),
+    "sms": Text("短信", "SMS"),
+    "voice": Text("语音电话", "voice call"),
+    "phone": Text("电话", "phone"),
+}
+
+RECORD: Mapping[str, Text] = {
+    Kind.SERVICE_STARTED: Text("服务启动", "service started"),
+    Kind.SERVICE_STOPPED: Text("服务停止", "service stopped"),
+    Kind.CONFIG_ADOPTED: Text("启用配置", "configuration adopted"),
+    Kind.STORE_RESTORED: Text("数据库已由快照恢复", "store restored from its snapshot"),
+    Kind.CLOCK_STEPPED: Text("系统时钟跳变", "the wall clock jumped"),
+    Kind.TASK_RESTARTED: Text("任务重新启动", "task restarted"),
+    Kind.ALARM_RAISED: Text("报警发生", "alarm raised"),
+    Kind.ALARM_CLEARED: Text("报警恢复", "alarm cleared"),
+    Kind.ALARM_ACKNOWLEDGED: Text("报警确认", "alarm acknowledged"),
+    Kind.INCIDENT_OPENED: Text("事件建立", "incident opened"),
+    Kind.INCIDENT_JOINED: Text("报警并入事件", "alarm joined"),
+    Kind.INCIDENT_CONFIRMED: Text("事件核实", "incident confirmed"),
+    Kind.BELL_ANSWERED: Text("警铃已应答", "bell answered"),
+    Kind.PLAN_STARTED: Text("启动预案", "plan started"),
+    Kind.STEP_DONE: Text("步骤完成", "step done"),
+    Kind.STEP_SKIPPED: Text("步骤跳过", "step left out"),
+    Kind.LEVEL_REACHED: Text("升级呼叫", "escalated"),
+    Kind.DUTY_UNFILLED: Text("岗位无人", "nobody on duty"),
+    Kind.PAGE_REQUESTED: Text("呼叫", "page requested"),
+    Kind.PAGE_SENT: Text("呼叫已发出", "page sent"),
+    Kind.PAGE_REFUSED: Text("呼叫被拒", "page refused"),
+    Kind.PAGE_ACKNOWLEDGED: Text("接警", "page accepted"),
+    Kind.PAGE_DECLINED: Text("不能到场", "cannot come"),
+    Kind.ACCEPTANCE_EXPIRED: Text("接警后逾期未到", "accepted, not there in time"),
+    Kind.RESPONDER_ARRIVED: Text("到场", "arrived"),
+    Kind.RESPONDER_FINISHED: Text("处理完毕", "finished"),
+    Kind.PROMISE_KEPT: Text("承诺兑现", "promise kept"),
+    Kind.PROMISE_BROKEN: Text("承诺超时", "promise broken"),
+    Kind.INCIDENT_NOTED: Text("备注", "note"),
+    Kind.INCIDENT_CLOSED: Text("事件关闭", "incident closed"),
+}
+
+TABLE: Mapping[str, Mapping[str, Text]] = {
+    "alarm_state": ALARM_STATE,
+    "priority": PRIORITY,
+    "class": ALARM_CLASS,
+    "system": SYSTEM,
+    "quality": QUALITY,
+    "reason": REASON,
+    "user_role": USER_ROLE,
+    "stage": STAGE,
+    "step_state": STEP_STATE,
+    "page_state": PAGE_STATE,
+    "channel": CHANNEL,
+    "record": RECORD,
+}
+"""All of them, by group; the console gets the whole table with the site."""
+
+NOT_A_SAFETY_FUNCTION = Text(
+    "非认证安全功能，不替代电梯对讲、消防主机和继电保护；法定报告由人完成。",
+    "Not a certified safety function; replaces neither lift intercom nor fire panel nor relay protection. "
+    "Legal reports are made by people.",
+)
+"""What this is not, in one line; it stands on login, phone page and prints."""
+
+
+def reason_id(reason: int) -> str:
+    """Return the ASCII id of a reason code; a number that is not known stays a number."""
+    try:
+        return Reason(reason).name.lower().replace("_", "-")
+    except ValueError:
+        return str(reason)
+
+
+def label(group: str, id: str) -> Text:
+    """Return the words for an id, or the id itself where the table has none (a site's own role, say)."""
+    return TABLE[group].get(id) or Text(id, id)

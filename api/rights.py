@@ -1,0 +1,97 @@
+"""Who may do what: five roles, default deny, the table of the security design as data.
+
+What is not in the table is not allowed. A reach of OWN means, for a technician: incidents that paged, or were taken
+by, the person behind the account, and machines of that person's trade.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from facility.point import System
+from facility.site import Site
+
+
+class Role(StrEnum):
+    """A user's role; exactly one each, so that the administrator cannot operate and the operator cannot administer."""
+
+    OPERATOR = "operator"
+    TECHNICIAN = "technician"
+    ENGINEER = "engineer"
+    MANAGER = "manager"
+    ADMIN = "admin"
+
+
+class Right(StrEnum):
+    """One thing that can be done."""
+
+    SEE_SITE = "site.see"
+    SEE_HEALTH = "health.see"
+    SEE_LIVE = "live.see"
+    SEE_INCIDENTS = "incidents.see"
+    SEE_SHIFTS = "shifts.see"
+    SEE_CONTACTS = "contacts.see"
+    SEE_AUDIT = "audit.see"
+    ACKNOWLEDGE = "alarms.acknowledge"
+    START_PLAN = "incidents.start"
+    COMMENT = "incidents.comment"
+    RESPOND = "incidents.respond"  # accept, decline, arrive, tick, finish
+    LEAD = "incidents.lead"  # answer the bell, leave a step out, record what another said by voice
+    CLOSE = "incidents.close"
+
+
+class Reach(StrEnum):
+    """How far a right goes."""
+
+    SITE = "site"
+    OWN = "own"  # own incidents, own trade's machines, own records
+    ACCEPTANCE = "acceptance"  # machines under acceptance; the whole site until campaigns say which these are
+    RESULT = "result"  # once a responder has given a result
+
+
+_O, _T, _E, _M, _A = Role.OPERATOR, Role.TECHNICIAN, Role.ENGINEER, Role.MANAGER, Role.ADMIN
+
+TABLE: Mapping[Right, Mapping[Role, Reach]] = {
+    Right.SEE_SITE: {_O: Reach.SITE, _T: Reach.SITE, _E: Reach.SITE, _M: Reach.SITE, _A: Reach.SITE},
+    Right.SEE_HEALTH: {_O: Reach.SITE, _T: Reach.SITE, _E: Reach.SITE, _M: Reach.SITE, _A: Reach.SITE},
+    Right.SEE_LIVE: {_O: Reach.SITE, _T: Reach.OWN, _E: Reach.ACCEPTANCE, _M: Reach.SITE},
+    Right.SEE_INCIDENTS: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
+    Right.SEE_SHIFTS: {_O: Reach.SITE, _T: Reach.SITE, _M: Reach.SITE},
+    Right.SEE_CONTACTS: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
+    Right.SEE_AUDIT: {_O: Reach.OWN, _T: Reach.OWN, _E: Reach.OWN, _M: Reach.SITE, _A: Reach.SITE},
+    Right.ACKNOWLEDGE: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
+    Right.START_PLAN: {_O: Reach.SITE, _M: Reach.SITE},
+    Right.COMMENT: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
+    Right.RESPOND: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
+    Right.LEAD: {_O: Reach.SITE, _M: Reach.SITE},
+    Right.CLOSE: {_O: Reach.RESULT, _M: Reach.SITE},
+}
+
+TRADES: Mapping[str, frozenset[System]] = {
+    "electrician": frozenset({System.POWER}),
+    "lift-technician": frozenset({System.LIFT}),
+    "hvac-technician": frozenset({System.HVAC}),
+    "plumber": frozenset({System.WATER}),
+    "guard": frozenset({System.FIRE}),
+    "engineering-supervisor": frozenset({System.LIFT, System.HVAC, System.POWER, System.FIRE, System.WATER}),
+}
+"""Which systems are a duty role's own trade."""
+
+
+def reach(role: str, right: Right) -> Reach | None:
+    """Return how far a role may go with a right; None is no."""
+    try:
+        return TABLE.get(right, {}).get(Role(role))
+    except ValueError:
+        return None
+
+
+def rights_of(role: str) -> dict[str, str]:
+    """Return every right of a role with its reach, for the screens that show only what may be done."""
+    return {right.value: how.value for right in Right if (how := reach(role, right))}
+
+
+def own_machines(site: Site, person: str) -> frozenset[str]:
+    """Return the machines of a person's trade; none for somebody the site does not know."""
+    known = site.people.get(person)
+    systems = frozenset[System]().union(*(TRADES.get(r, frozenset()) for r in (known.roles if known else ())))
+    return frozenset(e.id for e in site.equipment.values() if site.kinds[e.kind].system in systems)

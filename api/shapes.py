@@ -1,0 +1,458 @@
+"""The JSON of the API. Times are UTC milliseconds, texts come in both languages, a number that is none is null."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Shape(BaseModel):
+    """One JSON object that leaves; its field names are the contract with the console."""
+
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True, ser_json_inf_nan="null")
+
+
+class Words(Shape):
+    """A sentence in both languages."""
+
+    zh: str
+    en: str
+
+
+class CodeShape(Shape):
+    """One value of an enum or state point."""
+
+    value: int
+    id: str
+    name: Words
+
+
+class PointShape(Shape):
+    """A point of a machine: what it means, not its value."""
+
+    id: str
+    name: str
+    text: Words
+    unit: str
+    type: str
+    decimals: int
+    codes: list[CodeShape]
+
+
+class CardShape(Shape):
+    """What a responder needs; an empty string means not known."""
+
+    registration: str
+    rescue_code: str
+    contractor: str
+    contractor_name: Words
+    contractor_phone: str
+    deputy: str
+    deputy_name: Words
+    deputy_phone: str
+    intercom: str
+    key_cabinet: str
+    isolator: str
+    camera: str
+    responsible: str
+    may_reset: list[str]
+    next_inspection: str
+    next_maintenance: str
+
+
+class EquipmentShape(Shape):
+    """One machine."""
+
+    id: str
+    kind: str
+    kind_name: Words
+    system: str
+    name: Words
+    place: Words
+    building: str
+    fed_by: list[str]
+    points: list[PointShape]
+
+
+class PlanShape(Shape):
+    """A plan that can be started by hand."""
+
+    id: str
+    name: Words
+    kinds: list[str]
+    priority: int
+
+
+class RuleShape(Shape):
+    """Why an alarm sounds and what to do first."""
+
+    name: Words
+    cause: Words
+    consequence: Words
+    first_action: Words
+    respond_ms: int
+    priority: int
+    class_: str = Field(serialization_alias="class")
+    plan: str
+
+
+class PersonName(Shape):
+    """Somebody who can be on duty."""
+
+    id: str
+    name: str
+    roles: list[str]
+
+
+class DemoShape(Shape):
+    """What the demo offers; absent outside it."""
+
+    users: list[str]
+    password: str
+
+
+class SiteShape(Shape):
+    """The site as adopted."""
+
+    id: str
+    name: Words
+    timezone: str
+    hash: str
+    contract: dict[str, int]
+    systems: dict[str, Words]
+    equipment: list[EquipmentShape]
+    plans: list[PlanShape]
+    rules: dict[str, RuleShape]
+    people: list[PersonName]
+    parties: list[PersonName]
+    roles: dict[str, Words]
+    labels: dict[str, dict[str, Words]]
+    statement: Words
+    demo: bool
+
+
+class WelcomeShape(Shape):
+    """What the log-in page may show to anybody."""
+
+    name: Words
+    statement: Words
+    demo: DemoShape | None
+
+
+class AlarmShape(Shape):
+    """One open alarm. The order is that of the record: what, where, how urgent, in which state."""
+
+    subject: str
+    owner: str
+    rule: str
+    name: Words
+    owner_name: Words
+    place: Words
+    priority: int
+    class_: str = Field(serialization_alias="class")
+    state: str
+    active: bool
+    acknowledged: bool
+    raised_ms: int
+    cleared_ms: int | None
+    acknowledged_by: str
+    acknowledged_ms: int | None
+    value: float | None
+    unit: str
+    count: int
+    incident: str | None
+
+
+class StepShape(Shape):
+    """One step of a running plan."""
+
+    id: str
+    text: Words
+    role: str
+    role_name: Words
+    due_ms: int | None
+    state: str
+    by: str
+    at_ms: int | None
+    mandatory: bool
+    persons: int
+    note: str
+    proof: bool
+
+
+class PageShape(Shape):
+    """One attempt to reach one person."""
+
+    key: str
+    person: str
+    name: str
+    role: str
+    channel: str
+    level: int
+    round: int
+    state: str
+    at_ms: int | None
+    said: str
+
+
+class ResponderShape(Shape):
+    """One person's way through the incident."""
+
+    id: str
+    name: str
+    role: str
+    accepted_ms: int | None
+    arrived_ms: int | None
+    finished_ms: int | None
+    declined_ms: int | None
+
+
+class PromiseShape(Shape):
+    """A response time."""
+
+    id: str
+    name: Words
+    by_ms: int
+    kept_ms: int | None
+    broken_ms: int | None
+
+
+class RecordShape(Shape):
+    """One line of the log book."""
+
+    seq: int
+    at_ms: int
+    kind: str
+    subject: str
+    actor: str
+    about: list[str]
+    data: dict[str, Any]
+    hash: str
+
+
+class IncidentSummary(Shape):
+    """An incident in a list."""
+
+    id: str
+    plan: str
+    plan_name: Words
+    priority: int
+    stage: str
+    equipment: str
+    equipment_name: Words
+    place: Words
+    opened_ms: int
+    closed_ms: int | None
+    alarms: list[str]
+    level: int
+    round: int
+    accepted: int
+    arrived: int
+    promises: list[PromiseShape]
+
+
+class IncidentShape(IncidentSummary):
+    """An incident with everything that is known of it; `missing` says what still forbids closing it."""
+
+    plan_version: str
+    card: CardShape
+    steps: list[StepShape]
+    pages: list[PageShape]
+    people: list[ResponderShape]
+    never: list[Words]
+    missing: list[Words]
+    records: list[RecordShape]
+
+
+class ValueShape(Shape):
+    """The newest word about one point; the last good value stays beside a bad one."""
+
+    id: str
+    value: float | None
+    quality: str
+    reason: str
+    at_ms: int | None
+    changed_ms: int | None
+    last_good: float | None
+    last_good_ms: int | None
+    text: str
+
+
+class BucketShape(Shape):
+    """One span of history; `count` 0 is a gap."""
+
+    from_ms: int
+    count: int
+    bad: int
+    low: float | None
+    mean: float | None
+    high: float | None
+
+
+class HistoryShape(Shape):
+    """The past of one point."""
+
+    point: str
+    from_ms: int
+    to_ms: int
+    buckets: list[BucketShape]
+
+
+class OnDuty(Shape):
+    """Who covers one role, now and at its next change."""
+
+    role: str
+    role_name: Words
+    minimum: int
+    now: list[PersonName]
+    next: list[PersonName]
+    changes_ms: int | None
+
+
+class HoleShape(Shape):
+    """A span in which a role has too few people."""
+
+    role: str
+    from_ms: int
+    to_ms: int
+    have: int
+    need: int
+    why: str
+
+
+class ExpiringShape(Shape):
+    """A certificate that ends soon, or has ended."""
+
+    person: str
+    name: str
+    certificate: str
+    certificate_name: Words
+    until: str
+
+
+class ShiftsShape(Shape):
+    """The roster as it works out at a moment."""
+
+    at_ms: int
+    duty: list[OnDuty]
+    holes: list[HoleShape]
+    expiring: list[ExpiringShape]
+
+
+class CertificateShape(Shape):
+    """A licence."""
+
+    kind: str
+    name: Words
+    until: str
+
+
+class PersonShape(PersonName):
+    """A person with what the monitoring room needs to call; empty where the reader may not see it."""
+
+    phone: str
+    certificates: list[CertificateShape]
+    standby: bool
+
+
+class PartyShape(Shape):
+    """A contractor or utility with a 24 h number."""
+
+    id: str
+    name: Words
+    roles: list[str]
+    phone: str
+    deputy: str
+
+
+class PeopleShape(Shape):
+    """Everybody who can be called."""
+
+    people: list[PersonShape]
+    parties: list[PartyShape]
+
+
+class NoticeShape(Shape):
+    """A standing word about the product itself."""
+
+    id: str
+    level: str
+    text: Words
+    since_ms: int
+
+
+class TaskShape(Shape):
+    """A supervised task's progress."""
+
+    name: str
+    age_ms: int
+    limit_ms: int
+
+
+class SpoolShape(Shape):
+    """What waits to be archived."""
+
+    rows: int
+    oldest_ms: int | None
+
+
+class HeadShape(Shape):
+    """The end of the log book's chain."""
+
+    seq: int
+    head: str
+
+
+class LineShape(Shape):
+    """One wire to the field."""
+
+    id: str
+    connected: bool
+    last_good_ms: int | None
+    reads: int
+    failures: dict[str, int]
+    dead_letters: int
+
+
+class HealthShape(Shape):
+    """How the service is."""
+
+    status: str
+    at_ms: int
+    tasks: list[TaskShape]
+    spool: SpoolShape
+    book: HeadShape
+    lines: list[LineShape]
+    reasons: list[Words]
+    instance: str
+
+
+class MeShape(Shape):
+    """Who is logged in and what they may do."""
+
+    id: str
+    name: str
+    role: str
+    role_name: Words
+    person: str
+    rights: dict[str, str]
+
+
+class DoneShape(Shape):
+    """What a command wrote; `repeated` when the same request had been carried out before."""
+
+    records: list[RecordShape]
+    repeated: bool
+
+
+class MessageShape(Shape):
+    """A page as a demo phone received it."""
+
+    key: str
+    at_ms: int
+    person: str
+    name: str
+    incident: str
+    title: str
+    text: str
+    link: str
+    priority: int
