@@ -1,0 +1,1 @@
+"""What it costs. Prints CPU seconds and ratios; never run as tests."""

@@ -1,0 +1,268 @@
+"""The command line. Exit codes: 0 fine, 1 findings or trouble, 2 usage."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dutyroom import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+app = typer.Typer(
+    name="dutyroom",
+    help="值班室 Dutyroom: telemetry, alarms, emergency plans, paging, proof. "
+    "Not a certified safety function; replaces neither lift intercom nor fire panel nor relay protection.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+user_app = typer.Typer(help="People who may log in.", no_args_is_help=True)
+app.add_typer(user_app, name="user")
+
+SiteArgument = Annotated[
+    Path, typer.Argument(help="The site folder (site.toml, equipment.toml, people.toml, roster.toml).")
+]
+DataOption = Annotated[Path, typer.Option("--data", help="Where readings and records are kept.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    _own_names()
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        print(f"dutyroom {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    site: SiteArgument,
+    data: DataOption = Path(".data/site"),
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond loopback --behind-proxy is needed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of console and API; 0 takes a free one.")] = 8080,
+    base_url: Annotated[str, typer.Option(help="How browsers and phones reach it, e.g. https://duty.example.")] = "",
+    behind_proxy: Annotated[bool, typer.Option("--behind-proxy", help="A TLS proxy stands in front.")] = False,
+    demo: Annotated[bool, typer.Option("--demo-mode", hidden=True)] = False,
+    json_log: Annotated[bool, typer.Option("--json-log", help="Log as JSON lines.")] = False,
+) -> None:
+    """Watch a site: collect, decide, page, and serve console and API."""
+    from dutyroom.settings import Settings
+
+    _log(json_lines=json_log)
+    with _plainly():
+        from dutyroom import station
+
+        users = ("operator", "zhaolei", "engineer", "manager") if demo else ()
+        settings = Settings(
+            site_folder=site, data=data, host=host, port=port, base_url=base_url, behind_proxy=behind_proxy,
+            demo=demo, demo_users=users,
+        )  # fmt: skip
+        station.serve(settings, lambda bound: print(f"dutyroom: http://{host}:{bound}/", flush=True))
+
+
+@app.command()
+def demo(
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Play the people too, and end when the incident is closed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per record of the chain.")] = False,
+    data: DataOption = Path(".data/demo"),
+    port: Annotated[int, typer.Option(help="Port of the console; the next free one is taken when it is busy.")] = 8080,
+    speed: Annotated[float, typer.Option(help="How much faster than life the staged faults develop.")] = 1.0,
+) -> None:
+    """Run a whole building with simulators: an entrapment begins after 20 s."""
+    _log(json_lines=False, quiet=True)
+    with _plainly():
+        from dutyroom import demo as show
+
+        raise typer.Exit(show.run(data=data, port=port, auto=auto, as_json=as_json, speed=speed))
+
+
+@app.command()
+def check(
+    site: SiteArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+) -> None:
+    """Check a site folder: every error with file and place, in both languages."""
+    from dutyroom.clock import SystemClock
+    from sitefolder import SiteError, load
+
+    summary = ""
+    try:
+        loaded = load(site, now_ms=SystemClock().now())
+        findings = loaded.findings
+        s = loaded.site
+        summary = (
+            f"{s.name.zh} ({s.id}): {len(s.equipment)} equipment, {len(s.devices)} devices, "
+            f"{sum(len(d.points) for d in s.devices.values())} points, {len(s.rules)} rules, {len(s.plans)} plans, "
+            f"{len(s.people)} people, {len(s.parties)} parties"
+        )
+    except SiteError as error:
+        findings = error.findings
+    errors = [f for f in findings if f.level == "error"]
+    if as_json:
+        rows = [
+            {"level": f.level, "file": str(f.file), "line": f.line, "place": f.place, "zh": f.text.zh, "en": f.text.en}
+            for f in findings
+        ]
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
+    else:
+        for f in findings:
+            where = f"{f.file}:{f.line}" if f.line else str(f.file)
+            print(f"{f.level}: {where}: {f.place}: {f.text.zh} {f.text.en}")
+        print(summary or f"{len(errors)} error(s); nothing was adopted")
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command()
+def verify(
+    data: Annotated[Path, typer.Argument(help="The data folder of a site, or a log book file.")],
+) -> None:
+    """Check the hash chain of a log book: nothing was changed, nothing was taken out."""
+    from stores.logbook import LogBook
+
+    path = data / "logbook.db" if data.is_dir() else data
+    if not path.exists():
+        _fail(f"找不到值班记录 {path}。There is no log book at {path}.", 2)
+    with _plainly():
+        book = LogBook.reader(path)
+        verdict = book.verify()
+        book.close()
+    print(verdict.text.zh)
+    print(verdict.text.en)
+    raise typer.Exit(0 if verdict.ok else 1)
+
+
+@app.command()
+def schema(
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write one file per schema; printed when left out.")
+    ] = None,
+) -> None:
+    """Write the JSON Schemas of the site's files."""
+    from sitefolder import schema as schemas
+
+    for name, body in schemas().items():
+        text = json.dumps(body, ensure_ascii=False, indent=1)
+        if out is None:
+            print(f"# {name}\n{text}")
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / f"{name}.schema.json").write_text(text + "\n", encoding="utf-8")
+
+
+@user_app.command("add")
+def user_add(
+    id: Annotated[str, typer.Argument(help="Log-in name, ASCII.")],
+    name: Annotated[str, typer.Argument(help="The person's name as shown.")],
+    role: Annotated[str, typer.Argument(help="operator, technician, engineer, manager or admin.")],
+    person: Annotated[str, typer.Option(help="Id in people.toml, for technicians.")] = "",
+    data: DataOption = Path(".data/site"),
+) -> None:
+    """Add somebody who may log in; the password is asked for, or taken from standard input."""
+    from stores.accounts import Accounts
+
+    typed = (
+        typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        if sys.stdin.isatty()
+        else sys.stdin.readline()
+    )
+    data.mkdir(parents=True, exist_ok=True)
+    with _plainly():
+        accounts = Accounts(data / "accounts.db")
+        accounts.user_add(id, name, role, typed.rstrip("\n"), person=person)
+        accounts.close()
+    print(f"{id} ({role})")
+
+
+@contextmanager
+def _plainly() -> "Iterator[None]":
+    """Turn what a person must act on into one clear sentence and an exit code."""
+    from dutyroom.settings import SettingsError
+    from sitefolder import SiteError
+    from stores.errors import StoreError
+
+    try:
+        yield
+    except SiteError as error:
+        for f in error.findings:
+            if f.level == "error":
+                where = f"{f.file}:{f.line}" if f.line else str(f.file)
+                print(f"error: {where}: {f.place}: {f.text.zh} {f.text.en}", file=sys.stderr)
+        _fail("站点文件有误，服务没有启动。The site folder has errors; the service was not started.")
+    except (SettingsError, StoreError) as error:
+        _fail(str(error))
+    except PermissionError as error:
+        _fail(f"没有权限：{error.filename}。No permission for {error.filename}; change its owner or mode.")
+    except FileNotFoundError as error:
+        _fail(f"找不到文件：{error.filename}。There is no {error.filename}; check the path.")
+    except OSError as error:
+        _fail(f"系统拒绝：{error.strerror or error}。The system refused: {error}.")
+
+
+def _fail(sentence: str, code: int = 1) -> None:
+    print(f"dutyroom: {sentence}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _log(*, json_lines: bool, quiet: bool = False) -> None:
+    import structlog
+
+    renderer: Callable[..., object] = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if json_lines
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info if json_lines else (lambda _l, _m, e: e),
+            renderer,  # type: ignore[list-item] # both renderers are processors
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _own_names() -> None:
+    """Refuse to run when another distribution ships a package of one of our names."""
+    from importlib.util import find_spec
+
+    ours = Path(__file__).resolve().parent.parent
+    for name in (
+        "facility",
+        "sitefolder",
+        "collectors",
+        "alarms",
+        "response",
+        "handover",
+        "stores",
+        "api",
+        "simulators",
+    ):
+        spec = find_spec(name)
+        place = Path(spec.origin).resolve().parent if spec and spec.origin else None
+        if place != ours / name:
+            print(
+                f"dutyroom: 包名冲突：{name} 来自 {place}，应为 {ours / name}。"
+                f"Another package named {name} ({place}) stands before ours; use a clean environment.",
+                file=sys.stderr,
+            )
+            os._exit(2)

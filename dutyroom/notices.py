@@ -1,0 +1,102 @@
+"""Standing words about the product itself, for the line on every screen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from api.station import Notice
+from facility.site import Site
+from facility.text import Text
+from response import duty
+from response.incident import Incident
+
+DAY_MS = 86_400_000
+HOLES_AHEAD_MS = 8 * DAY_MS
+CERTIFICATES_AHEAD_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """What the station knows to be wrong with itself."""
+
+    disk_used: float
+    spool_failures: int
+    book_failures: int
+    scans_lost: int
+    lines_down: Sequence[str]
+
+
+def standing(site: Site, now: int) -> list[Notice]:
+    """Return what the roster and the certificates will be short of; slow enough to be computed once a minute."""
+    out = [
+        Notice(
+            f"hole:{hole.role}:{hole.from_ms}",
+            "warning",
+            Text(f"排班缺口：{hole.text.zh}", f"Roster hole: {hole.text.en}"),
+            hole.from_ms,
+        )
+        for hole in duty.holes(site, now, now + HOLES_AHEAD_MS)
+    ]
+    out += [
+        Notice(f"certificate:{e.person}:{e.certificate}", "warning", e.text, now)
+        for e in duty.expiring(site, now, CERTIFICATES_AHEAD_DAYS)
+    ]
+    return out
+
+
+def passing(incidents: Mapping[str, Incident], troubles: Troubles, now: int) -> list[Notice]:
+    """Return what is wrong at this moment: pages refused, stores that do not take, lines that are down."""
+    refused = [p for i in incidents.values() for p in i.pages.values() if p.state == "refused"]
+    out = [
+        Notice(
+            f"page-refused:{page.key}",
+            "error",
+            Text(
+                f"呼叫未送达：{page.person} · {page.channel} · {page.said}（自动重试）",
+                f"Page not delivered: {page.person} by {page.channel}: {page.said} (tried again by itself)",
+            ),
+            page.at_ms,
+        )
+        for page in refused
+    ]
+    if troubles.book_failures:
+        out.append(
+            Notice(
+                "book",
+                "error",
+                Text(
+                    "值班记录写入失败，正在重试；请检查磁盘。",
+                    "The log book refused a write; it is tried again. Check the disk.",
+                ),
+                now,
+            )
+        )
+    if troubles.spool_failures or troubles.scans_lost:
+        out.append(
+            Notice(
+                "spool",
+                "error",
+                Text(
+                    f"数据暂存失败，读数留在内存（已丢 {troubles.scans_lost} 次）；请清理磁盘。",
+                    f"The spool cannot write; readings wait in memory ({troubles.scans_lost} scans lost)."
+                    " Free disk space.",
+                ),
+                now,
+            )
+        )
+    if troubles.disk_used >= 90:  # noqa: PLR2004 - per cent, the rule host-disk-low says the same
+        out.append(
+            Notice(
+                "disk",
+                "error",
+                Text(
+                    f"磁盘已用 {troubles.disk_used:.0f} %，请清理。",
+                    f"Disk {troubles.disk_used:.0f} % full; free some.",
+                ),
+                now,
+            )
+        )
+    out += [
+        Notice(f"line:{line}", "warning", Text(f"通讯线路中断：{line}", f"Line down: {line}"), now)
+        for line in troubles.lines_down
+    ]
+    return out

@@ -1,0 +1,66 @@
+"""How this instance is run: from the command line, or from the environment as DUTYROOM_<NAME>."""
+
+import secrets
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from facility.text import Text
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class SettingsError(Exception):
+    """The service cannot be run like this; `text` says why and what to do."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(f"{text.zh} {text.en}")
+        self.text = text
+
+
+class Settings(BaseSettings):
+    """One instance of the service."""
+
+    model_config = SettingsConfigDict(env_prefix="DUTYROOM_", extra="forbid", frozen=True)
+
+    site_folder: Path
+    data: Path = Path(".data/site")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    base_url: str = ""
+    behind_proxy: bool = False
+    """Somebody in front of us does TLS: only then may we be bound to more than loopback."""
+    demo: bool = False
+    demo_users: tuple[str, ...] = ()
+    secret: bytes = b""
+    smtp_host: str = ""
+    smtp_port: int = 25
+    smtp_from: str = ""
+    smtp_user: str = ""
+    smtp_starttls: bool = True
+    raw_days: int = Field(default=90, ge=1)
+    rollup_days: int = Field(default=1100, ge=1)
+
+    def checked(self) -> "Settings":
+        """Return these settings with what is derived filled in; raise SettingsError for what must not be."""
+        if self.host not in LOOPBACK and not self.behind_proxy:
+            raise SettingsError(
+                Text(
+                    f"拒绝监听 {self.host}：对外监听需要前置 TLS 代理。请设置 --behind-proxy，或监听 127.0.0.1。",
+                    f"Refusing to listen on {self.host}: beyond loopback a TLS proxy must stand in front."
+                    " Set --behind-proxy, or listen on 127.0.0.1.",
+                )
+            )
+        base = self.base_url or f"http://{self.host}:{self.port}"
+        return self.model_copy(update={"base_url": base.rstrip("/"), "secret": self.secret or _site_secret(self.data)})
+
+
+def _site_secret(data: Path) -> bytes:
+    """Return the secret behind phone links; made once, kept beside the data, readable by us alone."""
+    path = data / "secret"
+    if not path.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(32))
+    return path.read_bytes()

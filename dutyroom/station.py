@@ -1,0 +1,379 @@
+"""The composition root: builds the station, starts it, and stops it in order. Boring and straight on purpose."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from api.station import Health, Notice, PhoneMessage, TaskHealth, View
+from dutyroom import __version__, notices, selfwatch
+from dutyroom.clock import SystemClock
+from dutyroom.desk import Addressee, Desk
+from dutyroom.settings import Settings, SettingsError
+from dutyroom.supervisor import LoopWatch, Supervisor
+from facility import records
+from facility.commands import Command, Refused
+from facility.ports import Pager, Written
+from facility.records import Kind, Record
+from facility.text import Text
+from response import token
+from response.pagers import demo as demo_pager
+from response.pagers import smtp, webhook
+from sitefolder import Loaded, load
+from stores.accounts import Accounts
+from stores.live import Live
+from stores.lock import InstanceLock
+from stores.opening import open_book
+from stores.reserve import disk_state
+from stores.telemetry.archive import Archive
+from stores.telemetry.spool import Spool
+
+if TYPE_CHECKING:
+    from collectors.supervisor import Collectors, LineStatus
+
+log = structlog.get_logger(__name__)
+
+COMPACT_MS = 2_000
+RETAIN_MS = 3_600_000
+SNAPSHOT_MS = 3_600_000
+DRAIN_S = 3
+
+
+class Station:
+    """Implements api.station.Station over the desk, the stores and the collectors."""
+
+    def __init__(self, loaded: Loaded, settings: Settings) -> None:
+        """Open the stores and rebuild the state; nothing is connected yet."""
+        self.settings = settings
+        self.site = selfwatch.with_host(loaded.site)
+        self._profiles, self._secrets = loaded.profiles, loaded.secrets
+        data = settings.data
+        data.mkdir(parents=True, exist_ok=True)
+        self.lock = InstanceLock(data)
+        self.lock.acquire()
+        self.clock = SystemClock()
+        self.book, self._report = open_book(
+            data / "logbook.db", data / "snapshots", self.clock.now(), site=self.site.id
+        )
+        self.clock = SystemClock(not_before=_newest(self.book))
+        self.spool = Spool(data / "spool.db", self.clock)
+        for device in self.site.devices.values():
+            self.spool.layout(device.id, device.points, device.profile)
+        self.live = Live(self.spool.layouts())
+        self.telemetry = Archive(data / "archive", self.spool)
+        self.accounts = Accounts(data / "accounts.db")
+        self.supervisor = Supervisor(self._task_restarted)
+        self.desk = Desk(
+            self.site, self.clock, self.book, self.spool, self.live, self._pagers(), self._addressee, __version__
+        )
+        self.desk.restore(self.book.open_records())
+        self._collectors: Collectors | None = None
+        self._standing: list[Notice] = []
+        self._standing_at = 0
+        self._stopping = asyncio.Event()
+
+    # -- what the API reads -------------------------------------------------------------------------------
+
+    async def ask(self, command: Command) -> Sequence[Written] | Refused:
+        """Carry out a command."""
+        return await self.desk.ask(command)
+
+    def view(self) -> View:
+        """Return the committed state with the notices of the moment."""
+        now, standing = self.clock.now(), self.desk.standing
+        return View(now, standing.seq, standing.alarms, standing.incidents, self.notices())
+
+    def notices(self) -> list[Notice]:
+        """Return what every screen must say about the product itself."""
+        now = self.clock.now()
+        if now - self._standing_at > 60_000:  # noqa: PLR2004 - a roster does not change by the second
+            self._standing, self._standing_at = notices.standing(self.site, now), now
+        return self._standing + notices.passing(self.desk.standing.incidents, self._troubles(), now)
+
+    def missing(self, incident: str) -> Sequence[Text]:
+        """Return what still forbids closing."""
+        return self.desk.missing(incident)
+
+    def generation(self, incident: str, person: str) -> int:
+        """Return the generation of a person's phone link; it only rises when links can be revoked."""
+        del incident, person
+        return 0
+
+    def health(self) -> Health:
+        """Return who made progress when, and what is missing."""
+        loop = asyncio.get_running_loop().time()
+        tasks = [TaskHealth(t.name, t.age_ms(loop), t.limit_ms) for t in self.supervisor.tasks.values()]
+        seq, head = self.book.head()
+        reasons = [n.text for n in self.notices() if n.level == "error"]
+        size = self.spool.size()
+        return Health(self.clock.now(), tasks, size.rows, self.spool.oldest_ms(), seq, head, self.site.id, reasons)
+
+    def lines(self) -> "Sequence[LineStatus]":
+        """Return the state of every line."""
+        return self._collectors.status() if self._collectors else ()
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return figures for /metrics."""
+        counts, now = self.desk.counts, self.clock.now()
+        oldest = self.spool.oldest_ms()
+        figures: dict[str, float] = {
+            "scans_total": counts.scans,
+            "scans_lost_total": counts.scans_lost,
+            "transitions_total": counts.transitions,
+            "records_total": counts.records,
+            "commits_total": counts.commits,
+            "commands_total": counts.commands,
+            "pages_sent_total": counts.pages_sent,
+            "pages_refused_total": counts.pages_refused,
+            "dead_letters_total": counts.dead_letters,
+            "book_failures_total": counts.book_failures,
+            "spool_failures_total": counts.spool_failures,
+            "scans_waiting": self.desk.waiting,
+            "spool_rows": self.spool.size().rows,
+            "spool_oldest_seconds": (now - oldest) / 1000 if oldest else 0.0,
+            "alarms_open": len(self.desk.standing.alarms),
+            "alarms_active": sum(a.active for a in self.desk.standing.alarms.values()),
+            "incidents_open": len(self.desk.standing.incidents),
+            "task_restarts_total": sum(t.restarts for t in self.supervisor.tasks.values()),
+            "clock_offset_seconds": self.clock.offset() / 1000,
+        }
+        for line in self.lines():
+            figures[f'line_up{{line="{line.line}"}}'] = float(line.connected)
+        return figures
+
+    def phones(self) -> Sequence[PhoneMessage]:
+        """Return what the demo phones received."""
+        return [PhoneMessage(at, m) for at, m in demo_pager.messages(self._phone_file)] if self.settings.demo else ()
+
+    def subscribe(self, told: Callable[[Sequence[Written]], Any]) -> Callable[[], None]:
+        """Call `told` after every commit that wrote records."""
+        return self.desk.subscribe(told)
+
+    # -- running ------------------------------------------------------------------------------------------
+
+    async def run(self, ready: Callable[[int], None]) -> None:
+        """Serve until asked to stop; `ready` hears the port once the address answers."""
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, self._stopping.set)
+        server, port = self._server()
+        watch = LoopWatch()
+        watch.start()
+        background = [asyncio.create_task(self.supervisor.watch()), asyncio.create_task(watch.beat())]
+        self.supervisor.keep("desk", self.desk.run, limit_ms=8_000)
+        web = asyncio.create_task(server.serve(), name="web")
+        while not server.started and not web.done():
+            await self.clock.until(self.clock.now() + 5)
+        self._say_started()
+        ready(port)
+        self._start_background()
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({stopping, web}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        if self._collectors:
+            await self._collectors.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S + 1):
+                await web
+        await self.supervisor.stop()
+        for task in (*background, stopping):
+            task.cancel()
+        site = f"site:{self.site.id}"
+        await self.desk.stop([Record(self.clock.now(), Kind.SERVICE_STOPPED, site, records.ServiceStopped("asked to"))])
+        watch.stop()
+        self.close()
+
+    def stop(self) -> None:
+        """Ask the station to stop in order."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Let go of the stores and of the data folder."""
+        self.telemetry.close()
+        self.spool.close()
+        self.book.close()
+        self.accounts.close()
+        self.lock.release()
+
+    def _server(self) -> "tuple[Any, int]":
+        import uvicorn
+
+        from api.app import create
+
+        bound = _bind(self.settings.host, self.settings.port)
+        config = uvicorn.Config(
+            create(self),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+        server = uvicorn.Server(config)
+        serve = server.serve
+        server.serve = lambda: serve(sockets=[bound])  # type: ignore[method-assign] # we bring the bound socket
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign] # signals are ours
+        return server, bound.getsockname()[1]
+
+    def _start_background(self) -> None:
+        from collectors.supervisor import Collectors
+
+        self._collectors = Collectors(self.site, self._profiles, self.desk, self.clock, self.supervisor, self._secrets)
+        self._collectors.start()
+        keep = self.supervisor.keep
+        keep("archive", self._compact, limit_ms=120_000)
+        keep("book-keeping", self._keep_book, limit_ms=600_000)
+        keep("clock", self._follow_clock, limit_ms=60_000)
+        if selfwatch.DEVICE in self.site.devices:
+            keep(
+                "self-watch",
+                lambda beat: selfwatch.run(self.site, self.clock, self.desk.scan, self._look_at_self, beat),
+                limit_ms=20_000,
+            )
+
+    async def _compact(self, beat: Callable[[], None]) -> None:
+        while True:
+            beat()
+            now = self.clock.now()
+            moved = await asyncio.to_thread(self.telemetry.compact, self.spool, now)
+            await asyncio.to_thread(self.spool.trim, now)
+            if not moved:
+                await self.clock.until(now + COMPACT_MS)
+
+    async def _keep_book(self, beat: Callable[[], None]) -> None:
+        while True:
+            beat()
+            for record in await asyncio.to_thread(self.book.check_whole):
+                self.desk.report(record)
+            await asyncio.to_thread(self.book.keep_snapshot, self.settings.data / "snapshots", self.clock.now())
+            await asyncio.to_thread(
+                self.telemetry.retain, self.clock.now(), self.settings.raw_days, self.settings.rollup_days
+            )
+            until = self.clock.now() + SNAPSHOT_MS
+            while self.clock.now() < until:
+                beat()
+                await self.clock.until(min(until, self.clock.now() + 60_000))
+
+    async def _follow_clock(self, beat: Callable[[], None]) -> None:
+        while True:
+            beat()
+            if step := self.clock.lead_in():
+                data = records.ClockStepped(step)
+                self.desk.report(Record(self.clock.now(), Kind.CLOCK_STEPPED, f"site:{self.site.id}", data))
+            await self.clock.until(self.clock.now() + 10_000)
+
+    # -- what it says of itself ---------------------------------------------------------------------------
+
+    def _say_started(self) -> None:
+        site, now = f"site:{self.site.id}", self.clock.now()
+        for record in self._report:
+            self.desk.report(record)
+        last = self.book.last(Kind.CONFIG_ADOPTED)
+        if last is None or getattr(last.record.data, "hash", "") != self.site.hash:
+            self.desk.report(Record(now, Kind.CONFIG_ADOPTED, site, records.ConfigAdopted(self.site.hash)))
+        ended = self.book.tail(max(0, self.book.head()[0] - 1), 1)
+        clean = not ended or ended[-1].record.kind is Kind.SERVICE_STOPPED
+        data = records.ServiceStarted(__version__, self.desk.replayed, clean)
+        self.desk.report(Record(now, Kind.SERVICE_STARTED, site, data))
+
+    def _task_restarted(self, task: str, why: str, times: int) -> None:
+        data = records.TaskRestarted(task, why[:500], times)
+        self.desk.report(Record(self.clock.now(), Kind.TASK_RESTARTED, f"site:{self.site.id}", data))
+
+    def _look_at_self(self) -> Mapping[str, float]:
+        counts = self.desk.counts
+        oldest = self.spool.oldest_ms()
+        refused = sum(
+            page.state == "refused" for i in self.desk.standing.incidents.values() for page in i.pages.values()
+        )
+        return {
+            "disk_used": disk_state(self.settings.data).used_percent,
+            "spool_age": (self.clock.now() - oldest) / 1000 if oldest else 0.0,
+            "task_restarts": float(sum(t.restarts for t in self.supervisor.tasks.values())),
+            "scans_lost": float(counts.scans_lost),
+            "dead_letters": float(counts.dead_letters),
+            "pages_refused": float(refused),
+            "store_failures": float(counts.book_failures + counts.spool_failures),
+            "store_restored": float(bool(self._report)),
+            "clock_offset": self.clock.offset() / 1000,
+        }
+
+    def _troubles(self) -> notices.Troubles:
+        counts = self.desk.counts
+        return notices.Troubles(
+            disk_state(self.settings.data).used_percent,
+            counts.spool_failures if self.desk.waiting > 5_000 else 0,  # noqa: PLR2004 - it has recovered below
+            counts.book_failures if self.desk.stuck else 0,
+            counts.scans_lost,
+            [line.line for line in self.lines() if not line.connected],
+        )
+
+    # -- pagers -------------------------------------------------------------------------------------------
+
+    @property
+    def _phone_file(self) -> Path:
+        return self.settings.data / "demo-phone.jsonl"
+
+    def _pagers(self) -> dict[str, Pager]:
+        out: dict[str, Pager] = {"webhook": webhook.WebhookPager()}
+        if self.settings.smtp_host:
+            s = self.settings
+            password = self._secrets.get("smtp_password", "")
+            out["smtp"] = smtp.SmtpPager(s.smtp_host, s.smtp_port, s.smtp_from, s.smtp_user, password, s.smtp_starttls)
+        if self.settings.demo:
+            out["demo"] = demo_pager.DemoPager(self._phone_file)
+        return out
+
+    def _addressee(self, person: str, channel: str, incident: str) -> Addressee | None:
+        who = self.site.people.get(person) or self.site.parties.get(person)
+        address = next((c.address for c in who.channels if c.kind == channel), None) if who else None
+        if address is None:
+            return None
+        link = f"{self.settings.base_url}/p/{token.phone_token(self.settings.secret, incident, person)}"
+        return Addressee(address, link)
+
+
+def _newest(book: Any) -> int:
+    seq, _ = book.head()
+    newest = book.tail(seq - 1, 1) if seq else ()
+    return newest[-1].record.at_ms if newest else 0
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise SettingsError(
+            Text(
+                f"端口 {host}:{port} 无法使用（{error.strerror}）。请换一个端口（--port），或停止占用它的程序。",
+                f"The address {host}:{port} cannot be used ({error.strerror})."
+                " Choose another --port, or stop what uses it.",
+            )
+        ) from error
+    return bound
+
+
+def serve(settings: Settings, ready: Callable[[int], None]) -> None:
+    """Load the site, build the station and run it until it is asked to stop."""
+    settings = settings.checked()
+    loaded = load(settings.site_folder)
+
+    async def main() -> None:
+        station = Station(loaded, settings)
+        await station.run(ready)
+
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main())
+    else:
+        uvloop.run(main())

@@ -1,0 +1,137 @@
+"""Keeps every task running, and says so when one did not: health is progress, not life."""
+
+import asyncio
+import faulthandler
+import os
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from facility.ports import Beat
+
+log = structlog.get_logger(__name__)
+
+BACK_OFF_MS = (100, 500, 1_000, 2_000, 5_000)
+BLOCKED_EXIT = 70
+"""Exit code when the loop itself stood still: whoever started us starts us again."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """One task: its last sign of progress and how often it had to be started again."""
+
+    name: str
+    limit_ms: int
+    run: Callable[[Beat], Awaitable[None]]
+    beat_at: float
+    restarts: int = 0
+    why: str = ""
+    current: "asyncio.Future[None] | None" = None
+
+    def age_ms(self, now: float) -> int:
+        """Return how long ago it last made progress."""
+        return int((now - self.beat_at) * 1000)
+
+
+class Supervisor:
+    """Implements facility.ports.Tasks; `told` hears of every restart (task, why, times)."""
+
+    def __init__(self, told: Callable[[str, str, int], None] | None = None) -> None:
+        self.tasks: dict[str, Kept] = {}
+        self._told = told or (lambda _task, _why, _times: None)
+        self._keepers: list[asyncio.Task[None]] = []
+
+    def keep(self, name: str, run: Callable[[Beat], Awaitable[None]], limit_ms: int) -> None:
+        """Run it for ever; started again when it ends, raises, or makes no progress for `limit_ms`."""
+        kept = Kept(name, limit_ms, run, time.monotonic())
+        self.tasks[name] = kept
+        self._keepers.append(asyncio.create_task(self._keeper(kept), name=f"keep:{name}"))
+
+    async def watch(self, every_s: float = 0.5) -> None:
+        """Restart tasks that stand still, until cancelled."""
+        while True:
+            now = time.monotonic()
+            for kept in self.tasks.values():
+                if kept.age_ms(now) > kept.limit_ms and kept.current is not None and not kept.current.done():
+                    kept.why = f"no progress for {kept.age_ms(now)} ms (limit {kept.limit_ms} ms)"
+                    kept.beat_at = now
+                    kept.current.cancel()
+            await asyncio.sleep(every_s)  # noqa: TID251 - measures real time, whatever the clock says
+
+    async def stop(self) -> None:
+        """Cancel everything and wait for it."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+
+    async def _keeper(self, kept: Kept) -> None:
+        def beat() -> None:
+            kept.beat_at = time.monotonic()
+
+        while True:
+            beat()
+            kept.why = ""
+            kept.current = asyncio.ensure_future(kept.run(beat))
+            try:
+                await asyncio.wait({kept.current})
+            except asyncio.CancelledError:
+                kept.current.cancel()
+                await asyncio.gather(kept.current, return_exceptions=True)
+                raise
+            why = self._ended(kept, kept.current)
+            kept.restarts += 1
+            self._told(kept.name, why, kept.restarts)
+            delay = BACK_OFF_MS[min(kept.restarts - 1, len(BACK_OFF_MS) - 1)]
+            await asyncio.sleep(delay / 1000)  # noqa: TID251 - a pause in real time
+
+    @staticmethod
+    def _ended(kept: Kept, task: "asyncio.Future[None]") -> str:
+        if task.cancelled():
+            return kept.why or "was cancelled"
+        error = task.exception()
+        if error is None:
+            return "ended by itself"
+        why = f"{type(error).__name__}: {error}"
+        log.error("task died", task=kept.name, why=why, exc_info=error)
+        return why
+
+
+class LoopWatch:
+    """A thread that ends the process when the event loop stands still; nothing inside the loop could."""
+
+    def __init__(self, limit_s: float = 8.0, end: Callable[[int], None] = os._exit) -> None:
+        self._limit = limit_s
+        self._end = end
+        self._seen = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="loop-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the watch."""
+        self._stop.set()
+
+    async def beat(self, every_s: float = 0.5) -> None:
+        """Show from inside the loop that it turns, until cancelled."""
+        while True:
+            self._seen = time.monotonic()
+            await asyncio.sleep(every_s)  # noqa: TID251 - measures real time
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.5):
+            if time.monotonic() - self._seen > self._limit:
+                print(
+                    f"dutyroom: the event loop stood still for {self._limit:.0f} s; ending to be started again",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                faulthandler.dump_traceback(file=sys.stderr)
+                self._end(BLOCKED_EXIT)
+                return
