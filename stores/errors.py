@@ -89,3 +89,47 @@ class StoreDamagedError(StoreError):
         )
         self.path = path
         self.why = why
+
+
+class StoreBusyError(StoreError):
+    """Another program held the file for longer than we wait; nothing was written, the same call may be repeated."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            Text(
+                f"{path.name} 被其他程序占用过久。新的记录尚未保存，系统会自动重试。请检查备份或手工打开的数据库工具。",
+                f"{path.name} was held by another program for too long. The new entries are not kept yet; writing is"
+                " tried again by itself. Look for a backup or a database tool that has it open.",
+            )
+        )
+        self.path = path
+
+
+class StoreUnwritableError(StoreError):
+    """The system refuses to write the file: read-only, no permission, or the disk fails."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            Text(
+                f"{path.name} 无法写入（{why}）。新的记录没有保存。请检查磁盘是否只读、故障，以及目录权限。",
+                f"{path.name} cannot be written ({why}). The new entries are not kept."
+                " Check whether the disk is read-only or failing, and the folder's permissions.",
+            )
+        )
+        self.path = path
+        self.why = why
+
+
+class StoreForeignError(StoreError):
+    """The file is a good one, but not ours: of another site, or of another program."""
+
+    def __init__(self, path: Path, found: str, wanted: str) -> None:
+        super().__init__(
+            Text(
+                f"{path.name} 属于「{found}」，不是「{wanted}」。拒绝打开。请检查数据目录设置。",
+                f"{path.name} belongs to {found!r}, not to {wanted!r}, and is not opened."
+                " Check the data folder setting.",
+            )
+        )
+        self.path = path
+        self.found = found

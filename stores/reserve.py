@@ -1,0 +1,57 @@
+"""A file that only holds space: given up when the disk is full, so that alarms and pages still find room."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from stores.disk import disk_state
+
+SIZE = 16 * 1024 * 1024
+"""About 30,000 records, or a day of the worst night."""
+
+
+class Reserve:
+    """Space kept for the log book on its own disk."""
+
+    def __init__(self, path: Path, size: int = SIZE) -> None:
+        self.path = path
+        self.size = size
+
+    @property
+    def held(self) -> bool:
+        """Whether the space is kept now."""
+        try:
+            return self.path.stat().st_size >= self.size
+        except OSError:
+            return False
+
+    def hold(self) -> bool:
+        """Take the space, or take it again, when there is twice as much; say whether it is held. Cheap to repeat."""
+        if self.held:
+            return True
+        part = self.path.with_suffix(".part")
+        try:
+            if disk_state(self.path).free < 2 * self.size:
+                return False
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                # Written, not merely sized: a sparse file would hold nothing.
+                block = bytes(1024 * 1024)
+                for start in range(0, self.size, len(block)):
+                    file.write(block[: self.size - start])
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self.path)
+        except OSError:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            return False
+        return True
+
+    def release(self) -> bool:
+        """Give the space up; say whether there was any to give."""
+        try:
+            self.path.unlink()
+        except OSError:
+            return False
+        return True
