@@ -26,6 +26,7 @@ class Kind(StrEnum):
     INCIDENT_OPENED = "incident.opened"
     INCIDENT_JOINED = "incident.joined"
     INCIDENT_CONFIRMED = "incident.confirmed"
+    INCIDENT_NORMAL = "incident.normal"
     BELL_ANSWERED = "bell.answered"
     PLAN_STARTED = "plan.started"
     STEP_DONE = "step.done"
@@ -154,6 +155,7 @@ class IncidentJoined(Payload):
 
     alarm: str
     why: str
+    priority: int = 0  # of the alarm; a worse one makes the incident worse
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,11 @@ class IncidentConfirmed(Payload):
     """A desk-stage incident became certain; `why` is voice, telemetry or unanswered."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentNormal(Payload):
+    """The last of its alarms cleared; the time that it must stay so before it may be closed counts from here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +207,7 @@ class StepSkipped(Payload):
 class LevelReached(Payload):
     """Escalation stands on this level; `round` counts its repeats.
 
-    `why` is start, unanswered, declined, unfilled or late.
+    `why` is start, unanswered, declined, unfilled, late, or worse (a worse alarm joined).
     """
 
     level: int
@@ -335,6 +342,7 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.INCIDENT_OPENED: IncidentOpened,
     Kind.INCIDENT_JOINED: IncidentJoined,
     Kind.INCIDENT_CONFIRMED: IncidentConfirmed,
+    Kind.INCIDENT_NORMAL: IncidentNormal,
     Kind.BELL_ANSWERED: BellAnswered,
     Kind.PLAN_STARTED: PlanStarted,
     Kind.STEP_DONE: StepDone,
