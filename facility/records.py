@@ -180,10 +180,11 @@ class BellAnswered(Payload):
 
 @dataclass(frozen=True, slots=True)
 class PlanStarted(Payload):
-    """This version of this plan runs."""
+    """This version of this plan runs, with the response times (milliseconds) that were promised when it began."""
 
     plan: str
     version: str
+    promises: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,7 @@ class StepDone(Payload):
     step: str
     by: str
     note: str = ""
+    complete: bool = True  # False: the first of two signatures
 
 
 @dataclass(frozen=True, slots=True)
