@@ -1,0 +1,121 @@
+"""The lifts' MQTT gateways: one client each, the payloads of real gateways, silent without power."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from collectors.payload import encode
+from collectors.profile import MqttMap, Profile
+from facility.equipment import Device, Line, split_point
+from facility.site import Site
+from simulators.building import Building
+
+QOS = 1
+KEEPALIVE_S = 10
+
+
+class Gateway:
+    """One lift's box: publishes its live data at every interval, and at once when a code or the bell changes."""
+
+    def __init__(self, device: Device, mapped: MqttMap, line: Line, password: str, building: Building) -> None:
+        self.device, self.map, self.line, self.building = device, mapped, line, building
+        self.equipment = split_point(device.points[0])[0]
+        self._seq = 0
+        self._due_ms = 0.0
+        self._last: tuple[float, ...] = ()
+        self._up = False
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"gateway-{device.id}",
+            protocol=MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        self._client.username_pw_set(line.username, password)
+        if mapped.presence is not None:
+            topic = mapped.topic(mapped.presence.topic, device.topic or device.id)
+            self._client.will_set(topic, self._presence(online=False), qos=QOS, retain=True)
+
+    @property
+    def powered(self) -> bool:
+        """Whether the box has power and does its work."""
+        return self.building.powered(self.equipment) and not self.building.machines[self.equipment].silent
+
+    async def live(self, now_ms: int) -> None:
+        """Connect, publish or fall silent, as the moment asks."""
+        if not self.powered:
+            if self._up:
+                self._up = False
+                await asyncio.to_thread(self._die)
+            return
+        if not self._up:
+            self._up = await asyncio.to_thread(self._connect)
+            self._due_ms = 0
+        points = self.building.machines[self.equipment].points
+        urgent = tuple(points.get(n, 0.0) for n in ("bell", "fault_code", "door_zone", "doors_closed", "running"))
+        if self._up and (now_ms >= self._due_ms or urgent != self._last):
+            self._last = urgent
+            self._due_ms = now_ms + self.device.interval_ms
+            self.publish(points, now_ms)
+
+    def publish(self, points: Mapping[str, float], now_ms: int) -> None:
+        """Send the state as the maker's gateway words it."""
+        self._seq += 1
+        values = {
+            channel: points[name]
+            for channel, point in zip(self.device.channels, self.device.points, strict=True)
+            if (name := split_point(point)[1]) in points
+        }
+        for topic, payload in encode(self.map, self.device.topic or self.device.id, values, now_ms, self._seq):
+            if self._client.publish(topic, payload, qos=QOS).rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
+                self._up = False
+
+    def stop(self) -> None:
+        """Leave in order."""
+        if self._up:
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    def _connect(self) -> bool:
+        try:
+            self._client.connect(self.line.host, self.line.port, KEEPALIVE_S)
+        except OSError:
+            return False
+        self._client.loop_start()
+        if self.map.presence is not None:
+            topic = self.map.topic(self.map.presence.topic, self.device.topic or self.device.id)
+            self._client.publish(topic, self._presence(online=True), qos=QOS, retain=True)
+        return True
+
+    def _die(self) -> None:
+        """Lose power: the socket goes without a word, so that the broker sends the last will."""
+        sock = self._client.socket()
+        self._client.loop_stop()
+        if sock is not None:
+            sock.close()
+
+    def _presence(self, *, online: bool) -> str:
+        presence = self.map.presence
+        assert presence is not None
+        word = (presence.online if online else presence.offline)[0]
+        if not presence.path:
+            return word
+        body: object = word
+        for key in reversed(presence.path):
+            body = {key: body}
+        return json.dumps(body)
+
+
+def gateways(
+    site: Site, profiles: Mapping[str, Profile], secrets: Mapping[str, str], building: Building
+) -> list[Gateway]:
+    """Return a gateway for every MQTT device of the site."""
+    out = []
+    for device in site.devices.values():
+        mapped = profiles[device.profile].mqtt
+        if mapped is not None:
+            line = site.lines[device.line]
+            out.append(Gateway(device, mapped, line, secrets.get(line.secret, ""), building))
+    return out
