@@ -1,0 +1,68 @@
+// A line of the log book as a sentence's second half: the particulars of its kind, in the chosen language.
+import type { LogRecord } from "./api";
+import { span } from "./clock";
+import { label, machineName, personName, roleName } from "./figures";
+import { incidents, site } from "./live";
+import { known, t, tx } from "./words";
+
+type Data = Record<string, unknown>;
+const str = (data: Data, key: string): string => (data[key] == null ? "" : String(data[key]));
+const plan = (id: string): string => tx(site.value?.plans.find((p) => p.id === id)?.name) || id;
+const rule = (id: string): string => tx(site.value?.rules[id]?.name) || id;
+
+function stepText(record: LogRecord): string {
+  const id = str(record.data, "step");
+  const incident = incidents.get(record.subject.replace(/^incident:/, ""));
+  return tx(incident?.steps?.find((s) => s.id === id)?.text) || id;
+}
+
+function alarm(subject: string): string {
+  const [owner = "", name = ""] = subject.replace(/^alarm:/, "").split("/");
+  return `${machineName(owner)} ${rule(name)}`;
+}
+
+/** What the record says beyond its kind. */
+export function particulars(record: LogRecord): string {
+  const d = record.data;
+  const person = d["person"] ? personName(str(d, "person")) : "";
+  switch (record.kind) {
+    case "alarm.raised":
+    case "alarm.cleared":
+      return `${machineName(str(d, "owner"))} ${rule(str(d, "rule"))}`;
+    case "alarm.acknowledged":
+      return [alarm(record.subject), str(d, "comment")].filter(Boolean).join(" · ");
+    case "incident.opened":
+      return [plan(str(d, "plan")), machineName(str(d, "equipment")), str(d, "place"), str(d, "caller"), str(d, "note")]
+        .filter(Boolean)
+        .join(" · ");
+    case "incident.joined":
+      return `${alarm(str(d, "alarm"))} (${known(`why.${str(d, "why")}`, str(d, "why"))})`;
+    case "incident.confirmed":
+      return known(`why.${str(d, "why")}`, str(d, "why"));
+    case "bell.answered":
+      return [t(d["trapped"] ? "desk.trapped_said" : "desk.nobody_said"), str(d, "note")].filter(Boolean).join(" · ");
+    case "plan.started":
+      return plan(str(d, "plan"));
+    case "step.done":
+      return [stepText(record), str(d, "by") === "telemetry" ? t("by_telemetry") : personName(str(d, "by")), str(d, "note")]
+        .filter(Boolean)
+        .join(" · ");
+    case "step.skipped":
+      return `${stepText(record)} · ${str(d, "reason")}`;
+    case "level.reached":
+      return `${t("level", { level: Number(d["level"]), round: Number(d["round"]) })} ${known(`why.${str(d, "why")}`, str(d, "why"))}`;
+    case "duty.unfilled":
+      return roleName(str(d, "role"));
+    case "page.requested":
+      return `${person} · ${label("channel", str(d, "channel"))} · ${str(d, "text")}`;
+    case "page.sent":
+    case "page.refused":
+      return str(d, "said");
+    case "promise.kept":
+      return t("promise.kept", { span: span(Number(d["took_ms"])) });
+    case "clock.stepped":
+      return `${Number(d["by_ms"]) / 1000} s`;
+    default:
+      return [person, ...["note", "why", "result", "cause", "task", "store", "version"].map((k) => str(d, k))].filter(Boolean).join(" · ");
+  }
+}
