@@ -22,7 +22,7 @@ _SAYINGS: Mapping[str, tuple[str, str]] = {
     "finite_number": ("应为有限的数字，不能是 nan 或 inf", "must be a finite number, not nan or inf"),
     "date_type": (
         "应为日期，写作 2027-05-31（不加引号）",
-        "must be a date, written 2027-05-31 without quotation marks",
+        "must be a date, written 2027-05-31 without quotes",
     ),
     "list_type": ("应为列表，写作 [ … ]", "must be a list, written [ … ]"),
     "dict_type": ("应为表，写作 { … } 或 [小节]", "must be a table, written { … } or as a [section]"),

@@ -82,20 +82,19 @@ class Document:
         out: list[Entry[M]] = []
         first: dict[str, int] = {}
         for index, raw in enumerate(found):
-            id = raw.get("id") if isinstance(raw, Mapping) else None
-            if isinstance(id, str) and id in first:
-                line = self.line((key, first[id]))
-                self.error(
-                    (key, index, "id"), f"编号 {id} 重复，第 {line} 行已用", f"the id {id} is taken on line {line}"
-                )
+            name = raw.get("id") if isinstance(raw, Mapping) else None
+            if isinstance(name, str) and name in first:
+                line = self.line((key, first[name]))
+                zh, en = f"编号 {name} 重复，第 {line} 行已用", f"the id {name} is taken on line {line}"
+                self.error((key, index, "id"), zh, en)
                 continue
             value = self.model(model, (key, index))
-            if isinstance(id, str):
-                first[id] = index
+            if isinstance(name, str):
+                first[name] = index
             if value is not None:
                 out.append(Entry(self, (key, index), value))
-            elif isinstance(id, str):
-                self.broken.setdefault(key, set()).add(id)
+            elif isinstance(name, str):
+                self.broken.setdefault(key, set()).add(name)
         return out
 
 

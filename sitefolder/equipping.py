@@ -1,0 +1,232 @@
+"""Builds lines, devices and machines out of equipment.toml, and checks that they fit each other."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from facility.equipment import Device, Equipment, Line, point_id, split_point
+from facility.point import Kind
+from facility.supply import Node, Role, Supply
+from facility.text import NOTHING
+from sitefolder.document import Document, Entry
+from sitefolder.equipmentfile import DeviceTable, EquipmentTable, LineTable
+from sitefolder.library import Library
+
+if TYPE_CHECKING:
+    from collectors.profile import Profile
+
+
+@dataclass
+class Plant:
+    """What equipment.toml says. `doubted` are ids that were refused: references to them are not complained about."""
+
+    lines: dict[str, Line] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
+    equipment: dict[str, Equipment] = field(default_factory=dict)
+    supply: Supply = field(default_factory=Supply)
+    entries: dict[str, Entry[EquipmentTable]] = field(default_factory=dict)
+
+
+def equip(document: Document, library: Library, profiles: Mapping[str, "Profile"], secrets: Mapping[str, str]) -> Plant:
+    """Read everything in equipment.toml."""
+    document.known(("line", "device", "equipment"))
+    plant = Plant()
+    _lines(plant, document.entries("line", LineTable), secrets)
+    for entry in document.entries("equipment", EquipmentTable):
+        _machine(plant, entry, library)
+    _feeds(plant, document, library)
+    spoken: dict[str, str] = {}
+    devices = document.entries("device", DeviceTable)
+    for device in devices:
+        _device(plant, device, library, profiles, spoken)
+    _addresses(devices)
+    return plant
+
+
+def _lines(plant: Plant, entries: Iterable[Entry[LineTable]], secrets: Mapping[str, str]) -> None:
+    taken: dict[tuple[str, int], str] = {}
+    for entry in entries:
+        line = entry.value.line()
+        plant.lines[line.id] = line
+        other = taken.setdefault((line.host, line.port), line.id)
+        if other != line.id:
+            entry.error(
+                ("port",),
+                f"{line.host}:{line.port} 已是线路 {other}",
+                f"{line.host}:{line.port} is line {other} already",
+            )
+        if line.secret and line.secret not in secrets:
+            entry.warning(
+                ("secret",),
+                f"secrets.toml 里没有 {line.secret}，将不带密码连接",
+                f"secrets.toml has no {line.secret}; it will connect without a password",
+            )
+
+
+def _machine(plant: Plant, entry: Entry[EquipmentTable], library: Library) -> None:
+    table = entry.value
+    if table.kind not in library.kinds:
+        entry.error(("kind",), f"没有设备类型 {table.kind}", f"there is no kind {table.kind}")
+        entry.document.broken.setdefault("equipment", set()).add(table.id)
+        return
+    for role in table.card.may_reset:
+        if role not in library.roles and role not in library.party_roles:
+            entry.error(("card", "may_reset"), f"没有角色 {role}", f"there is no role {role}")
+    plant.entries[table.id] = entry
+    plant.equipment[table.id] = Equipment(
+        id=table.id,
+        kind=table.kind,
+        name=table.name.text(),
+        place=table.place.text(),
+        building=table.building,
+        fed_by=tuple(table.fed_by),
+        card=table.card.card(),
+        parameters=table.parameters,
+    )
+
+
+def _feeds(plant: Plant, document: Document, library: Library) -> None:
+    doubted = document.broken.get("equipment", set())
+    nodes = {}
+    for entry in plant.entries.values():
+        machine = plant.equipment[entry.value.id]
+        kind = library.kinds[machine.kind]
+        for source in machine.fed_by:
+            if source == machine.id:
+                entry.error(("fed_by",), "不能由自己供电", "a machine cannot feed itself")
+            elif source not in plant.equipment and source not in doubted:
+                entry.error(("fed_by",), f"没有设备 {source}", f"there is no machine {source}")
+        if kind.selects and len(machine.fed_by) < 2:  # noqa: PLR2004 - normal and emergency
+            entry.error(
+                ("fed_by",), "双电源切换至少写两路电源（常用在前）", "a transfer switch needs two sources, normal first"
+            )
+        nodes[machine.id] = Node(machine.id, role_of(kind), machine.fed_by)
+    plant.supply = Supply(nodes)
+
+
+def role_of(kind: Kind) -> Role:
+    """Return what machines of a kind do with the power they get."""
+    if kind.supplies:
+        return Role.SOURCE
+    if kind.selects:
+        return Role.SELECTOR
+    return Role.SWITCH if kind.conducts else Role.THROUGH
+
+
+def _device(
+    plant: Plant,
+    entry: Entry[DeviceTable],
+    library: Library,
+    profiles: Mapping[str, "Profile"],
+    spoken: dict[str, str],
+) -> None:
+    table = entry.value
+    if table.id in plant.equipment:
+        entry.error(
+            ("id",), "已是设备（机器）的编号，通讯装置要另取编号", "is the id of a machine; give the device its own"
+        )
+    line = plant.lines.get(table.line)
+    if line is None and table.line not in entry.document.broken.get("line", set()):
+        entry.error(("line",), f"没有线路 {table.line}", f"there is no line {table.line}")
+    profile = profiles.get(table.profile)
+    if profile is None:
+        entry.error(("profile",), f"没有装置模板 {table.profile}", f"there is no profile {table.profile}")
+        return
+    if line is not None and profile.transport != line.transport:
+        entry.error(
+            ("line",),
+            f"模板 {profile.id} 要 {profile.transport}，线路 {line.id} 是 {line.transport}",
+            f"profile {profile.id} needs {profile.transport}, line {line.id} is {line.transport}",
+        )
+    places, inverted = _places(plant, entry, library, profile)
+    for channel, point in places.items():
+        other = spoken.setdefault(point, table.id)
+        if other != table.id or list(places.values()).count(point) > 1:
+            entry.error(
+                ("channels", channel) if channel in table.channels else ("equipment",),
+                f"点位 {point} 已由装置 {other} 提供",
+                f"the point {point} is given by device {other} already",
+            )
+    if not places:
+        entry.error(
+            (), "没有给出任何点位（写 equipment 或 channels）", "speaks for no point; write equipment or channels"
+        )
+    ordered = [channel for channel in profile.fields if channel in places]
+    plant.devices[table.id] = Device(
+        id=table.id,
+        profile=profile.id,
+        line=table.line,
+        interval_ms=table.interval or profile.interval_ms,
+        channels=tuple(ordered),
+        points=tuple(places[channel] for channel in ordered),
+        unit=table.unit,
+        topic=table.topic or table.id,
+        inverted=frozenset(i for i, channel in enumerate(ordered) if channel in inverted),
+        multipliers=table.multipliers,
+        name=table.name.text() if table.name else NOTHING,
+    )
+
+
+def _places(
+    plant: Plant, entry: Entry[DeviceTable], library: Library, profile: "Profile"
+) -> tuple[dict[str, str], set[str]]:
+    """Return the site point of each channel in use, and the channels that are wired the other way round."""
+    table = entry.value
+    for channel in table.without:
+        if channel not in profile.fields:
+            entry.error(("without",), f"模板没有通道 {channel}", f"the profile has no channel {channel}")
+    places = _whole(plant, entry, library, profile) if table.equipment is not None else {}
+    inverted: set[str] = set()
+    for channel, target in table.channels.items():
+        point = target.removeprefix("!")
+        if channel not in profile.fields:
+            entry.error(("channels", channel), f"模板没有通道 {channel}", f"the profile has no channel {channel}")
+        elif _is_point(plant, library, point):
+            places[channel] = point
+            if point != target:
+                inverted.add(channel)
+        elif split_point(point)[0] not in entry.document.broken.get("equipment", set()):
+            entry.error(("channels", channel), f"没有点位 {point}", f"there is no point {point}")
+    return places, inverted
+
+
+def _whole(plant: Plant, entry: Entry[DeviceTable], library: Library, profile: "Profile") -> dict[str, str]:
+    """Give every point of the profile to the machine that `equipment` names."""
+    name = entry.value.equipment or ""
+    machine = plant.equipment.get(name)
+    if machine is None:
+        if name not in entry.document.broken.get("equipment", set()):
+            entry.error(("equipment",), f"没有设备 {name}", f"there is no machine {name}")
+        return {}
+    kind = library.kinds[machine.kind]
+    places = {}
+    for channel, one in profile.fields.items():
+        if not one.point or channel in entry.value.without:
+            continue
+        if one.point in kind.points:
+            places[channel] = point_id(machine.id, one.point)
+        else:
+            entry.error(
+                ("equipment",),
+                f"模板通道 {channel} 给出 {one.point}，但{kind.text.zh}没有这个点位",
+                f"channel {channel} of the profile gives {one.point}, which kind {kind.id} does not have",
+            )
+    return places
+
+
+def _is_point(plant: Plant, library: Library, point: str) -> bool:
+    machine, name = split_point(point)
+    return machine in plant.equipment and name in library.kinds[plant.equipment[machine].kind].points
+
+
+def _addresses(entries: Iterable[Entry[DeviceTable]]) -> None:
+    taken: dict[tuple[str, int, str], str] = {}
+    for entry in entries:
+        table = entry.value
+        other = taken.setdefault((table.line, 0 if table.topic else table.unit, table.topic), table.id)
+        if other != table.id:
+            entry.error(
+                ("topic" if table.topic else "unit",),
+                f"线路 {table.line} 上的这个地址已是装置 {other}",
+                f"this address on line {table.line} is device {other} already",
+            )

@@ -1,0 +1,28 @@
+"""The JSON Schema of every kind of file, for editors that complete and check while one types."""
+
+from typing import Any
+
+from sitefolder.equipmentfile import EquipmentFile
+from sitefolder.kindfile import KindFile
+from sitefolder.peoplefile import PeopleFile
+from sitefolder.planfile import PlanFile
+from sitefolder.rosterfile import RosterFile
+from sitefolder.rulefile import RuleFile
+from sitefolder.sitefile import SiteFile
+from sitefolder.wordsfile import WordsFile
+
+_FILES = {
+    "site.toml": SiteFile,
+    "equipment.toml": EquipmentFile,
+    "people.toml": PeopleFile,
+    "roster.toml": RosterFile,
+    "rules.toml": RuleFile,
+    "plans/*.toml": PlanFile,
+    "library/kinds/*.toml": KindFile,
+    "library/words.toml": WordsFile,
+}
+
+
+def schema() -> dict[str, Any]:
+    """Return one JSON Schema per kind of file, by the file's name."""
+    return {file: model.model_json_schema(mode="validation") for file, model in _FILES.items()}

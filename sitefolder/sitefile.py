@@ -1,0 +1,41 @@
+"""site.toml: what the site is called, what its contract promises, how it is run."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from sitefolder.duration import Duration
+from sitefolder.strict import Filled, Id, PointName, Strict, Words
+
+
+class SettingsTable(Strict):
+    """[settings]: how people reach the service and it reaches them."""
+
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
+    demo: bool = False
+    language: Literal["zh", "en"] = "zh"
+    raw_days: int = Field(default=400, ge=1)
+    rollup_days: int = Field(default=1830, ge=1)
+    webhook_url: str = ""
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_from: str = ""
+    smtp_user: str = ""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+
+    def flat(self) -> dict[str, str]:
+        """Return the settings as texts; true and false in lower case."""
+        return {
+            key: str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in self.model_dump().items()
+        }
+
+
+class SiteFile(Strict):
+    """The whole of site.toml."""
+
+    id: Id
+    name: Words
+    timezone: Filled
+    contract: dict[PointName, Duration]
+    settings: SettingsTable
