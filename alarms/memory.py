@@ -1,0 +1,148 @@
+"""What the rules remember, as bytes: enough that a restart goes on as if nothing had been.
+
+Only what a new start would not know is kept, so its size follows what moves, not how many points there are. It is
+keyed by (owner, rule, version of the rule) and by point, never by position: a rule that changed starts afresh.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from alarms.compiled import Instance, Phase, Watchlist
+from alarms.watch import Count, Rate, Silence, Watch
+
+
+class KeptWatch(msgspec.Struct, array_like=True):
+    """A condition: whether it held, its last good value, and what its kind needs."""
+
+    point: str
+    holds: bool | None = None
+    value: float | None = None
+    turns: list[tuple[int, float]] = []  # a rate's window
+    baseline: float | None = None  # a counter's last value
+    fresh: int = 0
+
+
+class KeptInstance(msgspec.Struct, array_like=True):
+    """One rule on one machine."""
+
+    owner: str
+    rule: str
+    version: str
+    watches: list[KeptWatch]
+    phase: int
+    since_ms: int
+    due_ms: int | None
+    scan_ms: int
+    device: str
+    raised_ms: int
+    cleared_ms: int
+    recheck: bool
+
+
+class KeptDevice(msgspec.Struct, array_like=True):
+    """What is known of a device."""
+
+    newest_ms: int
+    late_since_ms: int | None
+    silent: bool
+    odd: bool
+
+
+class Kept(msgspec.Struct):
+    """All of it."""
+
+    devices: dict[str, KeptDevice]
+    instances: list[KeptInstance]
+    late: int = 0
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Kept)
+
+
+def pack(instances: Iterable[Instance], lists: Iterable[Watchlist], late: int) -> bytes:
+    """Return the memory of these instances and devices."""
+    devices = {
+        here.device: KeptDevice(here.newest_ms, here.late_since_ms, here.silent, here.odd)
+        for here in lists
+        if here.newest_ms >= 0 or here.odd
+    }
+    return _ENCODER.encode(Kept(devices, [_kept(i) for i in instances], late))
+
+
+def unpack(memory: bytes) -> Kept:
+    """Return what the bytes say.
+
+    Raises:
+        ValueError: they are no such memory.
+    """
+    try:
+        return _DECODER.decode(memory)
+    except msgspec.MsgspecError as why:
+        raise ValueError(f"This is no rule memory: {why}") from why
+
+
+def fits(instance: Instance, kept: KeptInstance) -> bool:
+    """Say whether the memory is of this very rule, looking at these very points."""
+    same_rule = kept.version == instance.rule.version
+    return same_rule and [w.point for w in kept.watches] == [w.point for w in instance.watches]
+
+
+def restore_device(here: Watchlist, kept: KeptDevice) -> None:
+    """Set a device's part back; its bands stay open, so that its next scan is looked at whole."""
+    here.newest_ms = kept.newest_ms
+    here.late_since_ms = kept.late_since_ms
+    here.silent = kept.silent
+    here.odd = kept.odd
+
+
+def restore_instance(instance: Instance, kept: KeptInstance, lists: Mapping[str, Watchlist]) -> None:
+    """Set a rule's part back, and the last values it looked at."""
+    instance.phase = Phase(kept.phase)
+    instance.since_ms, instance.due_ms = kept.since_ms, kept.due_ms
+    instance.scan_ms, instance.device = kept.scan_ms, kept.device
+    instance.raised_ms, instance.cleared_ms = kept.raised_ms, kept.cleared_ms
+    instance.recheck = kept.recheck
+    for watch, then in zip(instance.watches, kept.watches, strict=True):
+        watch.holds = then.holds
+        if isinstance(watch, Rate):
+            watch.turns.extend(then.turns)
+        if isinstance(watch, Count):
+            watch.baseline, watch.fresh = then.baseline, then.fresh
+        if then.value is not None:
+            here = lists[watch.device]
+            here.last = (*here.last[: watch.position], then.value, *here.last[watch.position + 1 :])
+
+
+def _kept(instance: Instance) -> KeptInstance:
+    return KeptInstance(
+        instance.owner,
+        instance.rule.id,
+        instance.rule.version,
+        [_kept_watch(w, _last(instance, w)) for w in instance.watches],
+        instance.phase,
+        instance.since_ms,
+        instance.due_ms,
+        instance.scan_ms,
+        instance.device,
+        instance.raised_ms,
+        instance.cleared_ms,
+        instance.recheck,
+    )
+
+
+def _last(instance: Instance, watch: Watch) -> float | None:
+    if isinstance(watch, Silence):
+        return None
+    value = next(here for here in instance.lists if here.device == watch.device).last[watch.position]
+    return value if value == value else None  # noqa: PLR0124 - only NaN differs from itself
+
+
+def _kept_watch(watch: Watch, value: float | None) -> KeptWatch:
+    kept = KeptWatch(watch.point, watch.holds, value)
+    if isinstance(watch, Rate):
+        kept.turns = list(watch.turns)
+    if isinstance(watch, Count):
+        kept.baseline, kept.fresh = watch.baseline, watch.fresh
+    return kept
