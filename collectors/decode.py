@@ -64,6 +64,10 @@ def _folded(value: float) -> float:
     return value if -1.0 <= value <= 1.0 else math.copysign(2.0, value) - value
 
 
+def _above(value: float, limit: float) -> float:
+    return NAN if math.isnan(value) else _BITS[value > limit]
+
+
 def _pair(closed: float, open_: float) -> float:
     return closed if closed != open_ else NAN
 
@@ -102,8 +106,9 @@ class _Position:
         if self.point is None or self.field.type is Type.PAIR:
             return None
         if self.point.type is PointType.STATE:
-            one_bit = self.field.type is Type.BIT and self.field.width == 1 and not self.field.codes
-            return None if one_bit else frozenset(_BITS)
+            field = self.field
+            one_bit = field.type is Type.BIT and field.width == 1 and not field.codes
+            return None if one_bit or field.nonzero or field.above is not None else frozenset(_BITS)
         if self.point.type is PointType.ENUM and self.point.codes:
             return frozenset(float(c.value) for c in self.point.codes)
         return None
@@ -214,6 +219,10 @@ class Decoder:
             return NAN, reason, word
         if field.folded:
             value = _folded(value)
+        if field.nonzero:
+            value = _BITS[value != 0]
+        elif field.above is not None:
+            value = _above(value, field.above)
         if field.inverted:
             value = 1.0 - value
         if math.isfinite(value):
@@ -336,7 +345,7 @@ def _generate(
         f"def checked({arguments}):\n{body}    return {answer}, ({each}{',' if verdicts else ''})\n"
     )
     world: dict[str, Any] = {**writer.names, "nan": NAN, "swapped": _swapped, "bcd": _bcd}
-    world |= {"power": _power, "folded": _folded, "pair": _pair, "BIT": _BITS, "TIB": _BITS_INVERTED}
+    world |= {"power": _power, "folded": _folded, "pair": _pair, "above": _above, "BIT": _BITS, "TIB": _BITS_INVERTED}
     exec(compile(source, "<decoder>", "exec"), world)  # noqa: S102 - only numbers and our own names are in it
     return world["quick"], world["checked"]
 
@@ -413,6 +422,10 @@ def _expression(writer: _Writer, spec: ModbusField) -> str:
             value += f" + {_write_value(writer, fields[spec.plus])}"
     if spec.folded:
         value = f"folded({value})"
+    if spec.nonzero:
+        value = f"BIT[{value} != 0]"
+    elif spec.above is not None:
+        value = f"above({value}, {spec.above!r})"
     return f"1.0 - ({value})" if spec.inverted else value
 
 

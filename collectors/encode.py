@@ -47,6 +47,8 @@ def encode(
     out: Bank = {} if bank is None else bank
     for channel, wish in values.items():
         field = modbus.fields[channel]
+        if field.above is not None:
+            continue  # told by a number that another channel writes
         value = 1.0 - wish if channel in inverted else wish
         if field.type is Type.PAIR:
             closed = bool(value) is not field.inverted

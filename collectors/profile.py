@@ -79,7 +79,7 @@ class ModbusField:
 
     `channel` is the profile's own name, `point` the canonical point of the kind it speaks for ("" for a free
     channel that the site maps). The value is `codes[raw]` where codes are given, else
-    `raw * scale * (scale_from) * (multiplier) + offset + (plus)`.
+    `raw * scale * (scale_from) * (multiplier) + offset + (plus)`; `nonzero` and `above` turn that into a state.
     """
 
     channel: str
@@ -99,6 +99,8 @@ class ModbusField:
     width: int = 1
     inverted: bool = False
     folded: bool = False  # four-quadrant power factor: beyond ±1 it counts back from ±2
+    nonzero: bool = False  # any bit set means 1
+    above: float | None = None  # 1 when the scaled value lies above, else 0: a state told by a number
     codes: Mapping[int, float] = field(default_factory=dict)
     closed: str = ""  # PAIR: channel that is 1 when closed
     open: str = ""  # PAIR: channel that is 1 when open

@@ -1,0 +1,370 @@
+"""library/profiles/*.toml and a site's profiles/: what a maker's registers or messages mean.
+
+The id is the name of the file. Addresses are written as the maker prints them, with `base` saying what that counts
+from; they leave this file resolved to what goes on the wire.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from collectors.profile import (
+    BIT_FUNCTIONS,
+    REGISTERS,
+    ModbusField,
+    ModbusMap,
+    MqttField,
+    MqttMap,
+    MqttMessage,
+    Order,
+    Payload,
+    Presence,
+    Profile,
+    Reads,
+    Retained,
+    Trust,
+    Type,
+    wire_address,
+)
+from sitefolder.document import Document, read
+from sitefolder.duration import Duration
+from sitefolder.finding import Problems, WordError
+from sitefolder.strict import Filled, Id, Number, PointName, Strict, Words
+
+HASH_LENGTH = 12
+_WORD_BITS = 16
+_LAST_ADDRESS = 65_535
+
+TrustWord = Literal["manual-page", "two-sources", "single-code", "machine-extracted", "product-default"]
+TypeWord = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "bit", "hi", "lo", "bcd", "pair"]
+OrderWord = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+Path_ = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
+Whole = Annotated[str, StringConstraints(pattern=r"^-?\d+$")]
+Topic = Annotated[str, StringConstraints(pattern=r"^[^#+\s]*\{device\}[^#+\s]*$")]
+Span = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
+class ModbusChannel(Strict):
+    """One entry of `channel` in a Modbus profile.
+
+    `point` is the canonical point of the kind; left out, it is the channel's own name, and "" means none.
+    """
+
+    id: PointName
+    at: int | None = Field(default=None, ge=0, le=_LAST_ADDRESS + 1)
+    type: TypeWord
+    function: Literal[1, 2, 3, 4] | None = None
+    point: PointName | Literal[""] | None = None
+    order: OrderWord | None = None
+    scale: Number = 1.0
+    offset: Number = 0.0
+    scale_from: PointName | None = None
+    exponent: bool = False
+    plus: PointName | None = None
+    multiplier: Literal["ct", "pt", "ct*pt"] | None = None
+    sentinels: list[int | Span] = Field(default_factory=list)
+    bit: int = Field(default=0, ge=0, le=15)
+    width: int = Field(default=1, ge=1, le=16)
+    inverted: bool = False
+    folded: bool = False
+    nonzero: bool = False
+    above: Number | None = None
+    codes: dict[Whole, Number] = Field(default_factory=dict)
+    closed: PointName | None = None
+    open: PointName | None = None
+    unit: str = ""
+    name: Words | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> "ModbusChannel":
+        if self.scale == 0:
+            raise WordError("scale 不能为 0", "a scale of 0 loses every value")
+        if self.type == "pair":
+            if self.at is not None or not (self.closed and self.open):
+                raise WordError(
+                    "pair 由 closed 和 open 两个通道组成，没有自己的地址",
+                    "a pair is made of the channels `closed` and `open` and has no address of its own",
+                )
+            return self
+        if self.at is None or self.closed or self.open:
+            raise WordError("需要 at（closed、open 只用于 pair）", "needs `at`; closed and open belong to a pair")
+        if self.bit + self.width > _WORD_BITS:
+            raise WordError("bit + width 超出 16 位", "bit + width reach beyond the 16 bits of a register")
+        return self
+
+    def field(self, table: "ModbusTable", kind: str) -> ModbusField:
+        """Return it with the map's defaults filled in and the address as it goes on the wire."""
+        own = self.id if kind else ""
+        return ModbusField(
+            channel=self.id,
+            address=wire_address(self.at, table.base) if self.at is not None else 0,
+            function=self.function or table.function,
+            type=Type(self.type),
+            point=own if self.point is None else self.point,
+            order=Order(self.order or table.order or "ABCD"),
+            scale=self.scale,
+            offset=self.offset,
+            scale_from=self.scale_from or "",
+            exponent=self.exponent,
+            plus=self.plus or "",
+            multiplier=self.multiplier or "",
+            sentinels=tuple((s, s) if isinstance(s, int) else (s[0], s[1]) for s in self.sentinels),
+            bit=self.bit,
+            width=self.width,
+            inverted=self.inverted,
+            folded=self.folded,
+            nonzero=self.nonzero,
+            above=self.above,
+            codes={int(raw): code for raw, code in self.codes.items()},
+            closed=self.closed or "",
+            open=self.open or "",
+            unit=self.unit,
+            **({"text": self.name.text()} if self.name else {}),
+        )
+
+
+class ModbusTable(Strict):
+    """[modbus]: what the addresses count from, and what the device takes in one request."""
+
+    base: Literal[0, 1]
+    function: Literal[1, 2, 3, 4] = 3
+    order: OrderWord | None = None
+    max_registers: int = Field(default=125, ge=1, le=125)
+    max_gap: int = Field(default=0, ge=0, le=100)
+    max_bits: int = Field(default=2000, ge=1, le=2000)
+
+
+class MqttChannel(Strict):
+    """One entry of `channel` in an MQTT profile: where in which message the value stands."""
+
+    id: PointName
+    path: Path_ | None = None
+    message: Id | None = None
+    point: PointName | Literal[""] | None = None
+    scale: Number = 1.0
+    offset: Number = 0.0
+    inverted: bool = False
+    codes: dict[str, Number] = Field(default_factory=dict)
+    reads: Literal["number", "floor"] = "number"
+    contains: list[str] = Field(default_factory=list)
+    ignore: list[str] = Field(default_factory=list)
+    empty: Number | None = None
+    sentinels: list[str] = Field(default_factory=list)
+    unit: str = ""
+    name: Words | None = None
+
+    def field(self, first: str, kind: str) -> MqttField:
+        """Return it in the language of the collectors."""
+        own = self.id if kind else ""
+        return MqttField(
+            channel=self.id,
+            path=_steps(self.path),
+            point=own if self.point is None else self.point,
+            message=self.message or first,
+            scale=self.scale,
+            offset=self.offset,
+            inverted=self.inverted,
+            codes=dict(self.codes),
+            reads=Reads(self.reads),
+            contains=tuple(self.contains),
+            ignore=tuple(self.ignore),
+            empty=self.empty,
+            sentinels=tuple(self.sentinels),
+            unit=self.unit,
+            **({"text": self.name.text()} if self.name else {}),
+        )
+
+
+class MessageTable(Strict):
+    """One kind of message: its topic, whether it is JSON or one plain value, what a retained copy is worth."""
+
+    id: Id
+    topic: Topic
+    payload: Literal["json", "plain"] = "json"
+    retained: Literal["stale", "state"] = "stale"
+
+
+class PresenceTable(Strict):
+    """[mqtt.presence]: where the gateway's last will says that it is gone."""
+
+    topic: Topic
+    path: Path_ | None = None
+    offline: list[str] = Field(min_length=1)
+    online: list[str] = Field(default_factory=list)
+
+
+class MqttTable(Strict):
+    """[mqtt]: topics, the device's clock and sequence number, its last will."""
+
+    message: list[MessageTable] = Field(min_length=1)
+    product: str = ""
+    time: Path_ | None = None
+    time_unit: Literal["s", "ms"] = "ms"
+    seq: Path_ | None = None
+    presence: PresenceTable | None = None
+    constants: dict[Path_, str] = Field(default_factory=dict)
+
+
+class ProfileHead(Strict):
+    """What every profile says of itself."""
+
+    name: Words
+    kind: Id | Literal[""]
+    interval: Annotated[Duration, Field(ge=100)]
+    source: Filled
+    trust: TrustWord
+    notes: str = ""
+
+
+class ModbusProfileFile(ProfileHead):
+    """The whole of a Modbus device's file."""
+
+    modbus: ModbusTable
+    channel: list[ModbusChannel] = Field(min_length=1)
+
+
+class MqttProfileFile(ProfileHead):
+    """The whole of a publishing device's file."""
+
+    mqtt: MqttTable
+    channel: list[MqttChannel] = Field(min_length=1)
+
+
+def read_profiles(folder: Path, problems: Problems) -> dict[str, Profile]:
+    """Read every profile of a folder; a missing folder has none.
+
+    Args:
+        folder: where the `*.toml` files stand.
+        problems: collects every finding; a profile with an error is left out.
+
+    Returns:
+        The profiles by id, which is the name of the file.
+    """
+    out = {}
+    for path in sorted(folder.glob("*.toml")):
+        document = read(path, f"{folder.name}/{path.name}", problems)
+        profile = document and read_profile(path.stem, document)
+        if profile:
+            out[profile.id] = profile
+    return out
+
+
+def read_profile(id: str, document: Document) -> Profile | None:
+    """Read one profile; None, and the reasons noted, when it cannot be used."""
+    before = len(document.problems.errors)
+    profile = _mqtt(id, document) if "mqtt" in document.data else _modbus(id, document)
+    return profile if len(document.problems.errors) == before else None
+
+
+def _modbus(id: str, document: Document) -> Profile | None:
+    file = document.model(ModbusProfileFile)
+    if file is None:
+        return None
+    _unique(document, [(c.id, c.point, c.id if file.kind else "") for c in file.channel])
+    fields = {c.id: c.field(file.modbus, file.kind) for c in file.channel}
+    for index, channel in enumerate(file.channel):
+        _check(document, ("channel", index), channel, fields, file.modbus)
+    modbus = ModbusMap(
+        fields=fields,
+        base=file.modbus.base,
+        max_registers=file.modbus.max_registers,
+        max_gap=file.modbus.max_gap,
+        max_bits=file.modbus.max_bits,
+    )
+    return _profile(id, document, file, modbus=modbus)
+
+
+def _check(
+    document: Document,
+    loc: Sequence[int | str],
+    channel: ModbusChannel,
+    fields: Mapping[str, ModbusField],
+    table: ModbusTable,
+) -> None:
+    field = fields[channel.id]
+    wide = REGISTERS[field.type]
+    if wide > 1 and not (channel.order or table.order):
+        document.error(
+            loc, "多寄存器数值必须写明 order（字节顺序）", "a value over several registers must state its `order`"
+        )
+    if field.type is not Type.PAIR and not 0 <= field.address <= _LAST_ADDRESS + 1 - wide:
+        document.error((*loc, "at"), "地址超出 0–65535", "is outside the addresses 0 to 65535")
+    if field.function in BIT_FUNCTIONS and field.type not in {Type.BIT, Type.PAIR}:
+        document.error((*loc, "type"), "功能码 1、2 只能读 bit", "functions 1 and 2 bring only bits")
+    if wide > table.max_registers:
+        document.error((*loc, "type"), "比 max_registers 还长", "is longer than max_registers allows")
+    for other in field.needs:
+        if other not in fields:
+            document.error(loc, f"没有通道 {other}", f"there is no channel {other}")
+        elif fields[other].needs:
+            document.error(loc, f"通道 {other} 自身也由别的通道算出", f"channel {other} is itself computed from others")
+
+
+def _mqtt(id: str, document: Document) -> Profile | None:
+    file = document.model(MqttProfileFile)
+    if file is None:
+        return None
+    _unique(document, [(c.id, c.point, c.id if file.kind else "") for c in file.channel])
+    table = file.mqtt
+    messages = {m.id: m for m in table.message}
+    first = table.message[0].id
+    for index, channel in enumerate(file.channel):
+        message = messages.get(channel.message or first)
+        if message is None:
+            document.error(("channel", index, "message"), "没有这种消息", "there is no such message")
+        elif (message.payload == "plain") is (channel.path is not None):
+            document.error(
+                ("channel", index, "path"),
+                "json 消息需要 path，plain 消息不写 path",
+                "a json message needs a path; a plain one takes none",
+            )
+    presence = table.presence
+    mqtt = MqttMap(
+        messages=tuple(MqttMessage(m.id, m.topic, Payload(m.payload), Retained(m.retained)) for m in table.message),
+        fields={c.id: c.field(first, file.kind) for c in file.channel},
+        product=table.product,
+        time=_steps(table.time),
+        time_unit=table.time_unit,
+        seq=_steps(table.seq),
+        presence=Presence(presence.topic, _steps(presence.path), tuple(presence.offline), tuple(presence.online))
+        if presence
+        else None,
+        constants=dict(table.constants),
+    )
+    return _profile(id, document, file, mqtt=mqtt)
+
+
+def _profile(
+    id: str, document: Document, file: ProfileHead, *, modbus: ModbusMap | None = None, mqtt: MqttMap | None = None
+) -> Profile:
+    return Profile(
+        id=id,
+        name=file.name.text(),
+        kind=file.kind,
+        interval_ms=file.interval,
+        source=file.source,
+        trust=Trust(file.trust),
+        hash=document.hash[:HASH_LENGTH],
+        modbus=modbus,
+        mqtt=mqtt,
+        notes=file.notes,
+    )
+
+
+def _unique(document: Document, channels: Sequence[tuple[str, str | None, str]]) -> None:
+    names: set[str] = set()
+    points: set[str] = set()
+    for index, (channel, given, own) in enumerate(channels):
+        point = own if given is None else given
+        if channel in names:
+            document.error(("channel", index, "id"), f"通道 {channel} 重复", f"channel {channel} stands twice")
+        if point and point in points:
+            document.error(("channel", index, "point"), f"点位 {point} 重复", f"point {point} is given twice")
+        names.add(channel)
+        points.add(point)
+
+
+def _steps(path: str | None) -> tuple[str, ...]:
+    return tuple(path.split(".")) if path else ()
