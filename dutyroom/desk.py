@@ -338,12 +338,12 @@ class Desk:
     def _reconcile(self) -> None:
         """Where rule memory and book differ, the book's word wins; rules the site no longer has are withdrawn."""
         pending = {(m.owner, m.rule): m.raised for m in self._moves}
-        known = self.evaluator.instances()
+        known = {(w.owner, w.rule) for w in self.evaluator.instances()}
         told = {(a.owner, a.rule): a for a in self.alarms.values()}
         for key, alarm in told.items():
             if key not in known:
                 if alarm.active:
-                    self._news.append(_withdrawn(alarm, self.clock.now()))
+                    self._news.append(life.withdraw(alarm, self.clock.now()))
             elif key not in pending and alarm.active != (key in self.evaluator.active()):
                 self.evaluator.force(*key, active=alarm.active, since_ms=alarm.raised_ms)
         for key in self.evaluator.active() - set(told) - set(pending):
@@ -483,8 +483,3 @@ def _mine(requests: object, written: Sequence[Written]) -> list[Written]:
     wanted = set(requests) if isinstance(requests, list) else set()
     return [w for w in written if w.record.request in wanted]
 
-
-def _withdrawn(alarm: Alarm, now: int) -> Record:
-    data = book_words.AlarmCleared(rule=alarm.rule, owner=alarm.owner, why="rule-withdrawn")
-    request = f"{alarm.rule}/{alarm.owner}/cleared@{now}"
-    return Record(now, Kind.ALARM_CLEARED, alarm.subject, data, request=request, about=(alarm.owner,))
