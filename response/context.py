@@ -1,0 +1,44 @@
+"""What a decision may look at: the site, the moment, the newest readings, and the cause that topology gives."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from facility.plan import Plan
+from facility.site import Site
+
+if TYPE_CHECKING:
+    from response.fold import Incident
+
+Read = Callable[[str], tuple[float, int, int] | None]
+"""Newest reading of a site point: value, reason, at_ms; None when nothing was ever heard."""
+
+Cause = Callable[[str, str], str | None]
+"""(owner, rule) of an alarm to the upstream machine whose loss of supply explains it, or None."""
+
+
+def _nothing(_point: str) -> None:
+    return None
+
+
+def _no_cause(_owner: str, _rule: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The world as it stands at `now` (UTC milliseconds).
+
+    `plans` holds older versions of plans, by (id, version): an incident keeps the version it began with, and
+    the newest stands in only where that version is no longer kept.
+    """
+
+    site: Site
+    now: int
+    read: Read = _nothing
+    cause: Cause = _no_cause
+    plans: Mapping[tuple[str, str], Plan] = field(default_factory=dict)
+
+    def plan(self, incident: "Incident") -> Plan | None:
+        """Return the plan an incident runs by; None when neither its version nor a newer one exists."""
+        return self.plans.get((incident.plan, incident.plan_version)) or self.site.plans.get(incident.plan)

@@ -1,0 +1,348 @@
+"""Who is called, when, and again: levels, rounds, channels, acceptances and promises, as a function of the incident.
+
+`agenda` says what comes when; `carry_out` says which records that makes. Both look at nothing but their arguments,
+so that an incident read back from the book goes on exactly as if nothing had happened.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from facility import records
+from facility.equipment import Card
+from facility.plan import Call, Plan
+from facility.records import Payload, Record
+from facility.site import Site
+from response import duty, words
+from response.context import Context
+from response.fold import CONFIRMED, DESK, REFUSED, UNSENT, Incident, PageState
+from response.plan import BELL, promise_of
+
+CHANNEL_WAIT_MS = 30_000
+"""A page that no provider took for so long goes out on the person's next channel."""
+
+
+class Due(NamedTuple):
+    """Something that comes at a moment; at the same moment the lower rank comes first."""
+
+    at_ms: int
+    rank: int
+    what: str
+    which: str = ""
+
+
+class _Passed(NamedTuple):
+    """What was done on the levels passed at the same moment."""
+
+    paged: frozenset[str]
+    unfilled: frozenset[tuple[int, str]]
+
+
+class Target(NamedTuple):
+    """Somebody to be paged, and as what."""
+
+    person: str
+    role: str
+    responder: bool
+
+
+def write(
+    incident: Incident, at_ms: int, data: Payload, *people: str, request: str | None = None, actor: str = "system"
+) -> Record:
+    """Return a record of an incident, found under its machine and the people it tells of."""
+    kind = _KIND_OF[type(data)]
+    about = tuple(who for who in (incident.equipment, *people) if who)
+    return Record(at_ms, kind, records.incident_subject(incident.id), data, actor, request, about)
+
+
+_KIND_OF = {payload: kind for kind, payload in records.PAYLOADS.items()}
+
+
+def page_key(incident: str, level: int, round: int, person: str, channel: str) -> str:
+    """Return a page's key: the same on every retry and after every restart, another in every round."""
+    words_ = f"{incident}|level-{level}|{round}|{person}|{channel}"
+    return hashlib.sha256(words_.encode()).hexdigest()[:24]
+
+
+def channels(site: Site, id: str) -> list[str]:
+    """Return the kinds of channel somebody can be reached on, in their order."""
+    somebody = site.people.get(id) or site.parties.get(id)
+    return list(dict.fromkeys(c.kind for c in somebody.channels)) if somebody else []
+
+
+def is_responder(incident: Incident, plan: Plan | None, site: Site, person: str) -> bool:
+    """Say whether somebody's coming counts: paged as a responder, or of a role that the plan calls as one."""
+    if any(p.person == person and p.responder for p in incident.pages.values()):
+        return True
+    calls = [c for level in plan.levels for c in level.calls if c.responder] if plan else []
+    if person in site.people:
+        return any(call.role in site.people[person].roles for call in calls)
+    return any(person in duty.party_of(site, call.role, _card(incident, site)) for call in calls)
+
+
+def stopped(incident: Incident, plan: Plan, site: Site) -> bool:
+    """Say whether nobody further needs to be called: a responder is on the way or there."""
+    return bool(incident.accepted) or any(is_responder(incident, plan, site, p) for p in incident.arrived)
+
+
+# -- what comes when ----------------------------------------------------------------------------------------
+
+
+def agenda(incident: Incident, plan: Plan, site: Site) -> Iterator[Due]:
+    """Yield everything that time alone will bring about, unless somebody does something first."""
+    for name, promise in incident.promises.items():
+        if promise.kept_ms is None and promise.broken_ms is None and _runs(incident, plan, name):
+            yield Due(promise.by_ms, 2, "promise", name)
+    if incident.stage == DESK:
+        if incident.answered is None:
+            yield Due(incident.confirm_by_ms, 0, "unanswered")
+        return
+    if incident.stage != CONFIRMED or not plan.levels:
+        return
+    if incident.level < 0:
+        yield Due(incident.confirmed_ms or incident.opened_ms, 1, "start")
+    else:
+        yield from _escalation(incident, plan, site)
+
+
+def _escalation(incident: Incident, plan: Plan, site: Site) -> Iterator[Due]:
+    """Yield what is to come once the first people were called."""
+    for person, at in incident.accepted.items():
+        if person not in incident.arrived:
+            yield Due(at + plan.accept_expires_ms, 3, "expiry", person)
+    halted = stopped(incident, plan, site)
+    yield from _channels_due(incident, site, halted=halted)
+    if halted:
+        return
+    if incident.to_replace:
+        yield Due(min(incident.to_replace.values()), 4, "declined")
+    level = min(incident.level, len(plan.levels) - 1)
+    if level + 1 < len(plan.levels):
+        yield Due(incident.level_ms + plan.levels[level].within_ms, 5, "level")
+    if plan.repeat_ms > 0:
+        yield Due(incident.round_ms + plan.repeat_ms, 6, "repeat")
+
+
+def _runs(incident: Incident, plan: Plan, promise: str) -> bool:
+    """Say whether a promise counts yet: nobody is expected at the place while the desk still asks the car."""
+    if incident.stage == CONFIRMED:
+        return True
+    return incident.stage == DESK and any(promise == promise_of(s) and not s.arrival for s in plan.steps)
+
+
+def _channels_due(incident: Incident, site: Site, *, halted: bool) -> Iterator[Due]:
+    """Yield the pages whose channel did not take them, while the person has another one and is still needed."""
+    for page in incident.pages.values():
+        if page.state in UNSENT and not (halted and page.responder) and _next_channel(incident, site, page):
+            at = page.at_ms if page.state == REFUSED else page.requested_ms + CHANNEL_WAIT_MS
+            yield Due(at, 7, "channel", page.key)
+
+
+def _next_channel(incident: Incident, site: Site, page: PageState) -> str | None:
+    group = [
+        p for p in incident.pages.values() if (p.person, p.level, p.round) == (page.person, page.level, page.round)
+    ]
+    if page.key != group[-1].key:
+        return None  # the next one is already on its way
+    tried = {p.channel for p in group}
+    return next((c for c in channels(site, page.person) if c not in tried), None)
+
+
+# -- what it makes ------------------------------------------------------------------------------------------
+
+
+def carry_out(due: Due, incident: Incident, plan: Plan, context: Context, before_ms: int | None) -> list[Record]:  # noqa: PLR0911 - one case per kind of moment
+    """Return the records that a due moment makes, at that moment, however late we woke.
+
+    `before_ms` is when the next other thing is due: repeats that were slept through are rung once, not counted out.
+    """
+    at = max(due.at_ms, incident.last_ms)
+    site = context.site
+    match due.what:
+        case "unanswered":
+            broken = records.PromiseBroken(BELL, incident.confirm_by_ms)
+            return [
+                write(incident, at, broken, request=f"{incident.id}/broken/{BELL}@{incident.confirm_by_ms}"),
+                write(incident, at, records.IncidentConfirmed("unanswered")),
+            ]
+        case "start":
+            return reach(incident, plan, site, at, 0, "start")
+        case "promise":
+            return _broken(incident, plan, site, at, due.which)
+        case "expiry":
+            expired = write(incident, at, records.AcceptanceExpired(due.which), due.which)
+            others = [p for p in incident.accepted if p != due.which]
+            there = any(is_responder(incident, plan, site, p) for p in incident.arrived)
+            return [expired] if others or there else [expired, *reach(incident, plan, site, at, incident.level, "late")]
+        case "declined":
+            return _in_their_place(incident, plan, site, at)
+        case "level":
+            return reach(incident, plan, site, at, incident.level + 1, "unanswered")
+        case "repeat":
+            last = min(context.now, before_ms - 1) if before_ms is not None else context.now
+            at = max(at, at + (last - at) // plan.repeat_ms * plan.repeat_ms)
+            return reach(incident, plan, site, at, incident.level, "unanswered")
+        case "channel":
+            page = incident.pages[due.which]
+            channel = _next_channel(incident, site, page) or page.channel
+            target = Target(page.person, page.role, page.responder)
+            return [_request(incident, at, (page.level, page.round), target, channel, page.text)]
+    raise AssertionError(due.what)
+
+
+def reach(
+    incident: Incident, plan: Plan, site: Site, at: int, level: int, why: str, passed: _Passed | None = None
+) -> list[Record]:
+    """Return what reaching a level (or ringing again on it) makes: the level, who is missing, and the pages.
+
+    A level with nobody to respond is passed at once; `passed` is what happened on those below at this very moment.
+    """
+    passed = passed or _Passed(frozenset(), incident.unfilled)
+    level = min(level, len(plan.levels) - 1)
+    again = level == incident.level
+    turn = incident.round + 1 if again else 0
+    said = records.LevelReached(level, turn, why)
+    out = [write(incident, at, said, request=f"{incident.id}/level/{level}/{turn}")]
+    targets, lacking = _targets(incident, plan, site, at, level, why)
+    out += [
+        write(incident, at, records.DutyUnfilled(role, level, tried))
+        for role, tried in lacking.items()
+        if (level, role) not in incident.unfilled
+    ]
+    unfilled = passed.unfilled | {(level, role) for role in lacking}
+    fresh = [t for t in targets if t.person not in passed.paged]
+    for target in fresh:
+        out += _pages(incident, plan, site, at, level, turn, target, secure=_secure(plan, unfilled))
+    wanted = any(call.responder for call in plan.levels[level].calls)
+    if not again and wanted and not any(t.responder for t in targets) and level + 1 < len(plan.levels):
+        below = _Passed(passed.paged | {t.person for t in fresh}, unfilled)
+        out += reach(incident, plan, site, at, level + 1, "unfilled", below)
+    return out
+
+
+def _targets(
+    incident: Incident, plan: Plan, site: Site, at: int, level: int, why: str
+) -> tuple[list[Target], dict[str, dict[str, str]]]:
+    """Return whom to page, each once, and for the roles that were not filled who was passed over and why."""
+    again = level == incident.level
+    here = plan.levels[level].calls
+    below = [call for lower in plan.levels[:level] for call in lower.calls if call.responder or why == "worse"]
+    if why == "worse":  # everybody who knows of it must know that
+        calls = [*below, *here]
+    elif again:
+        calls = [*below, *(call for call in here if call.responder)]
+    else:
+        calls = [*below, *here] if why == "unanswered" else list(here)
+    card = _card(incident, site)
+    answered = set() if why == "worse" else {*incident.accepted, *incident.arrived}
+    found: dict[str, Target] = {}
+    lacking: dict[str, dict[str, str]] = {}
+    for call in calls:
+        choice = duty.choose(site, call, at, incident.declined, card)
+        if again and not choice.people and level == len(plan.levels) - 1:
+            # Everybody said no and nobody is left above: asking again is better than silence.
+            choice = duty.choose(site, call, at, (), card)
+        if len(choice.people) < call.count and call in here:
+            lacking[call.role] = dict(choice.passed_over)
+        for person, _ in choice.people:
+            if person not in answered:
+                before = found.get(person, Target(person, call.role, responder=False))
+                found[person] = before._replace(responder=before.responder or call.responder)
+    return list(found.values()), lacking
+
+
+def _in_their_place(incident: Incident, plan: Plan, site: Site, at: int) -> list[Record]:
+    """Return whom to page instead of those who cannot come; with nobody left, the next level at once."""
+    level, turn = incident.level, incident.round
+    rung = {p.person for p in incident.pages.values() if (p.level, p.round) == (level, turn)}
+    card = _card(incident, site)
+    out: list[Record] = []
+    lacking: dict[str, dict[str, str]] = {}
+    asked: set[str] = set()
+    for call in _calls_of(incident, plan, incident.to_replace):
+        choice = duty.choose(site, call, at, incident.declined, card)
+        fresh = [person for person, _ in choice.people if person not in rung | asked]
+        if not choice.people:
+            lacking[call.role] = dict(choice.passed_over)
+        for person in fresh:
+            asked.add(person)
+            target = Target(person, call.role, call.responder)
+            secure = _secure(plan, incident.unfilled)
+            out += _pages(incident, plan, site, at, level, turn, target, secure=secure)
+    if out:
+        return out
+    here = {call.role for call in plan.levels[min(level, len(plan.levels) - 1)].calls if call.responder}
+    asked_here = {p.person for p in incident.pages.values() if p.responder and p.role in here}
+    if asked_here <= incident.declined.keys() and level + 1 < len(plan.levels):
+        return reach(incident, plan, site, at, level + 1, "declined")
+    tried = dict.fromkeys(incident.to_replace, "declined")
+    roles = lacking or {_role_of(incident, next(iter(incident.to_replace))): tried}
+    return [write(incident, at, records.DutyUnfilled(role, level, {**tried, **who})) for role, who in roles.items()]
+
+
+def _calls_of(incident: Incident, plan: Plan, people: Collection[str]) -> list[Call]:
+    """Return the calls under which these people were paged."""
+    roles = {p.role for p in incident.pages.values() if p.person in people and p.responder}
+    calls = [c for level in plan.levels[: incident.level + 1] for c in level.calls if c.responder and c.role in roles]
+    return list(dict.fromkeys(calls))
+
+
+def _role_of(incident: Incident, person: str) -> str:
+    return next((p.role for p in incident.pages.values() if p.person == person), "")
+
+
+def _broken(incident: Incident, plan: Plan, site: Site, at: int, name: str) -> list[Record]:
+    by = incident.promises[name].by_ms
+    out = [write(incident, at, records.PromiseBroken(name, by), request=f"{incident.id}/broken/{name}@{by}")]
+    climbs = name == plan.arrival and 0 <= incident.level < len(plan.levels) - 1
+    return out + reach(incident, plan, site, at, incident.level + 1, "late") if climbs else out
+
+
+def kept(incident: Incident, names: Collection[str], at: int) -> list[Payload]:
+    """Return that these promises were kept, for those of them that still run."""
+    found: list[Payload] = []
+    for name in dict.fromkeys(names):
+        promise = incident.promises.get(name)
+        if promise and promise.kept_ms is None and promise.broken_ms is None and incident.clock_ms is not None:
+            found.append(records.PromiseKept(name, promise.by_ms, at - incident.clock_ms))
+    return found
+
+
+def _secure(plan: Plan, unfilled: Collection[tuple[int, str]]) -> bool:
+    """Say whether certified people are missing for work that needs them: who comes must not touch."""
+    return any(
+        call.certificates and (level, call.role) in unfilled
+        for level, rung in enumerate(plan.levels)
+        for call in rung.calls
+    )
+
+
+def _pages(
+    incident: Incident, plan: Plan, site: Site, at: int, level: int, turn: int, target: Target, *, secure: bool
+) -> list[Record]:
+    """Return the page requests for one person: for life on every channel at once, otherwise on the first."""
+    earlier = {(p.level, p.round) for p in incident.pages.values() if p.person == target.person}
+    text = words.page_text(incident, plan, site, responder=target.responder, repeat=len(earlier) + 1, secure=secure)
+    ways = channels(site, target.person)
+    return [_request(incident, at, (level, turn), target, way, text) for way in (ways if incident.life else ways[:1])]
+
+
+def _request(
+    incident: Incident, at: int, level_round: tuple[int, int], target: Target, channel: str, text: str
+) -> Record:
+    key = page_key(incident.id, *level_round, target.person, channel)
+    data = records.PageRequested(
+        key, incident.id, target.person, channel, *level_round, target.responder, text, target.role
+    )
+    return write(incident, at, data, target.person, request=key)
+
+
+def _card(incident: Incident, site: Site) -> Card:
+    machine = site.equipment.get(incident.equipment)
+    return machine.card if machine else Card()
+
+
+def first(dues: Sequence[Due]) -> tuple[Due, int | None]:
+    """Return what comes first, and when the next other thing is due."""
+    ordered = sorted(dues)
+    return ordered[0], ordered[1].at_ms if len(ordered) > 1 else None

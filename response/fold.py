@@ -1,0 +1,358 @@
+"""One incident as its records tell it. Nothing here decides; `tell` only believes what is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from facility.records import (
+    AcceptanceExpired,
+    AlarmCleared,
+    BellAnswered,
+    DutyUnfilled,
+    IncidentClosed,
+    IncidentConfirmed,
+    IncidentJoined,
+    IncidentNormal,
+    IncidentNoted,
+    IncidentOpened,
+    LevelReached,
+    PageAcknowledged,
+    PageDeclined,
+    PageRefused,
+    PageRequested,
+    PageSent,
+    PlanStarted,
+    PromiseBroken,
+    PromiseKept,
+    Record,
+    ResponderArrived,
+    ResponderFinished,
+    StepDone,
+    StepSkipped,
+)
+from facility.rule import Priority
+
+DESK = "desk"
+CONFIRMED = "confirmed"
+CLOSED = "closed"
+
+REQUESTED = "requested"
+SENT = "sent"
+REFUSED = "refused"
+OVERTAKEN = "overtaken"  # never sent, and no longer worth sending: closed, answered, or a newer round rings
+ACKNOWLEDGED = "acknowledged"
+DECLINED = "declined"
+UNSENT = frozenset({REQUESTED, REFUSED})
+
+TELEMETRY = "telemetry"
+LONGEST_BACK_OFF_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """One attempt to reach one person on one channel in one round, and how it went.
+
+    `state` is requested, sent, refused (will be tried again from `not_before_ms`), overtaken, acknowledged or declined.
+    """
+
+    key: str
+    incident: str
+    person: str
+    channel: str
+    level: int
+    round: int
+    responder: bool
+    role: str
+    text: str
+    requested_ms: int
+    not_before_ms: int
+    at_ms: int  # of its newest word
+    state: str = REQUESTED
+    attempts: int = 0  # refused so often
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Somebody, or telemetry, says that a step is done."""
+
+    by: str
+    at_ms: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """What was said about a step: done, skipped (`note` is the reason), or open with one of two signatures.
+
+    A step that nobody touched has no state here; whether it is open or waits for others is the plan's word.
+    """
+
+    id: str
+    state: str
+    by: str  # ids of everybody who signed, joined by "+"
+    at_ms: int
+    note: str = ""
+    signatures: tuple[Signature, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseState:
+    """A response time: by when, and whether it was kept or broken; neither while it runs."""
+
+    by_ms: int
+    kept_ms: int | None = None
+    broken_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that somebody wrote down."""
+
+    by: str
+    at_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident as its records tell it. Times are UTC milliseconds."""
+
+    id: str
+    plan: str
+    equipment: str
+    priority: int
+    opened_ms: int
+    stage: str = CONFIRMED  # desk, confirmed, closed
+    plan_version: str = ""
+    place: str = ""
+    caller: str = ""
+    opened_by: str = "system"
+    opened_by_alarm: str = ""
+    alarms: tuple[str, ...] = ()
+    active_alarms: frozenset[str] = frozenset()
+    joined_ms: Mapping[str, int] = field(default_factory=dict)  # alarm -> when it last joined
+    cleared_ms: int | None = None  # the newest clearing of a joined alarm
+    normal_ms: int | None = None  # since when all of them are clear
+    clock_ms: int | None = None  # promises count from here; None: no clock runs (the bell was a mistake)
+    ring_ms: int = 0
+    confirm_by_ms: int = 0
+    answered: bool | None = None  # what the car said; None: nobody has answered
+    confirmed_ms: int | None = None
+    level: int = -1
+    round: int = 0
+    level_ms: int = 0  # the time to the next level counts from here
+    round_ms: int = 0  # the time to the next round counts from here
+    pages: Mapping[str, PageState] = field(default_factory=dict)
+    unfilled: frozenset[tuple[int, str]] = frozenset()
+    to_replace: Mapping[str, int] = field(default_factory=dict)  # declined, nobody asked in their place yet
+    accepted: Mapping[str, int] = field(default_factory=dict)  # responders on the way or there
+    seen: Mapping[str, int] = field(default_factory=dict)  # people who were only to be told, and have seen it
+    declined: Mapping[str, int] = field(default_factory=dict)
+    expired: Mapping[str, int] = field(default_factory=dict)
+    arrived: Mapping[str, int] = field(default_factory=dict)
+    finished: Mapping[str, int] = field(default_factory=dict)
+    steps: Mapping[str, StepState] = field(default_factory=dict)
+    spans: Mapping[str, int] = field(default_factory=dict)  # promise -> milliseconds, as promised when the plan began
+    promises: Mapping[str, PromiseState] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    requests: frozenset[str] = frozenset()  # of people's commands: a repeat changes nothing
+    closed_ms: int | None = None
+    cause: str = ""
+    result: str = ""
+    last_ms: int = 0
+
+    @property
+    def life(self) -> bool:
+        """Say whether life or the whole site is at stake."""
+        return self.priority == Priority.LIFE
+
+
+def opened(id: str, record: Record, data: IncidentOpened, *, active: bool) -> Incident:
+    """Return the incident that a record opens; `active` says whether its alarm still holds."""
+    at = record.at_ms
+    alarms = (data.alarm,) if data.alarm else ()
+    return Incident(
+        id=id,
+        plan=data.plan,
+        equipment=data.equipment,
+        priority=data.priority,
+        opened_ms=at,
+        stage=data.stage,
+        place=data.place,
+        caller=data.caller,
+        opened_by=record.actor,
+        opened_by_alarm=data.alarm,
+        alarms=alarms,
+        active_alarms=frozenset(alarms) if active else frozenset(),
+        joined_ms=dict.fromkeys(alarms, at),
+        clock_ms=at,
+        ring_ms=at,
+        confirm_by_ms=data.confirm_by_ms,
+        confirmed_ms=at if data.stage == CONFIRMED else None,
+        notes=(Note(record.actor, at, data.note),) if data.note else (),
+        requests=frozenset({record.request}) if record.request and record.actor != "system" else frozenset(),
+        last_ms=at,
+    )
+
+
+def tell(incident: Incident, record: Record, *, active: bool = True) -> Incident:
+    """Return the incident after one more record; `active` says of a joining alarm whether it still holds."""
+    told = _tell(incident, record, active=active)
+    if record.kind.startswith("alarm."):
+        return told
+    requests = told.requests
+    if record.request and record.actor != "system":
+        requests |= {record.request}
+    return replace(told, last_ms=max(told.last_ms, record.at_ms), requests=requests)
+
+
+def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C901, PLR0911, PLR0912 - one case per kind
+    at = record.at_ms
+    match record.data:
+        case AlarmCleared():
+            return replace(i, active_alarms=i.active_alarms - {record.subject}, cleared_ms=max(i.cleared_ms or 0, at))
+        case IncidentJoined() as data:
+            return _joined(i, at, data, active=active)
+        case IncidentConfirmed():
+            i = replace(i, stage=CONFIRMED, confirmed_ms=at)
+            return i if i.clock_ms is not None else _clock_from(i, at)
+        case IncidentNormal():
+            return replace(i, normal_ms=at)
+        case BellAnswered(trapped=trapped):
+            i = replace(i, answered=trapped)
+            return i if trapped else _clock_from(i, None)
+        case PlanStarted(version=version, promises=spans):
+            return _clock_from(replace(i, plan_version=version, spans=spans), i.clock_ms)
+        case StepDone() as data:
+            return _step_done(i, at, data)
+        case StepSkipped(step=step, reason=reason):
+            return replace(i, steps={**i.steps, step: StepState(step, "skipped", record.actor, at, reason)})
+        case LevelReached() as data:
+            # A repeat on the same level leaves the time to the next level running.
+            fresh = data.level != i.level or data.why in {"late", "worse"}
+            level_ms = at if fresh else i.level_ms
+            return replace(i, level=data.level, round=data.round, level_ms=level_ms, round_ms=at, to_replace={})
+        case DutyUnfilled(role=role, level=level):
+            return replace(i, unfilled=i.unfilled | {(level, role)}, to_replace={})
+        case PageRequested() as data:
+            return _requested(i, at, data)
+        case PageSent() | PageRefused() as data:
+            return _reported(i, at, data)
+        case PageAcknowledged(person=person, responder=responder):
+            i = replace(i, pages=_answered(i, person, ACKNOWLEDGED, at), declined=_without(i.declined, person))
+            if not responder:
+                return replace(i, seen={**i.seen, person: at})
+            expired = _without(i.expired, person)
+            return replace(i, accepted={**i.accepted, person: at}, expired=expired, to_replace={})
+        case PageDeclined(person=person):
+            return _declined(i, at, person)
+        case AcceptanceExpired(person=person):
+            return replace(i, accepted=_without(i.accepted, person), expired={**i.expired, person: at})
+        case ResponderArrived(person=person):
+            return replace(i, arrived={**i.arrived, person: at}, pages=_answered(i, person, ACKNOWLEDGED, at))
+        case ResponderFinished(person=person):
+            return replace(i, finished={**i.finished, person: at})
+        case PromiseKept(promise=name, by_ms=by_ms):
+            return replace(i, promises={**i.promises, name: PromiseState(by_ms, kept_ms=at)})
+        case PromiseBroken(promise=name, by_ms=by_ms):
+            return replace(i, promises={**i.promises, name: PromiseState(by_ms, broken_ms=at)})
+        case IncidentNoted(note=note):
+            return replace(i, notes=(*i.notes, Note(record.actor, at, note)))
+        case IncidentClosed(cause=cause, result=result):
+            pages = {k: _overtaken(p, at) for k, p in i.pages.items()}
+            return replace(i, stage=CLOSED, closed_ms=at, cause=cause, result=result, pages=pages)
+    return i
+
+
+def _joined(i: Incident, at: int, data: IncidentJoined, *, active: bool) -> Incident:
+    alarms = i.alarms if data.alarm in i.alarms else (*i.alarms, data.alarm)
+    i = replace(
+        i,
+        alarms=alarms,
+        active_alarms=i.active_alarms | {data.alarm} if active else i.active_alarms,
+        joined_ms={**i.joined_ms, data.alarm: at},
+        normal_ms=None,
+        priority=min(i.priority, data.priority or i.priority),
+    )
+    if i.stage == DESK and data.alarm == i.opened_by_alarm and i.answered is not None:
+        # The bell rings again after it was answered: a new question, with the same time to answer it.
+        window = i.confirm_by_ms - i.ring_ms
+        return _clock_from(replace(i, answered=None, ring_ms=at, confirm_by_ms=at + window), at)
+    return i
+
+
+def _clock_from(i: Incident, at: int | None) -> Incident:
+    """Let the promises count from this moment; None stops those that run."""
+    settled = {n: p for n, p in i.promises.items() if p.kept_ms is not None or p.broken_ms is not None}
+    running = {} if at is None else {n: PromiseState(at + span) for n, span in i.spans.items() if n not in settled}
+    return replace(i, clock_ms=at, promises={**running, **settled})
+
+
+def _step_done(i: Incident, at: int, data: StepDone) -> Incident:
+    before = i.steps.get(data.step)
+    signatures = (*(before.signatures if before else ()), Signature(data.by, at, data.note))
+    by = "+".join(s.by for s in signatures)
+    state = StepState(data.step, "done" if data.complete else "open", by, at, data.note, signatures)
+    return replace(i, steps={**i.steps, data.step: state})
+
+
+def _requested(i: Incident, at: int, data: PageRequested) -> Incident:
+    # What was not sent in an earlier round is not sent beside the newer one: one ring, not two.
+    pages = {
+        k: _overtaken(p, at) if (p.person, p.channel) == (data.person, data.channel) else p for k, p in i.pages.items()
+    }
+    in_this_round = any((p.person, p.level, p.round) == (data.person, data.level, data.round) for p in i.pages.values())
+    pages[data.key] = PageState(
+        data.key, data.incident, data.person, data.channel, data.level, data.round, data.responder, data.role,
+        data.text, requested_ms=at, not_before_ms=at, at_ms=at,
+    )  # fmt: skip
+    return replace(i, pages=pages, to_replace=i.to_replace if in_this_round else {})
+
+
+def _reported(i: Incident, at: int, data: PageSent | PageRefused) -> Incident:
+    page = i.pages.get(data.key)
+    if page is None:
+        return i
+    if isinstance(data, PageRefused):
+        wait = min(2000 * 2 ** min(data.attempt - 1, 10), LONGEST_BACK_OFF_MS)
+        attempt = replace(page, attempts=data.attempt, said=data.said, at_ms=at, not_before_ms=at + wait)
+        return replace(
+            i, pages={**i.pages, data.key: replace(attempt, state=REFUSED if page.state in UNSENT else page.state)}
+        )
+    answered = page.person in i.accepted or page.person in i.seen or page.person in i.arrived
+    sent = replace(page, state=ACKNOWLEDGED if answered else SENT, said=data.said, at_ms=at)
+    pages = {**i.pages, data.key: sent}
+    if not i.life:  # one channel was enough; for life all of them ring
+        group = (page.person, page.level, page.round)
+        pages = {k: _overtaken(p, at) if (p.person, p.level, p.round) == group else p for k, p in pages.items()}
+    return replace(i, pages=pages)
+
+
+def _declined(i: Incident, at: int, person: str) -> Incident:
+    turned_back = person in i.accepted
+    accepted = _without(i.accepted, person)
+    asked = any(p.person == person and p.responder for p in i.pages.values())
+    i = replace(
+        i,
+        pages=_answered(i, person, DECLINED, at),
+        accepted=accepted,
+        declined={**i.declined, person: at},
+        to_replace={**i.to_replace, person: at} if asked and not accepted else i.to_replace,
+    )
+    # Escalation stood still while this person was on the way: its times begin anew.
+    return replace(i, level_ms=at, round_ms=at) if turned_back else i
+
+
+def _answered(i: Incident, person: str, state: str, at: int) -> dict[str, PageState]:
+    return {
+        k: p if p.person != person else (replace(p, state=state, at_ms=at) if p.state == SENT else _overtaken(p, at))
+        for k, p in i.pages.items()
+    }
+
+
+def _overtaken(page: PageState, at: int) -> PageState:
+    return replace(page, state=OVERTAKEN, at_ms=at) if page.state in UNSENT else page
+
+
+def _without(mapping: Mapping[str, int], key: str) -> Mapping[str, int]:
+    return {k: v for k, v in mapping.items() if k != key}

@@ -1,0 +1,209 @@
+"""Which alarm opens an incident, and which belongs to one that runs: one incident per cause, and one per life."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from facility import records
+from facility.equipment import Equipment
+from facility.plan import Plan
+from facility.records import Kind, Record, incident_subject
+from facility.rule import AlarmClass, Priority, Rule, Start
+from facility.site import Site
+from response import escalation
+from response.context import Context
+from response.fold import CONFIRMED, DESK, Incident
+from response.plan import owner_rule, spans
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alarm that holds now, as far as incidents care."""
+
+    subject: str
+    owner: str
+    rule: str
+    priority: int
+    life_safety: bool
+    raised_ms: int
+
+    @classmethod
+    def of(cls, record: Record, data: records.AlarmRaised) -> "Alert":
+        """Return what an alarm's record says."""
+        life = data.class_ == AlarmClass.LIFE_SAFETY
+        return cls(record.subject, data.owner, data.rule, data.priority, life, record.at_ms)
+
+
+def place(
+    alert: Alert,
+    incidents: Mapping[str, Incident],
+    alerts: Iterable[Alert],
+    context: Context,
+    new_id: Callable[[int], str],
+) -> list[Record]:
+    """Return what an alarm that belongs nowhere yet makes: it joins, opens, or (empty) stays on the console alone.
+
+    `incidents` are the open ones, `alerts` everything that holds now, `new_id(at_ms)` names a new incident.
+    """
+    rule = context.site.rules.get(alert.rule)
+    if rule is None:
+        return []
+    running = _where(alert, rule, incidents.values(), context)
+    if running is not None:
+        return _join(alert, rule, *running, context)
+    plan = context.site.plans.get(rule.plan)
+    if rule.start is Start.OPERATOR or plan is None:
+        return []
+    return _open(alert, rule, plan, alerts, context, new_id(alert.raised_ms))
+
+
+def open_by_hand(
+    id: str, at: int, plan: Plan, site: Site, data: records.IncidentOpened, actor: str, request: str
+) -> list[Record]:
+    """Return the records of an incident that somebody opens."""
+    about = (data.equipment,) if data.equipment else ()
+    subject = incident_subject(id)
+    started = records.PlanStarted(plan.id, plan.version, spans(plan, site.contract))
+    return [
+        Record(at, Kind.INCIDENT_OPENED, subject, data, actor, request, about),
+        Record(at, Kind.PLAN_STARTED, subject, started, actor, f"{request}/2" if request else None, about),
+    ]
+
+
+def day_of(site: Site, at_ms: int) -> str:
+    """Return the site's calendar day as YYMMDD."""
+    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(site.timezone)).strftime("%y%m%d")
+
+
+def _where(alert: Alert, rule: Rule, incidents: Iterable[Incident], context: Context) -> tuple[Incident, str] | None:
+    """Return the running incident that an alarm belongs to, and why."""
+    running = [i for i in incidents if i.closed_ms is None]
+    # An alarm that rests in an incident, cleared, and rises again is the same matter.
+    mine = next((i for i in running if alert.subject in i.alarms), None)
+    if mine is not None:
+        return mine, "same-equipment"
+    machines = _machines(alert.owner, context.site)
+    here = next((i for i in running if i.equipment in machines and _same_matter(alert, rule, i)), None)
+    if here is not None:
+        return here, "same-equipment"
+    called = next((i for i in running if i.plan == rule.plan and _same_place(i, machines, context.site, alert)), None)
+    if called is not None:
+        return called, "plan"
+    # Lost supply explains machines that stand still, never a life in danger.
+    cause = None if alert.life_safety else _cause(alert, machines, context)
+    found = next((i for i in running if cause and _is_about(i, cause)), None)
+    return (found, "supply") if found is not None else None
+
+
+def _same_matter(alert: Alert, rule: Rule, incident: Incident) -> bool:
+    """Say whether an alarm belongs to an incident that runs on the same machine."""
+    if incident.plan == rule.plan or (incident.stage == DESK and _corroborates(alert, rule, incident)):
+        return True
+    if alert.life_safety:
+        return False
+    # What is less grave than the matter in hand is part of it, not a second matter.
+    lesser = incident.stage == CONFIRMED and incident.priority < alert.priority
+    return lesser or (rule.start is Start.OPERATOR and incident.opened_ms <= alert.raised_ms)
+
+
+def _cause(alert: Alert, machines: Iterable[str], context: Context) -> str | None:
+    """Return the upstream machine that explains an alarm; for a silent device, one that explains its machines."""
+    for machine in dict.fromkeys((alert.owner, *machines)):
+        cause = context.cause(machine, alert.rule)
+        if cause and cause not in machines:
+            return cause
+    return None
+
+
+def _machines(owner: str, site: Site) -> tuple[str, ...]:
+    """Return the machine an alarm is about; for a silent device, the machines it speaks for."""
+    if owner in site.equipment or owner not in site.devices:
+        return (owner,)
+    return tuple(dict.fromkeys(point.rpartition("/")[0] for point in site.devices[owner].points))
+
+
+def _corroborates(alert: Alert, rule: Rule, incident: Incident) -> bool:
+    """Say whether an alarm makes a desk-stage incident certain; a second bell does not."""
+    bell = owner_rule(incident.opened_by_alarm)[1]
+    return rule.start is not Start.DESK and (alert.life_safety or bell in rule.corroborates)
+
+
+def _same_place(incident: Incident, machines: Iterable[str], site: Site, alert: Alert) -> bool:
+    """Say whether an incident that was called in by words is about this machine.
+
+    Words that name the machine are enough; words that only name its place are not where a life is at stake:
+    two lifts stand in one hall.
+    """
+    if incident.equipment or not incident.place:
+        return False
+    said = incident.place.strip()
+    for machine in (site.equipment[m] for m in machines if m in site.equipment):
+        if said in _names(machine) or (not alert.life_safety and said in _places(machine)):
+            return True
+    return False
+
+
+def _names(machine: Equipment) -> set[str]:
+    return {machine.id, machine.name.zh, machine.name.en} - {""}
+
+
+def _places(machine: Equipment) -> set[str]:
+    return {machine.place.zh, machine.place.en} - {""}
+
+
+def _is_about(incident: Incident, machine: str) -> bool:
+    return incident.equipment == machine or any(owner_rule(a)[0] == machine for a in incident.alarms)
+
+
+def _join(alert: Alert, rule: Rule, incident: Incident, why: str, context: Context) -> list[Record]:
+    at = max(alert.raised_ms, incident.last_ms)
+    joined = records.IncidentJoined(alert.subject, why, alert.priority)
+    request = f"{incident.id}/joined/{alert.subject}@{alert.raised_ms}"
+    out = [escalation.write(incident, at, joined, alert.owner, request=request)]
+    if incident.stage == DESK:
+        if _corroborates(alert, rule, incident):
+            out.append(escalation.write(incident, at, records.IncidentConfirmed("telemetry")))
+        return out
+    plan = context.plan(incident)
+    if plan and plan.levels and incident.level >= 0 and alert.priority < incident.priority:
+        # Whoever is on the way was called to something smaller.
+        worse = _with(incident, alert)
+        out += escalation.reach(worse, plan, context.site, at, incident.level, "worse")
+    return out
+
+
+def _with(incident: Incident, alert: Alert) -> Incident:
+    return replace(incident, priority=alert.priority, alarms=(*incident.alarms, alert.subject))
+
+
+def _open(alert: Alert, rule: Rule, plan: Plan, alerts: Iterable[Alert], context: Context, id: str) -> list[Record]:
+    at = alert.raised_ms
+    desk = rule.start is Start.DESK
+    machines = _machines(alert.owner, context.site)
+    data = records.IncidentOpened(
+        plan=plan.id,
+        equipment=machines[0] if machines else alert.owner,
+        priority=min(plan.priority, Priority(alert.priority)),
+        alarm=alert.subject,
+        stage=DESK if desk else CONFIRMED,
+        confirm_by_ms=at + rule.confirm_ms if desk else 0,
+    )
+    request = f"{alert.subject}/incident@{alert.raised_ms}"
+    out = open_by_hand(id, at, plan, context.site, data, "system", request)
+    if desk and any(_supports(other, alert, context.site) for other in alerts):
+        about = (data.equipment,)
+        out.append(
+            Record(
+                at, Kind.INCIDENT_CONFIRMED, incident_subject(id), records.IncidentConfirmed("telemetry"), about=about
+            )
+        )
+    return out
+
+
+def _supports(other: Alert, bell: Alert, site: Site) -> bool:
+    """Say whether an alarm that already holds makes a bell certain at once."""
+    rule = site.rules.get(other.rule)
+    if rule is None or other.owner != bell.owner or rule.start is Start.DESK:
+        return False
+    return other.life_safety or bell.rule in rule.corroborates

@@ -1,0 +1,58 @@
+"""What a page says: one line in Chinese, one in English; no personal names, for it stays in the book for ever."""
+
+from facility.plan import Plan
+from facility.rule import Priority
+from facility.site import Site
+from facility.text import NOTHING, Text
+from response.fold import Incident
+from response.plan import owner_rule
+
+URGENCY = {
+    Priority.LIFE: Text("一级·生命", "P1 life"),
+    Priority.HIGH: Text("二级·紧急", "P2 urgent"),
+    Priority.MEDIUM: Text("三级·一般", "P3"),
+    Priority.LOW: Text("四级·提示", "P4"),
+}
+
+SECURE = Text("持证人员未到齐：只守护现场，不要动设备。", "Certified people are missing: secure, do not touch.")
+
+
+def where(incident: Incident, site: Site) -> Text:
+    """Return machine and place of an incident, in the words of the site or of the caller."""
+    machine = site.equipment.get(incident.equipment)
+    if machine is None:
+        return Text(incident.place, incident.place)
+    zh, en = machine.name.zh, machine.name.en
+    if machine.place:
+        zh, en = f"{zh}（{machine.place.zh}）", f"{en} ({machine.place.en})"
+    if incident.place:
+        zh, en = f"{zh} {incident.place}", f"{en} {incident.place}"
+    return Text(zh, en)
+
+
+def what(incident: Incident, site: Site) -> Text:
+    """Return what is wrong: the worst of the alarms, or that somebody called."""
+    rules = [site.rules[r] for r in (owner_rule(a)[1] for a in incident.alarms) if r in site.rules]
+    if not rules:
+        return Text("人工启动", "started by hand")
+    return min(rules, key=lambda rule: rule.priority).name
+
+
+def page_text(incident: Incident, plan: Plan, site: Site, *, responder: bool, repeat: int, secure: bool) -> str:
+    """Return the text of a page; `repeat` counts how often this person is called for this incident, from 1."""
+    urgency = URGENCY[Priority(incident.priority)]
+    here, matter = where(incident, site), what(incident, site)
+    ask = Text("请接单到场。", "Please accept and come.") if responder else Text("特此告知。", "For your information.")
+    warn = SECURE if secure else NOTHING
+    zh = f"【{urgency.zh}】{plan.name.zh}：{here.zh}，{matter.zh}。{warn.zh}{ask.zh}事件 {incident.id}，第 {repeat} 次"
+    en = " ".join(
+        part
+        for part in (
+            f"[{urgency.en}] {plan.name.en}: {here.en}, {matter.en}.",
+            warn.en,
+            ask.en,
+            f"Incident {incident.id}, repeat {repeat}",
+        )
+        if part
+    )
+    return f"{zh}\n{en}"
