@@ -1,7 +1,7 @@
 import vue from "@vitejs/plugin-vue";
 import { defineConfig } from "vite";
 
-// The service that `npm run dev` speaks to: the product, or mock/server.mjs.
+// The service that `npm run dev` speaks to: `make demo` in another terminal.
 const service = "http://127.0.0.1:8080";
 
 export default defineConfig({

@@ -24,7 +24,7 @@ export const values = shallowReactive(new Map<string, Value>());
 export const notices = ref<Notice[]>([]);
 /** Counts commits of the log book that this screen heard of: who shows records reads again when it moves. */
 export const commits = ref(0);
-export const line = reactive({ lost: false, ever: false, last_ms: 0 });
+export const line = reactive({ lost: false, ever: false, last_ms: 0 }); // ever: a snapshot has come
 
 let socket: WebSocket | null = null;
 let heardAt = 0; // performance.now(): a step of this computer's clock changes nothing
@@ -85,7 +85,7 @@ function connect(): void {
     if (socket !== ours) return;
     socket = null;
     if (!wanted) return;
-    line.lost = true;
+    line.lost = line.ever;
     const wait = RETRY_MS[Math.min(failed++, RETRY_MS.length - 1)]!;
     setTimeout(() => void again(), wait);
   };
@@ -101,7 +101,7 @@ async function again(): Promise<void> {
 
 function watch(): void {
   const silent = performance.now() - heardAt;
-  line.lost = silent > SILENT_MS || socket?.readyState !== WebSocket.OPEN;
+  line.lost = silent > SILENT_MS || (line.ever && socket?.readyState !== WebSocket.OPEN);
   if (silent > DEAD_MS && socket) {
     const old = socket;
     heardAt = performance.now();
@@ -129,7 +129,7 @@ function take(message: Message): void {
   heardAt = performance.now();
   failed = 0;
   line.last_ms = message.at_ms;
-  line.ever = true;
+  line.ever ||= message.type === "snapshot";
   line.lost = false;
   heard(message.at_ms);
   if (message.type === "snapshot") takeSnapshot(message.alarms, message.incidents, message.notices);
