@@ -16,6 +16,7 @@ class Kind(StrEnum):
     SERVICE_STOPPED = "service.stopped"
     CONFIG_ADOPTED = "config.adopted"
     STORE_RESTORED = "store.restored"
+    STORE_DAMAGED = "store.damaged"
     CLOCK_STEPPED = "clock.stepped"
     TASK_RESTARTED = "task.restarted"
 
@@ -78,11 +79,28 @@ class ConfigAdopted(Payload):
 
 @dataclass(frozen=True, slots=True)
 class StoreRestored(Payload):
-    """A damaged store was put aside and its newest snapshot taken."""
+    """A damaged store was put aside and its newest snapshot taken, with what could still be read after it.
+
+    `lost` records between the two times are gone (-1: nobody can tell how many); `doubtful` ones were kept though
+    they no longer match their hash.
+    """
 
     store: str
     kept: str
     lost_after_ms: int = 0
+    lost_until_ms: int = 0
+    lost: int = 0
+    doubtful: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDamaged(Payload):
+    """A check found damage while the store was in use; the next start repairs what it can. `at` is the first place."""
+
+    store: str
+    at: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +354,7 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.SERVICE_STOPPED: ServiceStopped,
     Kind.CONFIG_ADOPTED: ConfigAdopted,
     Kind.STORE_RESTORED: StoreRestored,
+    Kind.STORE_DAMAGED: StoreDamaged,
     Kind.CLOCK_STEPPED: ClockStepped,
     Kind.TASK_RESTARTED: TaskRestarted,
     Kind.ALARM_RAISED: AlarmRaised,

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
+from facility.text import Text
+
 BEGINNING = bytes(32)
 
 _CHUNK = 500
@@ -36,6 +38,11 @@ class Row(NamedTuple):
 
 
 COLUMNS = ", ".join(Row._fields)
+
+
+def refs_of(row: Row) -> list[str]:
+    """Return the ids that a stored record is filed under."""
+    return row.about.split("\n") if row.about else []
 
 
 def link(
@@ -70,6 +77,12 @@ def holds(previous: bytes, row: Row) -> bool:
         return False
 
 
+_WHY = {
+    "changed": ("与写入时不一致", "is not what was written"),
+    "missing": ("缺失", "is missing"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a check of the chain found.
@@ -85,6 +98,24 @@ class Verdict:
     scars: tuple[int, ...] = ()
 
     @property
+    def text(self) -> Text:
+        """What was found, in words."""
+        if self.broken is not None:
+            zh, en = _WHY[self.why]
+            return Text(
+                f"第 {self.broken} 条记录{zh}；此前的 {self.checked} 条完好。"
+                "请保留文件，并与备份和心跳中的哈希值核对。",
+                f"Record {self.broken} {en}; the {self.checked} before it are as written."
+                " Keep the file, and compare it with backups and with the hashes in past heartbeats.",
+            )
+        doubtful = (f"，其中 {len(self.scars)} 条已知受损", f", {len(self.scars)} of them known to be damaged")
+        zh, en = doubtful if self.scars else ("", "")
+        return Text(
+            f"已核对 {self.checked} 条记录{zh}：链完整，末条为第 {self.head} 条。",
+            f"{self.checked} records checked{en}: the chain is whole, its head is record {self.head}.",
+        )
+
+    @property
     def ok(self) -> bool:
         """Whether everything that was checked is what was written."""
         return self.broken is None
@@ -95,14 +126,17 @@ def check(rows: Iterable[Row], previous: bytes, first: int, scars: frozenset[int
     expected = first
     met: list[int] = []
     for row in rows:
-        if row.seq != expected:
-            return Verdict(expected - first, expected, "missing", expected - 1, tuple(met))
-        if not holds(previous, row):
+        gap = range(expected, row.seq)
+        if not scars.issuperset(gap):
+            lost = next(seq for seq in gap if seq not in scars)
+            return Verdict(lost - first, lost, "missing", expected - 1, tuple(met))
+        met += gap
+        if gap or not holds(previous, row):
             if row.seq not in scars:
-                return Verdict(expected - first, expected, "changed", expected - 1, tuple(met))
+                return Verdict(row.seq - first, row.seq, "changed", row.seq - 1, tuple(met))
             met.append(row.seq)
         previous = row.hash
-        expected += 1
+        expected = row.seq + 1
     return Verdict(expected - first, head=expected - 1, scars=tuple(met))
 
 

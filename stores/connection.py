@@ -3,8 +3,8 @@
 import sqlite3
 from pathlib import Path
 
-from stores.disk import disk_state
 from stores.errors import StoreBusyError, StoreDamagedError, StoreError, StoreFullError, StoreUnwritableError
+from stores.reserve import disk_state
 
 BUSY_MS = 5_000
 """How long a call waits for another program's lock."""

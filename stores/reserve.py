@@ -1,13 +1,38 @@
-"""A file that only holds space: given up when the disk is full, so that alarms and pages still find room."""
+"""How much room the disk has, and a file that only holds some: given up when all else is full, for alarms and pages."""
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-
-from stores.disk import disk_state
 
 SIZE = 16 * 1024 * 1024
 """About 30,000 records, or a day of the worst night."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskState:
+    """Bytes that we may still write on the disk of a path, of how many."""
+
+    free: int
+    total: int
+
+    @property
+    def used_percent(self) -> float:
+        """The part that we may not write any more, 0 to 100."""
+        return 100 * (1 - self.ratio)
+
+    @property
+    def ratio(self) -> float:
+        """The part that is free, 0 to 1."""
+        return self.free / self.total if self.total else 0.0
+
+
+def disk_state(path: Path) -> DiskState:
+    """Look at the disk that holds `path`, or that would hold it once written."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    state = os.statvfs(path)
+    return DiskState(free=state.f_bavail * state.f_frsize, total=state.f_blocks * state.f_frsize)
 
 
 class Reserve:
