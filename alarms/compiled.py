@@ -96,6 +96,13 @@ class Watchlist:
     late_since_ms: int | None = None
     silent: bool = False
     odd: bool = False  # the next scan needs a closer look even when all its values are good
+    bad: tuple[bytes, tuple[int, ...]] = (b"", ())  # the newest reasons, and where they are not good
+
+    def bad_positions(self, reasons: bytes) -> tuple[int, ...]:
+        """Return where the values are not good; mostly these are the same from scan to scan."""
+        if self.bad[0] != reasons:
+            self.bad = (reasons, tuple(p for p, reason in enumerate(reasons) if reason))
+        return self.bad[1]
 
     def reset_bands(self) -> None:
         """Make every watch look at its next value."""

@@ -199,10 +199,10 @@ class Evaluator:
         here.newest_ms = at_ms
         moved += self._ripen_here(here, at_ms)
         before = here.last
-        here.last = tuple(
-            v if reason == Reason.GOOD and v == v else old  # noqa: PLR0124 - only NaN differs from itself
-            for v, reason, old in zip(scan.values, scan.reasons, before, strict=True)
-        )
+        last = list(scan.values)
+        for position in here.bad_positions(scan.reasons):
+            last[position] = before[position]
+        here.last = tuple(last)
         return moved + self._look(here, scan, at_ms, _out_of_band(here, scan.values), before, woken)
 
     def _judge_silence(self, here: Watchlist, scan: Scan) -> list[Transition]:
@@ -231,7 +231,7 @@ class Evaluator:
         for n in entries:
             position = here.positions[n]
             value = values[position]
-            if reasons[position] != Reason.GOOD:
+            if reasons[position]:  # 0 is good; an enum here would cost more than all the rest
                 continue
             if value != value:  # noqa: PLR0124 - good, and yet not a number: the last one stays
                 last = list(here.last)

@@ -1,6 +1,6 @@
 """What feeds what, and what is energised now."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -56,38 +56,24 @@ class Supply:
     def energised(self, position: Position) -> dict[str, bool | None]:
         """Say for each node whether it has power; None where a position that decides it is not known.
 
-        `position(id)` is a switch's 1 closed / 0 open, an ATS's 1-based source, a source's 1 live / 0 dead,
-        or None when no good reading says so. Sources with an unknown position count as live utility: their
-        absence shows downstream.
+        `position(id)` is a switch's 1 closed / 0 open, an ATS's 1-based source (0: on none), a source's 1 live /
+        0 dead, or None when no good reading says so; a number that means none of these is not known either. Sources
+        with an unknown position count as live utility: their absence shows downstream. A bus tie that is closed in a
+        dead ring makes nothing live: power only comes from a source.
         """
+        at = {node: position(node) for node in self.nodes}
         state: dict[str, bool | None] = dict.fromkeys(self.nodes, False)
-        changed = True
-        while changed:
-            changed = False
-            for node in self.nodes.values():
-                now = self._has_power(node, position(node.id), state)
-                if now is not state[node.id] and state[node.id] is not True:
-                    state[node.id] = now
-                    changed = True
+        # From dead upwards to unknown and live, never back: this ends, and a ring cannot hold itself up.
+        todo = list(self.nodes)
+        while todo:
+            node = self.nodes[todo.pop()]
+            if state[node.id] is True:
+                continue
+            now = _power(node, at[node.id], [state.get(s, False) for s in node.fed_by])
+            if now is not state[node.id]:
+                state[node.id] = now
+                todo += self.feeds.get(node.id, ())
         return state
-
-    @staticmethod
-    def _has_power(node: Node, at: float | None, state: Mapping[str, bool | None]) -> bool | None:
-        if node.role is Role.SOURCE:
-            return at != 0
-        if node.role is Role.SELECTOR:
-            if at is None:
-                fed = [state.get(s, False) for s in node.fed_by]
-                return any(f is True for f in fed) or (None if any(f is None for f in fed) else False)
-            index = int(at) - 1
-            return state.get(node.fed_by[index], False) if 0 <= index < len(node.fed_by) else False
-        fed = [state.get(s, False) for s in node.fed_by]
-        power = True if any(f is True for f in fed) else (None if any(f is None for f in fed) else False)
-        if node.role is Role.SWITCH:
-            if at == 0:
-                return False
-            return (None if power else power) if at is None else power
-        return power
 
     @staticmethod
     def _reach(start: Iterable[str], onward: Callable[[str], Iterable[str]]) -> frozenset[str]:
@@ -99,3 +85,23 @@ class Supply:
                 seen.add(node)
                 todo += onward(node)
         return frozenset(seen)
+
+
+def _power(node: Node, at: float | None, fed: Sequence[bool | None]) -> bool | None:
+    """Return whether a node has power, given where it stands and what its sources have."""
+    if node.role is Role.SOURCE:
+        return at != 0
+    if node.role is Role.SELECTOR:
+        return _selected(at, fed)
+    power = True if True in fed else (None if None in fed else False)
+    if node.role is Role.THROUGH or power is False or at == 1:
+        return power
+    return False if at == 0 else None
+
+
+def _selected(at: float | None, fed: Sequence[bool | None]) -> bool | None:
+    """Return what an ATS passes on; when it is not known where it stands, only what all its sources agree on."""
+    if at == 0 or not fed:
+        return False
+    chosen = [power for n, power in enumerate(fed, start=1) if at == n] or list(fed)
+    return chosen[0] if chosen.count(chosen[0]) == len(chosen) else None
