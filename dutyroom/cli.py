@@ -68,7 +68,7 @@ def serve(
     with _plainly():
         from dutyroom import station
 
-        users = ("operator", "zhaolei", "engineer", "manager") if demo else ()
+        users = ("operator", "technician", "engineer", "manager") if demo else ()
         settings = Settings(
             site_folder=site, data=data, host=host, port=port, base_url=base_url, behind_proxy=behind_proxy,
             demo=demo, demo_users=users,
@@ -84,14 +84,13 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per record of the chain.")] = False,
     data: DataOption = Path(".data/demo"),
     port: Annotated[int, typer.Option(help="Port of the console; the next free one is taken when it is busy.")] = 8080,
-    speed: Annotated[float, typer.Option(help="How much faster than life the staged faults develop.")] = 1.0,
 ) -> None:
     """Run a whole building with simulators: an entrapment begins after 20 s."""
     _log(json_lines=False, quiet=True)
     with _plainly():
         from dutyroom import demo as show
 
-        raise typer.Exit(show.run(data=data, port=port, auto=auto, as_json=as_json, speed=speed))
+        raise typer.Exit(show.run(data=data, port=port, auto=auto, as_json=as_json))
 
 
 @app.command()

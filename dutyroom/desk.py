@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -25,8 +26,8 @@ from facility.records import Kind, Record
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
-from response.incident import Context, Incident, Incidents
-from stores.errors import StoreFullError
+from response.incident import Context, Incident, Incidents, PageState
+from stores.errors import StoreError, StoreFencedError, StoreFullError
 from stores.live import Live
 
 log = structlog.get_logger(__name__)
@@ -123,6 +124,7 @@ class Desk:
         self._wake = asyncio.Event()
         self._batch: list[Scan] = []
         self._kept_back: list[Scan] = []  # scans the spool could not take yet
+        self.fenced = asyncio.Event()  # another instance has taken over: this one must end
         self.stuck = False  # the book does not take records at this moment
         self._dones: list[Callable[[], None]] = []
         self._moves: list[Transition] = []
@@ -194,9 +196,14 @@ class Desk:
 
     # -- the life of the desk -----------------------------------------------------------------------------
 
-    def restore(self, open_records: Iterable[Written]) -> None:
-        """Rebuild the state: open subjects, then the scans after the checkpoint; to be called before `run`."""
+    def restore(self, open_records: Iterable[Written], newest_incident: str = "") -> None:
+        """Rebuild the state: open subjects, then the scans after the checkpoint; to be called before `run`.
+
+        `newest_incident` is the subject of the newest incident in the book: no number is given out twice.
+        """
         last = 0
+        if newest_incident:
+            self.incidents.number_after(newest_incident)
         for written in open_records:
             self._tell(written.record)
             last = written.seq
@@ -361,7 +368,11 @@ class Desk:
             try:
                 written = await loop.run_in_executor(self._writer, self._write, scans, new, closed, memory)
                 break
-            except (StoreFullError, OSError) as error:
+            except StoreFencedError as error:
+                log.error("another instance has taken over", why=str(error))
+                self.fenced.set()
+                raise
+            except (StoreError, OSError) as error:
                 self.counts.book_failures += 1
                 self.stuck = True
                 log.error("the log book does not take records; nothing is acted on until it does", why=str(error))
@@ -423,12 +434,17 @@ class Desk:
     def _act(self, now: int) -> None:
         for page in self.incidents.unsent(now):
             if page.key not in self._sending and page.not_before_ms <= now:
-                task = asyncio.create_task(self._send(page.key), name=f"page:{page.key}")
+                incident, _ = self.incidents.page(page.key)
+                task = asyncio.create_task(self._send(incident, page), name=f"page:{page.key}")
                 self._sending[page.key] = task
-                task.add_done_callback(lambda _t, key=page.key: self._sending.pop(key, None))
+                task.add_done_callback(partial(self._sent, page.key))
 
-    async def _send(self, key: str) -> None:
-        incident, page = self.incidents.page(key)
+    def _sent(self, key: str, _task: asyncio.Task[None]) -> None:
+        self._sending.pop(key, None)
+        self._wake.set()
+
+    async def _send(self, incident: Incident, page: PageState) -> None:
+        key = page.key
         subject = book_words.incident_subject(incident.id)
         attempt = page.attempts + 1
         try:
@@ -482,4 +498,3 @@ class Desk:
 def _mine(requests: object, written: Sequence[Written]) -> list[Written]:
     wanted = set(requests) if isinstance(requests, list) else set()
     return [w for w in written if w.record.request in wanted]
-

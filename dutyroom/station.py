@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from api.station import Health, Notice, PhoneMessage, TaskHealth, View
-from dutyroom import __version__, notices, selfwatch
+from dutyroom import __version__, selfwatch
+from dutyroom import notices as words
 from dutyroom.clock import SystemClock
 from dutyroom.desk import Addressee, Desk
 from dutyroom.settings import Settings, SettingsError
@@ -42,6 +43,10 @@ COMPACT_MS = 2_000
 RETAIN_MS = 3_600_000
 SNAPSHOT_MS = 3_600_000
 DRAIN_S = 3
+FENCED = Text(
+    "另一个实例已接管值班记录，本实例已停止。请确认只运行一个实例。",
+    "Another instance has taken over the log book; this one has stopped. See to it that only one runs.",
+)
 
 
 class Station:
@@ -71,7 +76,8 @@ class Station:
         self.desk = Desk(
             self.site, self.clock, self.book, self.spool, self.live, self._pagers(), self._addressee, __version__
         )
-        self.desk.restore(self.book.open_records())
+        newest = self.book.last(Kind.INCIDENT_OPENED)
+        self.desk.restore(self.book.open_records(), newest.record.subject if newest else "")
         self._collectors: Collectors | None = None
         self._standing: list[Notice] = []
         self._standing_at = 0
@@ -92,8 +98,8 @@ class Station:
         """Return what every screen must say about the product itself."""
         now = self.clock.now()
         if now - self._standing_at > 60_000:  # noqa: PLR2004 - a roster does not change by the second
-            self._standing, self._standing_at = notices.standing(self.site, now), now
-        return self._standing + notices.passing(self.desk.standing.incidents, self._troubles(), now)
+            self._standing, self._standing_at = words.standing(self.site, now), now
+        return self._standing + words.passing(self.desk.standing.incidents, self._troubles(), now)
 
     def missing(self, incident: str) -> Sequence[Text]:
         """Return what still forbids closing."""
@@ -161,19 +167,20 @@ class Station:
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self._stopping.set)
-        server, port = self._server()
+        serving, server, port = self._server()
         watch = LoopWatch()
         watch.start()
         background = [asyncio.create_task(self.supervisor.watch()), asyncio.create_task(watch.beat())]
         self.supervisor.keep("desk", self.desk.run, limit_ms=8_000)
-        web = asyncio.create_task(server.serve(), name="web")
+        web = asyncio.create_task(serving, name="web")
         while not server.started and not web.done():
             await self.clock.until(self.clock.now() + 5)
         self._say_started()
         ready(port)
         self._start_background()
         stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({stopping, web}, return_when=asyncio.FIRST_COMPLETED)
+        fenced = asyncio.create_task(self.desk.fenced.wait())
+        await asyncio.wait({stopping, fenced, web}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         if self._collectors:
             await self._collectors.stop()
@@ -181,8 +188,12 @@ class Station:
             async with asyncio.timeout(DRAIN_S + 1):
                 await web
         await self.supervisor.stop()
-        for task in (*background, stopping):
+        for task in (*background, stopping, fenced):
             task.cancel()
+        if self.desk.fenced.is_set():
+            watch.stop()
+            self.close()
+            raise SettingsError(FENCED)
         site = f"site:{self.site.id}"
         await self.desk.stop([Record(self.clock.now(), Kind.SERVICE_STOPPED, site, records.ServiceStopped("asked to"))])
         watch.stop()
@@ -200,7 +211,7 @@ class Station:
         self.accounts.close()
         self.lock.release()
 
-    def _server(self) -> "tuple[Any, int]":
+    def _server(self) -> tuple[Coroutine[Any, Any, None], Any, int]:
         import uvicorn
 
         from api.app import create
@@ -214,11 +225,16 @@ class Station:
             ws="websockets-sansio",
             timeout_graceful_shutdown=DRAIN_S,
         )
-        server = uvicorn.Server(config)
-        serve = server.serve
-        server.serve = lambda: serve(sockets=[bound])  # type: ignore[method-assign] # we bring the bound socket
-        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign] # signals are ours
-        return server, bound.getsockname()[1]
+
+        class Server(uvicorn.Server):
+            """Leaves the signals to us."""
+
+            @contextlib.contextmanager
+            def capture_signals(self) -> Iterator[None]:
+                yield
+
+        server = Server(config)
+        return server.serve(sockets=[bound]), server, bound.getsockname()[1]
 
     def _start_background(self) -> None:
         from collectors.supervisor import Collectors
@@ -303,9 +319,9 @@ class Station:
             "clock_offset": self.clock.offset() / 1000,
         }
 
-    def _troubles(self) -> notices.Troubles:
+    def _troubles(self) -> words.Troubles:
         counts = self.desk.counts
-        return notices.Troubles(
+        return words.Troubles(
             disk_state(self.settings.data).used_percent,
             counts.spool_failures if self.desk.waiting > 5_000 else 0,  # noqa: PLR2004 - it has recovered below
             counts.book_failures if self.desk.stuck else 0,

@@ -42,6 +42,11 @@ class Building:
         """What is drawn through a machine."""
         return self._loads.get(id, 0.0)
 
+    def load_beside(self, id: str) -> float:
+        """What is drawn through the first machine that feeds this one."""
+        fed_by = self.site.equipment[id].fed_by
+        return self.load_kw(fed_by[0]) if fed_by else 0.0
+
     def on_source(self, id: str, source: int) -> bool:
         """Whether the n-th source of a machine is live."""
         fed_by = self.site.equipment[id].fed_by

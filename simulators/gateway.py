@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from collectors.payload import encode
+from collectors.message import encode
 from collectors.profile import MqttMap, Profile
 from facility.equipment import Device, Line, split_point
 from facility.site import Site
@@ -68,7 +68,10 @@ class Gateway:
             for channel, point in zip(self.device.channels, self.device.points, strict=True)
             if (name := split_point(point)[1]) in points
         }
-        for topic, payload in encode(self.map, self.device.topic or self.device.id, values, now_ms, self._seq):
+        for message in self.map.messages:
+            mine = {c: v for c, v in values.items() if self.map.fields[c].message == message.name}
+            topic = self.map.topic(message.topic, self.device.topic or self.device.id)
+            payload = encode(self.map, message, mine, at_ms=now_ms, seq=self._seq)
             if self._client.publish(topic, payload, qos=QOS).rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
                 self._up = False
 

@@ -13,10 +13,10 @@ from facility.site import Site
 
 EVERY_MS = 600_000
 DAY_MS = 86_400_000
-RESTS_AT_1 = frozenset(
-    "breaker_closed switch_closed doors_closed door_zone position evap_flow spring_charged truck_in run_enabled "
-    "normal_available service_mode".split()
-)
+RESTS_AT_1 = {
+    "breaker_closed", "switch_closed", "doors_closed", "door_zone", "position", "evap_flow", "spring_charged",
+    "truck_in", "run_enabled", "normal_available", "service_mode",
+}  # fmt: skip
 BASES = {"degC": 55.0, "A": 180.0, "V": 230.0, "kW": 90.0, "kWh": 0.0, "Hz": 42.0, "%": 60.0, "kPa": 0.0}
 
 
@@ -72,8 +72,6 @@ def _values(id: str, point: Point, use: NDArray[np.float64], roll: np.random.Gen
         start = roll.uniform(1_000, 100_000)
         return np.floor(start + np.cumsum(use) * 3)
     base = BASES.get(point.unit, 10.0)
-        point.unit, 10.0
-    )
     if point.unit == "V":
         return base * (math.sqrt(3) if name in {"v_ab", "v_bc", "v_ca"} else 1) + noise * 0.8
     out = base * (0.55 + 0.5 * use) + noise * base * 0.01

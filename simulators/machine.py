@@ -13,6 +13,9 @@ class Surroundings(Protocol):
     def load_kw(self, id: str) -> float:
         """What is drawn through this machine now."""
 
+    def load_beside(self, id: str) -> float:
+        """What is drawn through the machine that feeds this one: what a meter on a busbar sees."""
+
     def on_source(self, id: str, source: int) -> bool:
         """Whether the n-th source (1-based) of this machine is live."""
 

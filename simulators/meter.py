@@ -16,7 +16,7 @@ class Meter(Machine):
     def step(self, seconds: float, around: Surroundings) -> None:
         """Read voltage, current, power and energy."""
         live = around.powered(self.id)
-        kw = around.load_kw(self.id) if live else 0.0
+        kw = around.load_beside(self.id) if live else 0.0
         volts = self.noisy(230.5, 0.4) if live else 0.0
         amps = kw * 1000 / (math.sqrt(3) * 400 * 0.93) if live else 0.0
         self.energy_wh += kw * 1000 * seconds / 3600

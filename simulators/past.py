@@ -1,0 +1,197 @@
+"""The demo site's past month, lived through by the real decisions on a clock of its own.
+
+Nothing here is written by hand but the stories: which alarm, when, and how quickly people came.
+"""
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from alarms import life
+from facility.commands import (
+    Accept,
+    AcknowledgeAlarm,
+    Arrive,
+    CloseIncident,
+    Command,
+    Finish,
+    Refused,
+    SkipStep,
+    TickStep,
+)
+from facility.records import (
+    AlarmCleared,
+    AlarmRaised,
+    Kind,
+    PageSent,
+    Record,
+    alarm_subject,
+    incident_subject,
+)
+from facility.site import Site
+from response.incident import Context, Incident, Incidents
+
+DAY_MS = 86_400_000
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """So many days ago at so many hours after midnight UTC; minutes until accepted, arrived and put right."""
+
+    days: int
+    hours: float
+    owner: str
+    rule: str
+    accepted: float = 1.0
+    arrived: float = 6.0
+    right: float = 15.0
+    cause: str = "已查明并处理"
+
+
+STORIES = (
+    Story(28, 3.2, "lift-2b", "lift-fault-stop", 2, 11, 34, "门锁回路接触不良"),
+    Story(26, 9.5, "pit-1", "pit-water", 1, 7, 40, "集水坑泵浮球卡住"),
+    Story(23, 14.1, "lift-p1", "lift-trapped", 0.6, 9, 17, "地坎异物卡门"),
+    Story(20, 6.0, "chiller-2", "chiller-trip", 3, 14, 52, "冷冻水流量开关误动"),
+    Story(17, 22.4, "lift-1a", "lift-fault-stop", 2, 13, 30, "层门门锁调整"),
+    Story(13, 11.7, "pump-room-1", "pump-room-flood", 1, 5, 28, "泵组机械密封漏水"),
+    Story(9, 2.3, "hv-f2", "hv-trip", 1.5, 6, 75, "电缆终端受潮，已更换"),
+    Story(6, 15.9, "lift-2a", "lift-trapped", 0.4, 7, 13, "门机皮带松弛"),
+    Story(3, 8.2, "chiller-1", "chiller-trip", 2, 12, 41, "冷凝器结垢高压跳机"),
+    Story(1, 19.6, "lift-p2", "lift-fault-stop", 2, 10, 25, "轿门光幕故障"),
+)
+
+
+def incidents(site: Site, now_ms: int) -> Iterator[tuple[list[Record], list[str]]]:
+    """Yield each story's records in order, with the subjects that are over at its end."""
+    numbers = Incidents()
+    for story in STORIES:
+        if story.owner in site.equipment and story.rule in site.rules:
+            told = _Telling(site, numbers, story, now_ms - story.days * DAY_MS + int(story.hours * 3_600_000) - DAY_MS)
+            yield told.live()
+
+
+@dataclass
+class _Telling:
+    """One story on a virtual clock."""
+
+    site: Site
+    incidents: Incidents
+    story: Story
+    at: int
+    records: list[Record] = field(default_factory=list)
+    alarm: "life.Alarm | None" = None
+    later: list[tuple[int, int, Callable[[int], None]]] = field(default_factory=list)
+    count: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def live(self) -> tuple[list[Record], list[str]]:
+        """Play it to the end."""
+        s, began = self.story, self.at
+        rule = self.site.rules[s.rule]
+        subject = alarm_subject(s.owner, s.rule)
+        raised = AlarmRaised(
+            rule=s.rule, owner=s.owner, priority=int(rule.priority), class_=str(rule.class_), value=1.0
+        )
+        self._say(Record(began, Kind.ALARM_RAISED, subject, raised, request=f"{s.rule}/{s.owner}/raised@{began}",
+                         about=(s.owner,)))  # fmt: skip
+        self._decide(began)
+        self._at(0.3, lambda t: self._acknowledge(t, subject))
+        self._at(s.accepted, lambda t: self._by_first(t, Accept))
+        self._at(s.arrived, lambda t: self._by_first(t, Arrive))
+        for k in range(24):
+            self._at(s.arrived + 1 + (s.right - s.arrived - 2) * k / 24, self._work)
+        cleared = AlarmCleared(rule=s.rule, owner=s.owner, value=0.0)
+        self._at(s.right, lambda t: self._say(Record(t, Kind.ALARM_CLEARED, subject, cleared,
+                 request=f"{s.rule}/{s.owner}/cleared@{t}", about=(s.owner,))))  # fmt: skip
+        self._at(s.right + 1, lambda t: self._by_first(t, Finish))
+        for k in range(8):
+            self._at(s.right + 2 + 10 * k, self._close)
+        while self.later:
+            at, _, deed = heapq.heappop(self.later)
+            while (due := self.incidents.due(self._context(at))) is not None and due < at:
+                self._decide(due)
+            deed(at)
+            self._decide(at)
+        closed = [incident_subject(i) for i in self.incidents.drop_closed()]
+        return self.records, [*closed, subject]
+
+    def _at(self, minutes: float, deed: Callable[[int], None]) -> None:
+        heapq.heappush(self.later, (self.at + int(minutes * MINUTE_MS), next(self.count), deed))
+
+    def _context(self, now: int) -> Context:
+        return Context(site=self.site, now=now)
+
+    def _incident(self) -> Incident | None:
+        return next((i for i in self.incidents.open().values() if i.closed_ms is None), None)
+
+    def _say(self, *records: Record) -> None:
+        for record in records:
+            self.records.append(record)
+            self.incidents.tell(record)
+            if record.subject.startswith("alarm:"):
+                self.alarm = life.tell(self.alarm, record)
+
+    def _decide(self, now: int) -> None:
+        while more := self.incidents.decide(self._context(now)):
+            self._say(*more)
+            for page in self.incidents.unsent(now):
+                sent = PageSent(page.key, "demo phone")
+                self._say(Record(page.requested_ms + 900, Kind.PAGE_SENT, incident_subject(page.incident), sent,
+                                 request=f"{page.key}/sent", about=(page.person,)))  # fmt: skip
+
+    def _ask(self, now: int, command: Command) -> bool:
+        said = self.incidents.ask(self._context(now), command)
+        if isinstance(said, Refused):
+            return False
+        self._say(*said)
+        self._decide(now)
+        return True
+
+    def _request(self) -> str:
+        return f"past/{self.story.owner}/{self.story.days}/{next(self.count)}"
+
+    def _acknowledge(self, now: int, subject: str) -> None:
+        if self.alarm is not None:
+            said = life.acknowledge(
+                {subject: self.alarm}, AcknowledgeAlarm("user:operator", self._request(), subject), now
+            )
+            self._say(*(() if isinstance(said, Refused) else said))
+
+    def _responders(self, incident: Incident) -> Iterable[str]:
+        return dict.fromkeys(p.person for p in incident.pages.values() if p.responder and p.person in self.site.people)
+
+    def _by_first(self, now: int, act: type[Accept] | type[Arrive] | type[Finish]) -> None:
+        incident = self._incident()
+        if incident is not None:
+            for person in self._responders(incident):
+                if self._ask(now, act(f"person:{person}", self._request(), incident.id, person)):
+                    break
+
+    def _work(self, now: int) -> None:
+        """Whoever can do the next open step does it; what nobody here can do is left out with its reason."""
+        incident = self._incident()
+        plan = self.site.plans.get(incident.plan) if incident else None
+        if incident is None or plan is None:
+            return
+        people = [*self._responders(incident), *(p for p in self.site.people if p not in incident.accepted)]
+        for step in plan.steps:
+            signed = incident.steps.get(step.id)
+            if signed is not None and signed.state in {"done", "skipped"}:
+                continue
+            done = 0
+            for person in people:
+                done += self._ask(now, TickStep(f"person:{person}", self._request(), incident.id, step.id, person))
+                if done >= step.persons:
+                    return
+            if now > self.at + int((self.story.right - 3) * MINUTE_MS):
+                self._ask(now, SkipStep("user:operator", self._request(), incident.id, step.id, "本次无需执行"))
+                return
+
+    def _close(self, now: int) -> None:
+        incident = self._incident()
+        if incident is not None:
+            self._work(now)
+            cause = self.story.cause
+            self._ask(now, CloseIncident("user:manager", self._request(), incident.id, cause, "设备恢复正常"))
