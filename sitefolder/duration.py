@@ -36,7 +36,7 @@ def parse(word: object) -> int:
     return int(milliseconds)
 
 
-def format(milliseconds: int) -> str:  # noqa: A001 - the other half of `parse`, always called as duration.format
+def format(milliseconds: int) -> str:
     """Return the shortest duration word that means exactly so many milliseconds."""
     unit = next(u for u in ("d", "h", "min", "s", "ms") if milliseconds % UNITS[u] == 0 and (milliseconds or u == "s"))
     return f"{milliseconds // UNITS[unit]} {unit}"

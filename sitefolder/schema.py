@@ -1,23 +1,29 @@
 """The JSON Schema of every kind of file, for editors that complete and check while one types."""
 
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 from sitefolder.equipmentfile import EquipmentFile
 from sitefolder.kindfile import KindFile
 from sitefolder.peoplefile import PeopleFile
 from sitefolder.planfile import PlanFile
+from sitefolder.profiles import ModbusProfileFile, MqttProfileFile
 from sitefolder.rosterfile import RosterFile
 from sitefolder.rulefile import RuleFile
 from sitefolder.sitefile import SiteFile
 from sitefolder.wordsfile import WordsFile
 
-_FILES = {
+_FILES: Mapping[str, type[BaseModel]] = {
     "site.toml": SiteFile,
     "equipment.toml": EquipmentFile,
     "people.toml": PeopleFile,
     "roster.toml": RosterFile,
     "rules.toml": RuleFile,
     "plans/*.toml": PlanFile,
+    "profiles/*.toml (Modbus)": ModbusProfileFile,
+    "profiles/*.toml (MQTT)": MqttProfileFile,
     "library/kinds/*.toml": KindFile,
     "library/words.toml": WordsFile,
 }

@@ -108,15 +108,22 @@ def _layer_fits(entry: Entry[LayerTable], shifts: set[str], library: Library, st
         if certificate not in library.certificates:
             wrong("certificates", f"没有证书种类 {certificate}", f"there is no certificate {certificate}")
     members = [person for team in table.teams for person in team]
+    _members(entry, members, staff)
+    return len(entry.document.problems.errors) == before and not staff.doubted.intersection(members)
+
+
+def _members(entry: Entry[LayerTable], members: list[str], staff: Staff) -> None:
+    table = entry.value
     for person in sorted({person for person in members if members.count(person) > 1}):
-        wrong("teams", f"{person} 在两个班组里", f"{person} is in two teams")
+        entry.error(("teams",), f"{person} 在两个班组里", f"{person} is in two teams")
     for person in members:
         if person in staff.people:
             if table.role not in staff.people[person].roles:
-                wrong("teams", f"{person} 没有角色 {table.role}", f"{person} does not have the role {table.role}")
+                entry.error(
+                    ("teams",), f"{person} 没有角色 {table.role}", f"{person} does not have the role {table.role}"
+                )
         elif person not in staff.doubted:
-            wrong("teams", f"没有人员 {person}", f"there is no person {person}")
-    return len(entry.document.problems.errors) == before and not staff.doubted.intersection(members)
+            entry.error(("teams",), f"没有人员 {person}", f"there is no person {person}")
 
 
 def _covered(entry: Entry[LayerTable], layer: Layer, staff: Staff) -> None:

@@ -49,7 +49,8 @@ def _machine(document: Document, index: int, machine: Equipment, site: Site, rea
         document.warning((*where, "fed_by"), "没有写由谁供电，停电时无法判断原因", "does not say what feeds it")
     if machine.kind in NEEDS_SUPPLY and not machine.card.contractor:
         document.warning((*where, "card"), "没有维保单位", "names no contractor")
-    if site.kinds[machine.kind].points and machine.id not in read:
+    kind = site.kinds[machine.kind]
+    if kind.points and not kind.supplies and machine.id not in read:  # an unread source counts as live
         document.warning(where, "没有任何装置读它的点位", "no device reads any point of it")
 
 
