@@ -151,13 +151,11 @@ def walked(graph: Supply, positions: dict[str, float]) -> set[str]:
         at = todo.pop()
         reached.add(at)
         for node in graph.nodes.values():
-            conducts = {
-                Role.SOURCE: False,
-                Role.THROUGH: at in node.fed_by,
-                Role.SWITCH: at in node.fed_by and positions[node.id] == 1,
-                Role.SELECTOR: node.fed_by[int(positions[node.id]) - 1 :][:1] == (at,) and positions[node.id] > 0,
-            }[node.role]
-            if conducts and node.id not in reached:
+            if node.role is Role.SELECTOR:
+                conducts = any(at == source and positions[node.id] == n for n, source in enumerate(node.fed_by, 1))
+            else:
+                conducts = at in node.fed_by and (node.role is Role.THROUGH or positions[node.id] == 1)
+            if conducts and node.role is not Role.SOURCE and node.id not in reached:
                 todo.append(node.id)
     return reached
 
