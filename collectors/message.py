@@ -31,9 +31,10 @@ class UndecodableError(ValueError):
 
 @dataclass(frozen=True)
 class Heard:
-    """One message, read: its scan, or that it was heard before."""
+    """One message, read: its scan, and whether it was heard before (`key`: number and device time tell)."""
 
     scan: Scan
+    key: tuple[int, int]
     repeated: bool
 
 
@@ -144,7 +145,7 @@ class MessageDecoder:
         if why is not Reason.GOOD:
             reasons = bytearray(why if reason == Reason.GOOD else reason for reason in reasons)
         scan = Scan(device, at_ms, now_ms, tuple(values), bytes(reasons), seq, texts or None)
-        return Heard(scan, repeated)
+        return Heard(scan, (seq, stamp or 0), repeated)
 
 
 def absent(presence: Presence, payload: bytes) -> bool | None:

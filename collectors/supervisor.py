@@ -1,0 +1,125 @@
+"""Builds a task for every line of the site and keeps count of them."""
+
+from collections.abc import Mapping, Sequence
+
+from collectors.agenda import Agenda, offset
+from collectors.decode import Decoder
+from collectors.modbus import ModbusLine, questions
+from collectors.mqtt import Manner, MqttLine
+from collectors.polling import Patience, Poller
+from collectors.profile import Profile
+from collectors.status import LineStatus
+from facility.equipment import Device
+from facility.point import Point
+from facility.ports import Clock, ScanSink, Tasks
+from facility.site import Site
+
+__all__ = ["Collectors", "LineStatus"]
+
+AGENDA_LIMIT_MS = 5_000
+START_MS = 50
+"""The first slot begins a little after the start, so that everything is in place."""
+
+
+class Collectors:
+    """All lines of a site. One task per line, one agenda for the slots of all of them."""
+
+    def __init__(
+        self,
+        site: Site,
+        profiles: Mapping[str, Profile],
+        sink: ScanSink,
+        clock: Clock,
+        tasks: Tasks,
+        secrets: Mapping[str, str],
+        *,
+        patience: Patience | None = None,
+        manner: Manner | None = None,
+    ) -> None:
+        """Compile what the site reads; nothing is sent before `start`.
+
+        Args:
+            site: lines and devices.
+            profiles: by id, as `Device.profile` names them.
+            sink: takes every scan and every dead letter; called on the event loop.
+            clock: the one clock.
+            tasks: keeps the tasks running.
+            secrets: passwords by name.
+            patience: how Modbus lines behave when they are not answered.
+            manner: how MQTT lines behave.
+        """
+        self._site = site
+        self._profiles = profiles
+        self._sink = sink
+        self._clock = clock
+        self._tasks = tasks
+        self._secrets = secrets
+        self._patience = patience or Patience()
+        self._manner = manner
+        self._agenda = Agenda(clock)
+        self._decoders: dict[object, Decoder] = {}
+        self._lines: dict[str, Poller | MqttLine] = {}
+
+    def start(self) -> None:
+        """Begin to poll and to listen; every device is heard for the first time within its interval."""
+        polled = [d for d in self._site.devices.values() if self._profiles[d.profile].modbus]
+        first_ms = self._clock.now() + START_MS
+        for index, device in enumerate(polled):
+            self._poll(device, first_ms + offset(index, len(polled), device.interval_ms))
+        for device in self._site.devices.values():
+            self._listen(device)
+        if polled:
+            self._tasks.keep("agenda", self._agenda.run, AGENDA_LIMIT_MS)
+        for id, line in self._lines.items():
+            self._tasks.keep(f"line {id}", line.run, line.limit_ms)
+
+    async def stop(self) -> None:
+        """Ask and listen no more. The tasks stay until whoever keeps them lets them go; they do nothing."""
+        for line in self._lines.values():
+            line.stop()
+
+    def status(self) -> list[LineStatus]:
+        """Return how every line stands, lines without a device left out."""
+        return [line.status() for line in self._lines.values()]
+
+    def _poll(self, device: Device, first_ms: int) -> None:
+        line = self._site.lines[device.line]
+        poller = self._lines.get(line.id)
+        if poller is None:
+            wire = ModbusLine(line, self._clock)
+            poller = Poller(line, wire, self._agenda, self._sink, self._clock, self._patience)
+            self._lines[line.id] = poller
+        assert isinstance(poller, Poller), f"line {line.id} cannot be Modbus and MQTT at once"
+        decoder = self._decoder(device)
+        poller.add(device, decoder, questions(device.unit, decoder.requests), first_ms)
+
+    def _listen(self, device: Device) -> None:
+        mqtt = self._profiles[device.profile].mqtt
+        if mqtt is None:
+            return
+        line = self._site.lines[device.line]
+        listener = self._lines.get(line.id)
+        if listener is None:
+            name = f"dutyroom-{self._site.id}-{line.id}"
+            password = self._secrets.get(line.secret, "")
+            listener = MqttLine(line, name, password, self._sink, self._clock, self._manner)
+            self._lines[line.id] = listener
+        assert isinstance(listener, MqttLine), f"line {line.id} cannot be Modbus and MQTT at once"
+        listener.add(device, mqtt, self._points(device))
+
+    def _decoder(self, device: Device) -> Decoder:
+        """Return the device's decoder; devices that agree in everything it is made of share one."""
+        points = self._points(device)
+        multipliers = tuple(sorted(device.multipliers.items()))
+        # Canonical points are few and live as long as the site: identity tells them apart.
+        key = (device.profile, device.channels, tuple(map(id, points)), device.inverted, multipliers)
+        decoder = self._decoders.get(key)
+        if decoder is None:
+            modbus = self._profiles[device.profile].modbus
+            assert modbus is not None, "only polled devices are decoded here"
+            decoder = Decoder(modbus, device.channels, points, inverted=device.inverted, multipliers=device.multipliers)
+            self._decoders[key] = decoder
+        return decoder
+
+    def _points(self, device: Device) -> Sequence[Point | None]:
+        return [self._site.point(point) for point in device.points]
