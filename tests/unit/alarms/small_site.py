@@ -8,7 +8,7 @@ from facility.equipment import Device, Equipment, Line
 from facility.point import Kind, Point, System
 from facility.rule import AlarmClass, Compare, Condition, Priority, Rule, Start
 from facility.site import Site
-from facility.supply import Node, Supply
+from facility.supply import Node, Role, Supply
 from facility.text import Text
 
 SAID = Text("说明", "said")
@@ -100,7 +100,7 @@ def site(
     kinds = {
         k: Kind(k, Text(k, k), SYSTEMS.get(k, System.POWER), _points(k, machines, devices)) for k in machines.values()
     }
-    nodes = {i: Node(i, NODE_ROLES.get(k, "through"), fed.get(i, ())) for i, k in machines.items()} if fed else {}
+    nodes = {i: Node(i, Role(NODE_ROLES.get(k, "through")), fed.get(i, ())) for i, k in machines.items()} if fed else {}
     return Site(
         id="small",
         name=Text("小站", "Small"),

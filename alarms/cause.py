@@ -1,0 +1,136 @@
+"""Which machine upstream took the power away, when that is why another one stopped or fell silent.
+
+The answer joins alarms, it hides none. So it is only given when the owner is not known to have power, and a rule that
+guards a life has no cause but itself. What the positions cannot say, the alarms do: a breaker that reports a trip and
+no position counts as open, and a machine with an undervoltage alarm counts as dead.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+
+from facility.point import System
+from facility.rule import AlarmClass, Compare, Condition, Rule
+from facility.site import Site
+from facility.supply import Node, Role, Supply
+
+Position = Callable[[str], "float | None"]
+"""Where a switch, an ATS or a source stands, as `Supply.energised` takes it."""
+
+_LOADS = frozenset({"lift", "chiller", "pump", "load", "lighting"})
+"""Kinds whose alarms of standing still may mean no more than: no power."""
+
+_INTERRUPTS = frozenset({"trip", "temp_trip", "fault"})
+"""Points that speak of an interrupted supply, beside the one that says whether the machine conducts."""
+
+_UPWARD = frozenset({Compare.ABOVE, Compare.RISES, Compare.COUNTS})
+"""Comparisons that a machine without power does not meet: its values fall or stand still."""
+
+
+def symptom(rule: Rule) -> bool:
+    """Say whether an alarm of this rule may be nothing but a consequence of lost supply.
+
+    A lost connection, an undervoltage, a load that stands still may be. Life-safety never is; neither is heat, water,
+    fire, or a trip, which has a cause of its own.
+    """
+    if rule.class_ is AlarmClass.LIFE_SAFETY:
+        return False
+    if rule.class_ is AlarmClass.COMMUNICATION or any(_undervoltage(c) for c in rule.when):
+        return True
+    return rule.kind in _LOADS and not any(c.compare in _UPWARD for c in rule.when)
+
+
+def cause(site: Site, owner: str, rule: str, active: Mapping[str, frozenset[str]], position: Position) -> str | None:
+    """Return the machine whose lost supply explains an alarm; None when it has power, or nobody upstream says why not.
+
+    Args:
+        site: the site.
+        owner: the alarm's machine, or the device of a communication alarm.
+        rule: the alarm's rule.
+        active: owner -> ids of the rules active there.
+        position: where a switch, an ATS or a source stands; None when no good reading says so.
+    """
+    return Causes(site, active, position).of(owner, rule)
+
+
+class Causes:
+    """The same answer for many alarms of one moment: what has power is computed once."""
+
+    def __init__(self, site: Site, active: Mapping[str, frozenset[str]], position: Position) -> None:
+        self._site = site
+        self._position = position
+        self._lost = {id: rules for id in site.supply.nodes if (rules := self._losses(id, active.get(id, ())))}
+
+    def of(self, owner: str, rule: str) -> str | None:
+        """Return the most upstream machine that explains this alarm, or None."""
+        what = self._site.rules.get(rule)
+        if what is None or not symptom(what) or not self._lost:
+            return None
+        machines = [m for m in self._machines(owner) if m in self._site.supply.nodes]
+        if not machines or any(self._power[m] is True for m in machines):
+            return None
+        return self._first_out(machines[0])
+
+    def _machines(self, owner: str) -> Iterable[str]:
+        """Return the machine itself; for a device, all machines it speaks for."""
+        device = self._site.devices.get(owner)
+        if device is None or owner in self._site.equipment:
+            return (owner,)
+        return dict.fromkeys(point.rpartition("/")[0] for point in device.points)
+
+    def _losses(self, machine: str, rules: Iterable[str]) -> list[Rule]:
+        """Return the active rules that speak of an interrupted supply on a machine that carries power."""
+        equipment = self._site.equipment.get(machine)
+        kind = self._site.kinds.get(equipment.kind) if equipment else None
+        if kind is None or kind.system is not System.POWER:
+            return []
+        names = _INTERRUPTS | {kind.conducts}
+        known = (self._site.rules[r] for r in rules if r in self._site.rules)
+        return [r for r in known if any(_undervoltage(c) or c.point in names for c in r.when)]
+
+    @cached_property
+    def _dead(self) -> frozenset[str]:
+        """Machines that pass nothing on, whatever their positions say or leave open."""
+        return frozenset(
+            id
+            for id, rules in self._lost.items()
+            if self._position(id) is None or any(_undervoltage(c) for r in rules for c in r.when)
+        )
+
+    @cached_property
+    def _power(self) -> Mapping[str, bool | None]:
+        supply = self._site.supply
+        if not self._dead:
+            return supply.energised(self._position)
+        cut = {id: Node(id, Role.SWITCH, supply.nodes[id].fed_by) for id in self._dead}
+        return Supply({**supply.nodes, **cut}).energised(
+            lambda machine: 0 if machine in cut else self._position(machine)
+        )
+
+    def _first_out(self, machine: str) -> str | None:
+        """Return the first machine, walking upstream, that lost its supply and has no other such above it."""
+        near = [m for m in self._upstream(machine) if m in self._lost and self._power[m] is not True]
+        found = set(near)
+        return min(near, key=lambda m: len(self._above(m) & found), default=None)
+
+    def _above(self, machine: str) -> frozenset[str]:
+        """Return what feeds a machine and is not itself fed by it: in a ring nobody is above the other."""
+        supply = self._site.supply
+        return supply.upstream(machine) - supply.downstream(machine)
+
+    def _upstream(self, machine: str) -> list[str]:
+        """Return what may have fed a machine, first source first; nothing came through a switch simply left open."""
+        nodes = self._site.supply.nodes
+        found: dict[str, None] = {}
+        todo = list(reversed(nodes[machine].fed_by))
+        while todo:
+            id = todo.pop()
+            if id in found or id not in nodes or id == machine:
+                continue
+            found[id] = None
+            resting = nodes[id].role is Role.SWITCH and id not in self._lost and self._position(id) == 0
+            todo += () if resting else reversed(nodes[id].fed_by)
+        return list(found)
+
+
+def _undervoltage(condition: Condition) -> bool:
+    return condition.compare in {Compare.BELOW, Compare.FALLS} and condition.point.startswith("v_")
