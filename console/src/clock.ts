@@ -45,7 +45,7 @@ const HMS: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", se
 export const clock = (at_ms: number): string => format(at_ms, HMS);
 export const day = (at_ms: number): string => format(at_ms, { year: "numeric", month: "2-digit", day: "2-digit" });
 export const dayClock = (at_ms: number): string =>
-  format(at_ms, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" });
+  `${day(at_ms).slice(5)} ${format(at_ms, { hour: "2-digit", minute: "2-digit" })}`;
 
 /** The time of an event: with seconds today, with its date before. */
 export function moment(at_ms: number | null | undefined): string {

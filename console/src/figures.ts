@@ -28,7 +28,12 @@ export function actorName(actor: string | null | undefined): string {
   if (!actor) return "";
   if (actor === "system") return t("by_system");
   if (actor.startsWith("telemetry")) return t("by_telemetry");
-  return personName(actor.replace(/^(person|user):/, ""));
+  const id = actor.replace(/^(person|user):/, "");
+  if (actor.startsWith("user:")) {
+    if (id === me.value?.id) return me.value.name || id;
+    return site.value?.demo_users?.find((u) => u.id === id)?.name ?? personName(id);
+  }
+  return personName(id);
 }
 
 export function reading(equipment: string, point: string): Value | undefined {

@@ -1,11 +1,13 @@
 // The one socket of this screen and what it brought: alarms, incidents, notices, values.
 // What the service has not confirmed for SILENT_MS is no longer live, and `line.lost` says so to the whole screen.
 import { reactive, ref, shallowReactive } from "vue";
-import { type Alarm, get, type Incident, type Me, type Notice, Problem, type Quality, type Reading, type Site } from "./api";
-import { heard, useZone } from "./clock";
+import { type Alarm, get, type Incident, type Me, type Notice, Problem, type Quality, type Reading, say, type Site } from "./api";
+import { ahead, heard, useZone } from "./clock";
+import { t } from "./words";
 
 const SILENT_MS = 5_000;
 const DEAD_MS = 9_000; // silent for so long: the connection is given up and made anew
+const NOT_ALLOWED = 4403; // this role sees nothing live
 const RETRY_MS = [1_000, 2_000, 3_000, 5_000];
 
 export interface Value {
@@ -81,10 +83,11 @@ function connect(): void {
   const ours = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/live`);
   socket = ours;
   ours.onmessage = (event) => take(JSON.parse(String(event.data)) as Message);
-  ours.onclose = () => {
+  ours.onclose = (event) => {
     if (socket !== ours) return;
     socket = null;
     if (!wanted) return;
+    if (event.code === NOT_ALLOWED) return say(t("live_not_allowed"), true);
     line.lost = line.ever;
     const wait = RETRY_MS[Math.min(failed++, RETRY_MS.length - 1)]!;
     setTimeout(() => void again(), wait);
@@ -128,10 +131,11 @@ type Message =
 function take(message: Message): void {
   heardAt = performance.now();
   failed = 0;
-  line.last_ms = message.at_ms;
   line.ever ||= message.type === "snapshot";
   line.lost = false;
-  heard(message.at_ms);
+  // Snapshots and changes carry the time of the newest commit, which may be long ago; only these two carry the present.
+  if (message.type === "beat" || message.type === "values") heard(message.at_ms);
+  line.last_ms = Date.now() + ahead.value;
   if (message.type === "snapshot") takeSnapshot(message.alarms, message.incidents, message.notices);
   else if (message.type === "change") takeChange(message);
   else if (message.type === "values") takeValues(message.values);

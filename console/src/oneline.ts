@@ -30,8 +30,17 @@ export interface Diagram {
   wires: Wire[];
 }
 
+/** A meter that feeds nothing is written beside what it measures: by the id of that machine. */
+export function metersBy(equipment: readonly Equipment[]): Map<string, Equipment> {
+  const feeds = new Set(equipment.flatMap((e) => e.fed_by));
+  const meters = equipment.filter((e) => e.kind === "lv_meter" && !feeds.has(e.id) && e.fed_by.length === 1);
+  return new Map(meters.map((m) => [m.fed_by[0]!, m]));
+}
+
 export function diagram(equipment: readonly Equipment[]): Diagram {
-  const machines = new Map(equipment.filter((e) => NODE_KINDS.has(e.kind)).map((e) => [e.id, e]));
+  const beside = new Set([...metersBy(equipment).values()].map((m) => m.id));
+  const drawn = equipment.filter((e) => NODE_KINDS.has(e.kind) && !beside.has(e.id));
+  const machines = new Map(drawn.map((e) => [e.id, e]));
   const sources = (id: string): string[] => machines.get(id)!.fed_by.filter((s) => machines.has(s));
   const column = columns([...machines.keys()], sources);
   const nodes = new Map<string, Node>();
