@@ -97,6 +97,7 @@ PAGE_STATE: Mapping[str, Text] = {
     "requested": Text("待发出", "to be sent"),
     "sent": Text("已发出", "sent"),
     "refused": Text("通道拒绝", "refused by the channel"),
+    "overtaken": Text("不再需要发出", "no longer needed"),
     "acknowledged": Text("已接警", "accepted"),
     "declined": Text("不能到场", "cannot come"),
 }
@@ -139,6 +140,7 @@ RECORD: Mapping[str, Text] = {
     Kind.RESPONDER_FINISHED: Text("处理完毕", "finished"),
     Kind.PROMISE_KEPT: Text("承诺兑现", "promise kept"),
     Kind.PROMISE_BROKEN: Text("承诺超时", "promise broken"),
+    Kind.INCIDENT_NORMAL: Text("报警源恢复正常", "the source is normal again"),
     Kind.INCIDENT_NOTED: Text("备注", "note"),
     Kind.INCIDENT_CLOSED: Text("事件关闭", "incident closed"),
 }

@@ -1,24 +1,17 @@
 """Who may do what: five roles, default deny, the table of the security design as data.
 
-What is not in the table is not allowed. A reach of OWN means, for a technician: incidents that paged, or were taken
+What is not in the table is not allowed. Everybody has exactly one role, so that the administrator cannot operate and
+the operator cannot administer. A reach of OWN means, for a technician: incidents that paged, or were taken
 by, the person behind the account, and machines of that person's trade.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 
+from facility.equipment import split_point
 from facility.point import System
 from facility.site import Site
-
-
-class Role(StrEnum):
-    """A user's role; exactly one each, so that the administrator cannot operate and the operator cannot administer."""
-
-    OPERATOR = "operator"
-    TECHNICIAN = "technician"
-    ENGINEER = "engineer"
-    MANAGER = "manager"
-    ADMIN = "admin"
+from stores.accounts import Role
 
 
 class Right(StrEnum):
@@ -91,7 +84,10 @@ def rights_of(role: str) -> dict[str, str]:
 
 
 def own_machines(site: Site, person: str) -> frozenset[str]:
-    """Return the machines of a person's trade; none for somebody the site does not know."""
+    """Return the machines of a person's trade, and their devices; none for somebody the site does not know."""
     known = site.people.get(person)
     systems = frozenset[System]().union(*(TRADES.get(r, frozenset()) for r in (known.roles if known else ())))
-    return frozenset(e.id for e in site.equipment.values() if site.kinds[e.kind].system in systems)
+    machines = {e.id for e in site.equipment.values() if site.kinds[e.kind].system in systems}
+    # The alarm that a device has gone silent is its device's, and so its machines' people's.
+    devices = {d.id for d in site.devices.values() if any(split_point(p)[0] in machines for p in d.points)}
+    return frozenset(machines | devices)

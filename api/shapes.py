@@ -103,15 +103,16 @@ class PersonName(Shape):
     roles: list[str]
 
 
-class DemoShape(Shape):
-    """What the demo offers; absent outside it."""
+class DemoUser(Shape):
+    """A user whom the demo's log-in page offers as a button; the password is "demo"."""
 
-    users: list[str]
-    password: str
+    id: str
+    name: str
+    role: str
 
 
 class SiteShape(Shape):
-    """The site as adopted."""
+    """The site as adopted; whoever is not logged in gets its name and, in the demo, its users, and nothing else."""
 
     id: str
     name: Words
@@ -128,14 +129,7 @@ class SiteShape(Shape):
     labels: dict[str, dict[str, Words]]
     statement: Words
     demo: bool
-
-
-class WelcomeShape(Shape):
-    """What the log-in page may show to anybody."""
-
-    name: Words
-    statement: Words
-    demo: DemoShape | None
+    demo_users: list[DemoUser]
 
 
 class AlarmShape(Shape):
@@ -163,7 +157,7 @@ class AlarmShape(Shape):
 
 
 class StepShape(Shape):
-    """One step of a running plan."""
+    """One step of a running plan; `by` signed it last, `signed` names everybody who did."""
 
     id: str
     text: Words
@@ -172,6 +166,7 @@ class StepShape(Shape):
     due_ms: int | None
     state: str
     by: str
+    signed: list[str]
     at_ms: int | None
     mandatory: bool
     persons: int
@@ -190,8 +185,9 @@ class PageShape(Shape):
     level: int
     round: int
     state: str
-    at_ms: int | None
+    at_ms: int
     said: str
+    responder: bool
 
 
 class ResponderShape(Shape):
@@ -309,14 +305,15 @@ class OnDuty(Shape):
 
 
 class HoleShape(Shape):
-    """A span in which a role has too few people."""
+    """A span in which a role has too few people, or too few with the certificate it names."""
 
     role: str
     from_ms: int
     to_ms: int
     have: int
     need: int
-    why: str
+    certificate: str
+    text: Words
 
 
 class ExpiringShape(Shape):
@@ -327,6 +324,7 @@ class ExpiringShape(Shape):
     certificate: str
     certificate_name: Words
     until: str
+    days: int
 
 
 class ShiftsShape(Shape):
@@ -434,13 +432,15 @@ class MeShape(Shape):
     role: str
     role_name: Words
     person: str
-    rights: dict[str, str]
+    rights: list[str]
+    reach: dict[str, str]
 
 
 class DoneShape(Shape):
-    """What a command wrote; `repeated` when the same request had been carried out before."""
+    """What a command wrote, and in which incident; `repeated` when the same request had been carried out before."""
 
     records: list[RecordShape]
+    incident: str
     repeated: bool
 
 

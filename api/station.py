@@ -1,24 +1,20 @@
 """What the web needs of the running station: its values, its truth, and one way to ask for a change."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from alarms.life import Alarm
 from facility.commands import Command, Refused
 from facility.ports import Bucket, Clock, Message, Written
 from facility.records import Kind
 from facility.site import Site
 from facility.text import Text
-
-if TYPE_CHECKING:
-    from alarms.life import Alarm
-    from response.incident import Incident
-    from stores.accounts import Accounts
-    from stores.live import Live
+from response.incident import Incident
+from stores.accounts import Accounts
+from stores.live import Live
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""The web application: every route, put together around one station."""
+
+from fastapi import FastAPI
+
+from api import problems, stream
+from api.asking import Flights
+from api.figures import Figures
+from api.gate import Gate
+from api.phone import routes as phone
+from api.routes import alarms, console, demo, docs, health, history, incidents, people, points, records, session, shifts
+from api.routes import site as site_routes
+from api.station import Station
+
+DESCRIPTION = (
+    "Views out, commands in. Times are UTC milliseconds, texts come as {zh, en}, what is no number is null. "
+    "Log in at /api/v1/login; the session is a cookie. Every POST that changes something carries a request id "
+    "(header Idempotency-Key, or `request` in the body): the same one twice changes nothing twice. "
+    "Problems are RFC 9457 application/problem+json. The live stream is the WebSocket /api/v1/live."
+)
+
+
+def create(station: Station) -> FastAPI:
+    """Return the application for a station; it holds nothing that a restart would miss, and needs no lifespan."""
+    settings = station.settings
+    app = FastAPI(title="Dutyroom", description=DESCRIPTION, version="1", docs_url=None, redoc_url=None)
+    app.state.station = station
+    app.state.flights = Flights()
+    app.state.figures = Figures()
+    app.state.guards = phone.Guards()
+    app.state.door = session.Door()
+    app.state.sites = {}
+    app.add_middleware(Gate, base_url=settings.base_url, host=settings.host, demo=settings.demo)
+    problems.install(app)
+    for part in (health, session, site_routes, alarms, incidents, points, history, records, shifts, people, demo):
+        app.include_router(part.router)
+    app.include_router(stream.router)
+    app.include_router(phone.router)
+    app.include_router(docs.router)
+    console.install(app)
+    return app

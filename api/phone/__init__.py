@@ -1,0 +1,1 @@
+"""The phone page: one link, one person, one incident; server-rendered, and complete without JavaScript."""

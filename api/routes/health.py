@@ -1,0 +1,56 @@
+"""How the service is: health for watchdogs, figures for Prometheus. Both tell figures only, and need no log-in."""
+
+from fastapi import APIRouter, Request
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from starlette.responses import Response
+
+from api import shapes
+from api.figures import Figures, render
+from api.gate import LOOPBACK
+from api.station import Status
+from api.views import words
+from api.who import StationHere, find_caller
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/api/v1/health", response_model=shapes.HealthShape, responses={503: {"model": shapes.HealthShape}})
+async def health(request: Request, station: StationHere) -> Response:
+    """Say who made progress when: 200 while it works (ok or degraded), 503 when a task stands still.
+
+    Lines and reasons name places of the site: beyond loopback they are for whoever is logged in.
+    """
+    now = station.health()
+    inside = station.settings.host in LOOPBACK or await find_caller(request) is not None
+    shape = shapes.HealthShape(
+        status=now.status.value,
+        at_ms=now.at_ms,
+        tasks=[shapes.TaskShape(name=t.name, age_ms=t.age_ms, limit_ms=t.limit_ms) for t in now.tasks],
+        spool=shapes.SpoolShape(rows=now.spool_rows, oldest_ms=now.spool_oldest_ms),
+        book=shapes.HeadShape(seq=now.book_seq, head=now.book_head),
+        lines=[
+            shapes.LineShape(
+                id=line.line,
+                connected=line.connected,
+                last_good_ms=line.last_good_ms,
+                reads=line.reads,
+                failures=dict(line.failures),
+                dead_letters=line.dead_letters,
+            )
+            for line in (station.lines() if inside else ())
+        ],
+        reasons=[words(text) for text in (now.reasons if inside else ())],
+        instance=now.instance,
+    )
+    status = 503 if now.status is Status.FAILING else 200
+    return Response(shape.model_dump_json(), status, media_type="application/json")
+
+
+@router.get("/metrics")
+async def metrics(request: Request, station: StationHere) -> Response:
+    """Give the figures in Prometheus' text format."""
+    figures: Figures = request.app.state.figures
+    process = CollectorRegistry()
+    ProcessCollector(registry=process)
+    body = render({**station.metrics(), **figures.read()}).encode() + generate_latest(process)
+    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,52 @@
+"""The past of one point: min, mean and max per bucket, gaps as gaps."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from api import shapes
+from api.problems import ProblemError, not_found
+from api.rights import Right
+from api.views import bucket_shape
+from api.who import Caller, StationHere, allowed
+from facility.equipment import split_point
+from facility.text import Text
+
+router = APIRouter(prefix="/api/v1/history", tags=["history"])
+
+LONGEST_MS = 400 * 86_400_000
+"""One answer spans a year and a little; a longer one is asked in parts."""
+LATEST_MS = 4_102_444_800_000  # the year 2100
+
+
+@router.get("", response_model=shapes.HistoryShape)
+async def history(
+    station: StationHere,
+    caller: Annotated[Caller, Depends(allowed(Right.SEE_LIVE))],
+    point: Annotated[str, Query(min_length=1, max_length=200)],
+    from_ms: Annotated[int, Query(alias="from", ge=0, le=LATEST_MS, description="UTC milliseconds")],
+    to_ms: Annotated[int, Query(alias="to", ge=0, le=LATEST_MS, description="UTC milliseconds, not included")],
+    buckets: Annotated[int, Query(ge=1, le=2000)] = 300,
+) -> Response:
+    """Give a point's history in at most `buckets` spans of equal length."""
+    machines = caller.machines(station.site)
+    if point not in station.site.device_of or not (machines is None or split_point(point)[0] in machines):
+        raise not_found(Text("这个点位", "such point"))
+    if not from_ms < to_ms <= from_ms + LONGEST_MS:
+        raise ProblemError(
+            422,
+            "invalid",
+            Text(
+                "时间范围不对：结束须晚于开始，且跨度不超过 400 天。",
+                "That span cannot be given: `to` must be later than `from`, by no more than 400 days.",
+            ),
+        )
+
+    def written() -> str:
+        found = station.telemetry.history(point, from_ms, to_ms, buckets)
+        rows = [bucket_shape(b) for b in found]
+        return shapes.HistoryShape(point=point, from_ms=from_ms, to_ms=to_ms, buckets=rows).model_dump_json()
+
+    return Response(await asyncio.to_thread(written), media_type="application/json")

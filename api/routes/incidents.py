@@ -1,0 +1,301 @@
+"""Incidents: what is being done about it, by whom, by when; and the operator's hand in it."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from api import past, shapes
+from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
+from api.problems import ProblemError, not_found
+from api.rights import Reach, Right
+from api.station import Station
+from api.views import INCIDENTS, incident_shape, incident_summary
+from api.who import Caller, StationHere, allowed, forbidden
+from facility.commands import (
+    Accept,
+    AddNote,
+    AnswerBell,
+    Arrive,
+    CloseIncident,
+    Decline,
+    Finish,
+    SkipStep,
+    StartPlan,
+    TickStep,
+)
+from facility.text import Text
+from response.incident import Incident
+
+router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"], route_class=StrictRoute)
+
+_INCIDENT = Text("这个事件", "such incident")
+_NOBODY = Text("请说明是谁（person）；未作任何更改。", "Say who it is (person); nothing was changed.")
+_NO_RESULT = Text(
+    "技工尚未给出处理结果，值班员还不能关闭事件。请等“处理完毕”，或请经理、带班领导关闭。",
+    "No responder has given a result yet, so an operator cannot close it. Wait for it, or ask a manager to close it.",
+)
+
+Reader = Annotated[Caller, Depends(allowed(Right.SEE_INCIDENTS))]
+Responder = Annotated[Caller, Depends(allowed(Right.RESPOND))]
+Lead = Annotated[Caller, Depends(allowed(Right.LEAD))]
+
+
+class StartBody(Body):
+    """Which plan, where, and who called; a machine or a place in words."""
+
+    plan: Id
+    equipment: IdOrNothing = ""
+    place: Note = ""
+    caller: Note = ""
+    note: Note = ""
+
+
+class AnswerBody(Body):
+    """What the car said."""
+
+    trapped: bool
+    note: Note = ""
+
+
+class AcceptBody(Body):
+    """Who comes; a technician leaves it out and means himself. `heard_by` is written by us, whatever is sent."""
+
+    person: IdOrNothing = ""
+    heard_by: Note = ""
+
+
+class DeclineBody(Body):
+    """Who cannot come, and why."""
+
+    person: IdOrNothing = ""
+    why: Note = ""
+
+
+class PersonBody(Body):
+    """Who it is."""
+
+    person: IdOrNothing = ""
+
+
+class TickBody(Body):
+    """Which step is done, and by whom."""
+
+    step: Id
+    person: IdOrNothing = ""
+    note: Note = ""
+
+
+class SkipBody(Body):
+    """Which step is left out, and why."""
+
+    step: Id
+    reason: Said
+
+
+class FinishBody(Body):
+    """Whose work is done, with which result."""
+
+    person: IdOrNothing = ""
+    result: Note = ""
+
+
+class NoteBody(Body):
+    """Something worth writing down."""
+
+    note: Said
+
+
+class CloseBody(Body):
+    """What it was, and how it ended."""
+
+    cause: Said
+    result: Note = ""
+
+
+@router.get("", response_model=list[shapes.IncidentSummary])
+async def incidents(
+    station: StationHere,
+    caller: Reader,
+    open: Annotated[bool, Query(description="Only what is not closed.")] = False,  # noqa: FBT002 - the wire's word
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Response:
+    """List the open incidents, most urgent first; then, unless `open=1`, the ones closed last."""
+    view = station.view()
+    listed = sorted(view.incidents.values(), key=lambda i: (i.priority, -i.opened_ms))
+    if not open:
+        listed += await asyncio.to_thread(_closed, station, limit)
+    shown = [incident_summary(station.site, i) for i in listed if caller.sees(i)]
+    return Response(INCIDENTS.dump_json(shown), media_type="application/json")
+
+
+def _closed(station: Station, limit: int) -> list[Incident]:
+    found = (past.refold(station, closed) for closed in past.closed_ids(station, limit))
+    return [incident for incident in found if incident is not None and incident.closed_ms is not None]
+
+
+@router.get("/{id}", response_model=shapes.IncidentShape)
+async def incident(id: str, station: StationHere, caller: Reader) -> Response:
+    """Give one incident whole: steps, pages, people, promises, what still forbids closing, and its records."""
+    found = await find(station, id)
+    if found is None or not caller.sees(found):
+        raise not_found(_INCIDENT)
+    shape = await whole(station, found)
+    return Response(shape.model_dump_json(), media_type="application/json")
+
+
+async def find(station: Station, id: str) -> Incident | None:
+    """Return an incident, open or over; the book is asked in a thread."""
+    found = station.view().incidents.get(id)
+    return found if found is not None else await asyncio.to_thread(past.refold, station, id)
+
+
+async def whole(station: Station, incident: Incident) -> shapes.IncidentShape:
+    """Return an incident with its records, read in a thread."""
+    records = await asyncio.to_thread(past.records_of, station, incident.id, past.SHOWN_LIMIT)
+    missing = station.missing(incident.id) if incident.closed_ms is None else ()
+    return incident_shape(station.site, incident, missing, records)
+
+
+@router.post("", response_model=shapes.DoneShape)
+async def start(
+    body: StartBody,
+    request: Request,
+    caller: Annotated[Caller, Depends(allowed(Right.START_PLAN))],
+    key: IdempotencyKey = "",
+) -> Response:
+    """Start a plan by hand: most incidents begin with a phone call."""
+    said = request_id(caller.actor, key, body.request)
+    command = StartPlan(caller.actor, said, body.plan, body.equipment, body.place, body.caller, body.note)
+    return await carry_out(request, command)
+
+
+@router.post("/{id}/answer", response_model=shapes.DoneShape)
+async def answer(
+    id: Id, body: AnswerBody, request: Request, station: StationHere, caller: Lead, key: IdempotencyKey = ""
+) -> Response:
+    """Write down what the car said."""
+    _within(station, caller, id, Right.LEAD)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, AnswerBell(caller.actor, said, id, body.trapped, body.note))
+
+
+@router.post("/{id}/accept", response_model=shapes.DoneShape)
+async def accept(
+    id: Id, body: AcceptBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
+) -> Response:
+    """Take it: for oneself, or, by the operator, for somebody who said so by voice."""
+    person = _who(station, caller, id, body.person)
+    heard_by = "" if person == caller.person else caller.id
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, Accept(caller.actor, said, id, person, heard_by))
+
+
+@router.post("/{id}/decline", response_model=shapes.DoneShape)
+async def decline(
+    id: Id, body: DeclineBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
+) -> Response:
+    """Cannot come: the next one is paged at once."""
+    person = _who(station, caller, id, body.person)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, Decline(caller.actor, said, id, person, body.why))
+
+
+@router.post("/{id}/arrive", response_model=shapes.DoneShape)
+async def arrive(
+    id: Id, body: PersonBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
+) -> Response:
+    """Stand at the place."""
+    person = _who(station, caller, id, body.person)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, Arrive(caller.actor, said, id, person))
+
+
+@router.post("/{id}/tick", response_model=shapes.DoneShape)
+async def tick(
+    id: Id, body: TickBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
+) -> Response:
+    """Mark a step done."""
+    _within(station, caller, id, Right.RESPOND)
+    person = _who(station, caller, id, body.person) if body.person or _own(caller) else caller.person
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, TickStep(caller.actor, said, id, body.step, person, body.note))
+
+
+@router.post("/{id}/skip", response_model=shapes.DoneShape)
+async def skip(
+    id: Id, body: SkipBody, request: Request, station: StationHere, caller: Lead, key: IdempotencyKey = ""
+) -> Response:
+    """Leave a step out, with a reason."""
+    _within(station, caller, id, Right.LEAD)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, SkipStep(caller.actor, said, id, body.step, body.reason))
+
+
+@router.post("/{id}/finish", response_model=shapes.DoneShape)
+async def finish(
+    id: Id, body: FinishBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
+) -> Response:
+    """Say that a responder's work is done, with the result."""
+    person = _who(station, caller, id, body.person)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, Finish(caller.actor, said, id, person, body.result))
+
+
+@router.post("/{id}/note", response_model=shapes.DoneShape)
+async def note(
+    id: Id,
+    body: NoteBody,
+    request: Request,
+    station: StationHere,
+    caller: Annotated[Caller, Depends(allowed(Right.COMMENT))],
+    key: IdempotencyKey = "",
+) -> Response:
+    """Write something down."""
+    _within(station, caller, id, Right.COMMENT)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, AddNote(caller.actor, said, id, body.note))
+
+
+@router.post("/{id}/close", response_model=shapes.DoneShape)
+async def close(
+    id: Id,
+    body: CloseBody,
+    request: Request,
+    station: StationHere,
+    caller: Annotated[Caller, Depends(allowed(Right.CLOSE))],
+    key: IdempotencyKey = "",
+) -> Response:
+    """Close it: what it was and how it ended. An operator can once a responder has given a result."""
+    now = _within(station, caller, id, Right.CLOSE)
+    paged = now is not None and any(page.responder for page in now.pages.values())
+    if now is not None and caller.may(Right.CLOSE) is Reach.RESULT and paged and not now.finished:
+        raise ProblemError(403, "no-result", _NO_RESULT)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, CloseIncident(caller.actor, said, id, body.cause, body.result))
+
+
+def _own(caller: Caller) -> bool:
+    return caller.may(Right.RESPOND) is Reach.OWN
+
+
+def _within(station: Station, caller: Caller, id: str, right: Right) -> Incident | None:
+    """Return the open incident; refuse one beyond the caller's reach as if it were not there.
+
+    None is left to the desk, which knows whether a repeated request was about an incident that is closed by now.
+    """
+    found = station.view().incidents.get(id)
+    if caller.may(right) is Reach.OWN and (found is None or not caller.responds_to(found)):
+        raise not_found(_INCIDENT)
+    return found
+
+
+def _who(station: Station, caller: Caller, id: str, person: str) -> str:
+    """Return whom a command speaks of: a technician speaks for himself only, a lead for whom he names, or himself."""
+    _within(station, caller, id, Right.RESPOND)
+    if _own(caller) and person not in {"", caller.person}:
+        raise forbidden()
+    if not (person or caller.person):
+        raise ProblemError(422, "invalid", _NOBODY)
+    return person or caller.person
