@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -77,9 +76,6 @@ def prepare(place: Place) -> list[str]:
     shutil.copytree(SITE, place.site)
     now = SystemClock().now()
     planted = plant(place.site, now)
-    secret = place.site / "secrets.toml"
-    secret.touch(mode=0o600)
-    secret.write_text(f'lift-broker = "{secrets.token_urlsafe(12)}"\n', encoding="utf-8")
     lines = load(place.site).site.lines
     taken: set[int] = {place.port}
     ports = {}

@@ -202,11 +202,10 @@ class Desk:
         `newest_incident` is the subject of the newest incident in the book: no number is given out twice.
         """
         last = 0
-        if newest_incident:
-            self.incidents.number_after(newest_incident)
         for written in open_records:
             self._tell(written.record)
             last = written.seq
+        self.incidents.restored(newest_incident)
         memory, scans = self.spool.restore()
         if memory is not None:
             self.evaluator.remember(memory)

@@ -13,8 +13,18 @@ from typing import Any
 import httpx
 
 AUTO_LIMIT_S = 240
+# A chain that is whole has all of these.
 WHOLE = frozenset(
-    ["incident.opened", "plan.started", "page.requested", "page.sent", "page.acknowledged", "responder.arrived", "step.done", "incident.closed"]
+    (
+        "incident.opened",
+        "plan.started",
+        "page.requested",
+        "page.sent",
+        "page.acknowledged",
+        "responder.arrived",
+        "step.done",
+        "incident.closed",
+    )
 )
 THINK_S = 2.0
 """How long a played person takes for each thing."""

@@ -43,6 +43,7 @@ COMPACT_MS = 2_000
 RETAIN_MS = 3_600_000
 SNAPSHOT_MS = 3_600_000
 DRAIN_S = 3
+UNCLEAN_SHOWN_MS = 60_000
 FENCED = Text(
     "另一个实例已接管值班记录，本实例已停止。请确认只运行一个实例。",
     "Another instance has taken over the log book; this one has stopped. See to it that only one runs.",
@@ -68,7 +69,8 @@ class Station:
         self.clock = SystemClock(not_before=_newest(self.book))
         self.spool = Spool(data / "spool.db", self.clock)
         for device in self.site.devices.values():
-            self.spool.layout(device.id, device.points, device.profile)
+            profile = loaded.profiles.get(device.profile)
+            self.spool.layout(device.id, device.points, profile.stamp if profile else device.profile)
         self.live = Live(self.spool.layouts())
         self.telemetry = Archive(data / "archive", self.spool)
         self.accounts = Accounts(data / "accounts.db")
@@ -82,6 +84,8 @@ class Station:
         self._standing: list[Notice] = []
         self._standing_at = 0
         self._stopping = asyncio.Event()
+        self._started = self.clock.now()
+        self._clean = self._damaged = False
 
     # -- what the API reads -------------------------------------------------------------------------------
 
@@ -266,6 +270,7 @@ class Station:
             beat()
             for record in await asyncio.to_thread(self.book.check_whole):
                 self.desk.report(record)
+                self._damaged = True
             await asyncio.to_thread(self.book.keep_snapshot, self.settings.data / "snapshots", self.clock.now())
             await asyncio.to_thread(
                 self.telemetry.retain, self.clock.now(), self.settings.raw_days, self.settings.rollup_days
@@ -292,9 +297,8 @@ class Station:
         last = self.book.last(Kind.CONFIG_ADOPTED)
         if last is None or getattr(last.record.data, "hash", "") != self.site.hash:
             self.desk.report(Record(now, Kind.CONFIG_ADOPTED, site, records.ConfigAdopted(self.site.hash)))
-        ended = self.book.tail(max(0, self.book.head()[0] - 1), 1)
-        clean = not ended or ended[-1].record.kind is Kind.SERVICE_STOPPED
-        data = records.ServiceStarted(__version__, self.desk.replayed, clean)
+        self._clean = self.book.clean or not self.book.head()[0]
+        data = records.ServiceStarted(__version__, self.desk.replayed, self._clean)
         self.desk.report(Record(now, Kind.SERVICE_STARTED, site, data))
 
     def _task_restarted(self, task: str, why: str, times: int) -> None:
@@ -315,8 +319,9 @@ class Station:
             "dead_letters": float(counts.dead_letters),
             "pages_refused": float(refused),
             "store_failures": float(counts.book_failures + counts.spool_failures),
-            "store_restored": float(bool(self._report)),
-            "clock_offset": self.clock.offset() / 1000,
+            "store_damaged": float(bool(self._report) or self._damaged),
+            "unclean_start": float(not self._clean and self.clock.now() < self._started + UNCLEAN_SHOWN_MS),
+            "clock_offset": abs(self.clock.offset()) / 1000,
         }
 
     def _troubles(self) -> words.Troubles:
