@@ -1,0 +1,191 @@
+"""What a line makes of bad answers: a reason, never a wrong value, and the next good answer is taken again."""
+
+import asyncio
+import time
+
+import pytest
+from modbus_script import BAD, Scripted, good, refusal, reply, words
+
+from collectors.guard import WriteRefusedError
+from collectors.modbus import ModbusLine, Question, questions
+from collectors.readplan import Request
+from dutyroom.clock import SystemClock
+from facility.equipment import Line
+from facility.scan import Reason
+
+TIMEOUT_MS = 60
+FIRST, SECOND = Request(3, 0, 5), Request(3, 100, 5)
+
+
+def line_to(server: Scripted, **more) -> ModbusLine:
+    line = Line("l", "modbus-tcp", "127.0.0.1", server.port, timeout_ms=TIMEOUT_MS, **more)
+    return ModbusLine(line, SystemClock(), busy_waits_ms=(2, 4, 8))
+
+
+async def ask(line: ModbusLine, question: Question):
+    if not line.connected:
+        assert await line.connect()
+    return await line.ask(question)
+
+
+def right(request: Request) -> bytes:
+    return words(request.address, request.count)
+
+
+async def test_a_good_answer_is_its_bytes():
+    async with Scripted() as server:
+        line = line_to(server)
+        a, b = questions(7, [FIRST, SECOND])
+        assert await ask(line, a) == right(FIRST)
+        assert await ask(line, b) == right(SECOND)
+        assert server.asked == [(7, 3, 0), (7, 3, 100)]
+        assert server.connections == 1
+        line.close()
+
+
+@pytest.mark.parametrize("mode", BAD)
+async def test_a_bad_answer_becomes_a_reason_and_the_next_good_one_a_value(mode):
+    async with Scripted(BAD[mode]) as server:
+        line = line_to(server)
+        a, b = questions(1, [FIRST, SECOND])
+        for _ in range(2):
+            assert await ask(line, a) in {Reason.MALFORMED, Reason.NO_ANSWER, Reason.NOT_CONNECTED}
+            assert await ask(line, b) in {Reason.MALFORMED, Reason.NO_ANSWER, Reason.NOT_CONNECTED}
+        server.answer = good
+        assert await ask(line, a) == right(FIRST)
+        assert await ask(line, b) == right(SECOND)
+        line.close()
+
+
+@pytest.mark.parametrize("mode", ["other function code", "too few registers", "too many registers", "byte count too low", "odd byte count", "transaction 0"])
+async def test_the_six_answers_that_the_library_believes_are_told_at_once(mode):
+    async with Scripted(BAD[mode]) as server:
+        line = line_to(server)
+        began = time.perf_counter()
+        assert await ask(line, questions(1, [FIRST])[0]) is Reason.MALFORMED
+        assert time.perf_counter() - began < TIMEOUT_MS / 1000
+        line.close()
+
+
+@pytest.mark.parametrize("tid", [None, 0])
+async def test_an_answer_later_than_its_timeout_never_answers_the_next_question(tid):
+    async with Scripted(lambda f: [0.08, reply(f, tid=tid)]) as server:
+        line = line_to(server)
+        a, b = questions(1, [FIRST, SECOND])
+        for _ in range(4):
+            for question in (a, b):
+                assert await ask(line, question) in {Reason.NO_ANSWER, Reason.NOT_CONNECTED}
+        assert server.connections == 8, "after a timeout nothing more is asked on the same connection"
+        line.close()
+
+
+async def test_after_a_cancelled_question_the_next_one_gets_its_own_answer():
+    slow = True
+    async with Scripted(lambda f: [0.03 if slow else 0.0, reply(f, tid=0 if slow else None)]) as server:
+        line = line_to(server)
+        a, b = questions(1, [FIRST, SECOND])
+        await line.connect()
+        task = asyncio.create_task(line.ask(a))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert not line.connected
+        slow = False
+        assert await ask(line, b) == right(SECOND)
+        line.close()
+
+
+async def test_an_answer_byte_by_byte_is_put_together():
+    def drip(frame):
+        return [part for byte in good(frame) for part in (bytes([byte]), 0.001)]
+
+    async with Scripted(drip) as server:
+        line = line_to(server)
+        assert await ask(line, questions(1, [FIRST])[0]) == right(FIRST)
+        line.close()
+
+
+@pytest.mark.parametrize("end", [["close"], ["reset"], [b"\0\1\0\0\0\x0d\1\3", "close"]])
+async def test_a_connection_that_ends_under_a_question_is_told_without_waiting_for_the_timeout(end):
+    async with Scripted(lambda _f: end) as server:
+        line = line_to(server)
+        question = questions(1, [FIRST])[0]
+        began = time.perf_counter()
+        assert await ask(line, question) is Reason.NOT_CONNECTED
+        assert time.perf_counter() - began < TIMEOUT_MS / 1000
+        server.answer = good
+        assert await ask(line, question) == right(FIRST)
+        line.close()
+
+
+async def test_silence_is_told_after_the_timeout_and_closes_the_line():
+    async with Scripted(lambda _f: None) as server:
+        line = line_to(server)
+        assert await ask(line, questions(1, [FIRST])[0]) is Reason.NO_ANSWER
+        assert not line.connected
+        line.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "why", "times"),
+    [(1, Reason.EXCEPTION, 1), (2, Reason.EXCEPTION, 1), (3, Reason.EXCEPTION, 1), (4, Reason.EXCEPTION, 1), (5, Reason.BUSY, 4), (6, Reason.BUSY, 4), (8, Reason.EXCEPTION, 1), (10, Reason.NO_ANSWER, 1), (11, Reason.NO_ANSWER, 1)],
+)
+async def test_an_exception_becomes_its_reason_and_only_a_busy_unit_is_asked_again(code, why, times):
+    async with Scripted(lambda f: refusal(f, code)) as server:
+        line = line_to(server)
+        assert await ask(line, questions(1, [FIRST])[0]) is why
+        assert len(server.asked) == times
+        assert line.connected, "the line itself is well"
+        line.close()
+
+
+async def test_a_unit_that_was_busy_answers_when_asked_again():
+    answers = iter([6, 5, 0])
+
+    def busy(frame):
+        code = next(answers)
+        return refusal(frame, code) if code else good(frame)
+
+    async with Scripted(busy) as server:
+        line = line_to(server)
+        assert await ask(line, questions(1, [FIRST])[0]) == right(FIRST)
+        line.close()
+
+
+async def test_a_gateway_gets_its_silence_between_two_questions():
+    async with Scripted() as server:
+        line = line_to(server, gap_ms=20)
+        question = questions(1, [FIRST])[0]
+        await line.connect()
+        began = time.perf_counter()
+        for _ in range(3):
+            await line.ask(question)
+        assert time.perf_counter() - began >= 0.038
+        line.close()
+
+
+async def test_no_write_leaves_the_process():
+    async with Scripted() as server:
+        line = line_to(server)
+        await line.connect()
+        client = line._client
+        for write in (
+            lambda: client.write_coil(0, True, device_id=1),
+            lambda: client.write_register(0, 1, device_id=1),
+            lambda: client.write_coils(0, [True], device_id=1),
+            lambda: client.write_registers(0, [1], device_id=1),
+            lambda: client.mask_write_register(address=0, device_id=1),
+        ):
+            with pytest.raises(WriteRefusedError):
+                await write()
+        for function in (1, 2, 3, 4):
+            count = 8 if function < 3 else 2
+            assert isinstance(await ask(line, questions(1, [Request(function, 0, count)])[0]), bytes)
+        assert server.functions == {1: 1, 2: 1, 3: 1, 4: 1}
+        line.close()
+
+
+async def test_nobody_there_is_no_connection():
+    async with Scripted() as server:
+        pass
+    assert not await line_to(server).connect()
