@@ -42,6 +42,16 @@ def is_full(error: sqlite3.Error, path: Path) -> bool:
     )
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Say whether the bytes are not what they should be; locked, read-only and full files are whole."""
+    return _code(error) in {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,  # no such table, no such column
+        sqlite3.SQLITE_MISMATCH,
+    }
+
+
 def said(error: sqlite3.Error, path: Path) -> StoreError:
     """Return the error that a person understands."""
     code = _code(error)

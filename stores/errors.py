@@ -83,8 +83,9 @@ class StoreDamagedError(StoreError):
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
             Text(
-                f"{path.name} 已损坏（{why}）。请重新启动：系统会保留坏文件并恢复最近的快照。",
-                f"{path.name} is damaged ({why}). Start again: the bad file is kept and the newest snapshot restored.",
+                f"{path.name} 已损坏（{why}）。请重新启动，系统会修复可修复的内容；仍然失败时请从备份恢复。",
+                f"{path.name} is damaged ({why}). Start again, which repairs what can be repaired;"
+                " restore a backup when that fails.",
             )
         )
         self.path = path

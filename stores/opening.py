@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facility.records import Kind, Record, StoreRestored
 from stores.chain import check_file
-from stores.connection import connect, said
+from stores.connection import connect, is_damage, said
 from stores.errors import StoreForeignError, StoreNewerError
 from stores.logbook import LogBook, suspicion
 from stores.migrations import VERSION, version_of
@@ -23,9 +23,6 @@ _SMALL = 64 * 1024 * 1024
 
 _TAIL = 2_000
 """Records whose hashes are checked at every start (25 ms)."""
-
-# What SQLite says of a file whose bytes are not what they should be; all else (locked, read-only, full) is no damage.
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ def _damage(path: Path, kept: Snapshots, site: str) -> str:
                 return "empty" if kept.all() else ""
             return _pages(connection) if version < VERSION else _contents(connection, path, site)
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE:
+        if is_damage(error):
             return str(error)
         raise
 
