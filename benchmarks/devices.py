@@ -10,6 +10,7 @@ import random
 import struct
 import sys
 import threading
+from typing import cast
 
 FRAMES = 64
 REGISTERS = 125
@@ -41,8 +42,7 @@ class Device(asyncio.Protocol):
     images: tuple[bytes, ...] = ()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self.turn = random.randrange(FRAMES)
 
     def data_received(self, data: bytes) -> None:

@@ -95,8 +95,8 @@ def past_readings(site: Path, data: Path) -> None:
     from stores.telemetry.archive import Archive
 
     archive = Archive(data / "archive", None)
-    for column in columns(load(site).site, SystemClock().now()):
-        archive.import_columns(column.point, column.at_ms, column.values)
+    past = columns(load(site).site, SystemClock().now())
+    archive.import_columns((column.point, column.at_ms, column.values) for column in past)
     archive.close()
 
 

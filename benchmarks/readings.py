@@ -1,0 +1,178 @@
+"""`make bench`: what a reading costs from the wire to the disk, and where it falls behind.
+
+1,000 simulated Modbus TCP devices (a server process of its own, not counted), 125 registers each second,
+108 points decoded, qualified, evaluated against a limit rule each, durably stored (spool, and the archive's
+compactor behind it). It ends with one JSON line.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import uvloop
+
+from benchmarks.crowd import crowd
+from collectors.supervisor import Collectors
+from dutyroom.clock import SystemClock
+from dutyroom.desk import Desk
+from dutyroom.supervisor import Supervisor
+from facility.scan import Scan
+from stores.live import Live
+from stores.logbook import LogBook
+from stores.telemetry.archive import Archive
+from stores.telemetry.spool import Spool
+
+
+class Timed:
+    """Stands between collectors and desk and takes the time from a scan's reply to the end of its evaluation."""
+
+    def __init__(self, desk: Desk, clock: SystemClock) -> None:
+        self.desk, self.clock = desk, clock
+        self.took: list[float] = []
+        self.reads = self.missed = 0
+
+    def scan(self, scan: Scan, done: Callable[[], None] | None = None) -> None:
+        began = time.perf_counter()
+        self.desk.scan(scan, done)
+        if scan.reached:
+            self.reads += 1
+            # Whole milliseconds between the reply's stamp and its hand-over, plus the evaluation itself.
+            self.took.append(self.clock.now() - scan.received_ms + (time.perf_counter() - began) * 1000)
+        else:
+            self.missed += 1
+
+    def dead_letter(self, source: str, payload: bytes, why: str) -> None:
+        self.desk.dead_letter(source, payload, why)
+
+
+async def measure(devices: int, interval_ms: int, seconds: float, port: int, folder: Path) -> dict[str, float]:
+    """Run the chain for so long after a warm-up and return its figures."""
+    clock = SystemClock()
+    site, profiles = crowd(devices, port, interval_ms)
+    spool = Spool(folder / "spool.db", clock)
+    for device in site.devices.values():
+        spool.layout(device.id, device.points, "bench@1")
+    book = LogBook(folder / "logbook.db", site.id)
+    archive = Archive(folder / "archive", spool)
+    desk = Desk(site, clock, book, spool, Live(spool.layouts()), {}, lambda _p, _c, _i: None)
+    desk.restore([])
+    supervisor = Supervisor()
+    sink = Timed(desk, clock)
+    collectors = Collectors(site, profiles, sink, clock, supervisor, {})
+    supervisor.keep("desk", desk.run, 60_000)
+    collectors.start()
+
+    async def compact(beat: Callable[[], None]) -> None:
+        while True:
+            beat()
+            moved = await asyncio.to_thread(archive.compact, spool, clock.now())
+            await asyncio.to_thread(spool.trim, clock.now())
+            if not moved:
+                await clock.until(clock.now() + 2_000)
+
+    supervisor.keep("archive", compact, 600_000)
+    await clock.until(clock.now() + max(4_000, 3 * interval_ms))
+    sink.took.clear()
+    reads, missed = sink.reads, sink.missed
+    cpu, wall = time.process_time(), time.perf_counter()
+    await clock.until(clock.now() + int(seconds * 1000))
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    reads, missed = sink.reads - reads, sink.missed - missed
+    took = sorted(sink.took)
+    await collectors.stop()
+    await supervisor.stop()
+    await desk.stop()
+    archive.close()
+    spool.close()
+    book.close()
+    wanted = devices * 1000 / interval_ms * wall
+    return {
+        "devices": devices,
+        "interval_ms": interval_ms,
+        "reads": reads,
+        "kept": round(reads / wanted, 4),
+        "missed": missed,
+        "lost": desk.counts.scans_lost,
+        "cpu_us_per_read": round(cpu / max(1, reads) * 1e6, 1),
+        "cores": round(cpu / wall, 3),
+        "readings_per_s": round(reads / wall * 108),
+        "reads_per_s": round(reads / wall),
+        "evaluated_p50_ms": round(took[len(took) // 2], 3) if took else -1,
+        "evaluated_p99_ms": round(took[int(len(took) * 0.99)], 3) if took else -1,
+        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def one(devices: int, interval_ms: int, seconds: float, port: int) -> dict[str, float]:
+    """Measure in a process of its own, so that each figure starts clean."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.readings",
+        "--one",
+        str(devices),
+        str(interval_ms),
+        str(seconds),
+        str(port),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+        sys.exit(1)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--devices", type=int, default=1000)
+    parser.add_argument("--no-knee", action="store_true", help="leave out the search for where it falls behind")
+    parser.add_argument("--one", nargs=4, metavar=("DEVICES", "INTERVAL", "SECONDS", "PORT"), help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.one:
+        devices, interval, seconds, port = given.one
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(uvloop.run(measure(int(devices), int(interval), float(seconds), int(port), Path(folder)))))
+        return
+    server = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.devices"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        headline = one(given.devices, 1000, given.seconds, port)
+        print(f"{given.devices} devices at 1 s: {json.dumps(headline)}")
+        knee = headline["readings_per_s"]
+        if not given.no_knee:
+            for interval in (500, 333, 250, 200, 167, 143, 125, 100):
+                found = one(given.devices, interval, 10.0, port)
+                print(f"  at {interval} ms: kept {found['kept']:.1%}, {found['cpu_us_per_read']} µs/read, "
+                      f"{found['cores']} cores, p99 {found['evaluated_p99_ms']} ms")  # fmt: skip
+                if found["kept"] < 0.99 or found["missed"] > 0.01 * found["reads"]:
+                    print(f"falls behind at {given.devices * 1000 // interval} reads/s wanted")
+                    break
+                knee = found["readings_per_s"]
+        print(f"CPU seconds per million registers: {headline['cpu_us_per_read'] / 125:.2f}")
+        last = {
+            "cpu_us_per_read": headline["cpu_us_per_read"],
+            "readings_per_s": knee,
+            "evaluated_p99_ms": headline["evaluated_p99_ms"],
+            "rss_mb": headline["rss_mb"],
+        }
+        print(json.dumps(last))
+    finally:
+        assert server.stdin is not None
+        server.stdin.close()
+        server.wait(5)
+
+
+if __name__ == "__main__":
+    main()
