@@ -138,7 +138,12 @@ def _device(
             f"模板 {profile.id} 要 {profile.transport}，线路 {line.id} 是 {line.transport}",
             f"profile {profile.id} needs {profile.transport}, line {line.id} is {line.transport}",
         )
+    before = len(entry.document.problems.findings)
     places, inverted = _places(plant, entry, library, profile)
+    silent = table.equipment in entry.document.broken.get("equipment", set())
+    if not places and not silent and len(entry.document.problems.findings) == before:
+        said = "没有给出任何点位（写 equipment 或 channels）", "speaks for no point; write equipment or channels"
+        entry.error((), *said)
     for channel, point in places.items():
         other = spoken.setdefault(point, table.id)
         if other != table.id or list(places.values()).count(point) > 1:
@@ -147,10 +152,6 @@ def _device(
                 f"点位 {point} 已由装置 {other} 提供",
                 f"the point {point} is given by device {other} already",
             )
-    if not places:
-        entry.error(
-            (), "没有给出任何点位（写 equipment 或 channels）", "speaks for no point; write equipment or channels"
-        )
     ordered = [channel for channel in profile.fields if channel in places]
     plant.devices[table.id] = Device(
         id=table.id,

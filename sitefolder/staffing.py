@@ -48,7 +48,7 @@ def staff_of(document: Document, library: Library) -> Staff:
         staff.parties[party.value.id] = party.value.party()
     for party in parties:
         deputy = party.value.deputy
-        if deputy is not None and deputy not in staff.parties:
+        if deputy is not None and deputy not in {*staff.parties, *document.broken.get("party", set())}:
             party.error(("deputy",), f"没有单位 {deputy}", f"there is no party {deputy}")
     staff.doubted = document.broken.get("person", set())
     return staff
@@ -92,24 +92,21 @@ def _channels(
 
 
 def _layer_fits(entry: Entry[LayerTable], shifts: set[str], library: Library, staff: Staff) -> bool:
+    """Check one layer's references; whether its cycle can be walked through at all."""
     table = entry.value
-    before = len(entry.document.problems.errors)
-
-    def wrong(key: str, zh: str, en: str) -> None:
-        entry.error((key,), zh, en)
-
     if table.role not in library.roles:
-        wrong("role", f"没有角色 {table.role}", f"there is no role {table.role}")
-    for shift in sorted(set(table.cycle) - shifts):
-        wrong("cycle", f"没有班次 {shift}", f"there is no shift {shift}")
-    if table.offsets is not None and len(table.offsets) != len(table.teams):
-        wrong("offsets", "每个班组一个偏移", "needs one offset per team")
+        entry.error(("role",), f"没有角色 {table.role}", f"there is no role {table.role}")
+    unknown = sorted(set(table.cycle) - shifts)
+    for shift in unknown:
+        entry.error(("cycle",), f"没有班次 {shift}", f"there is no shift {shift}")
+    uneven = table.offsets is not None and len(table.offsets) != len(table.teams)
+    if uneven:
+        entry.error(("offsets",), "每个班组一个偏移", "needs one offset per team")
     for certificate in table.certificates:
         if certificate not in library.certificates:
-            wrong("certificates", f"没有证书种类 {certificate}", f"there is no certificate {certificate}")
-    members = [person for team in table.teams for person in team]
-    _members(entry, members, staff)
-    return len(entry.document.problems.errors) == before and not staff.doubted.intersection(members)
+            entry.error(("certificates",), f"没有证书种类 {certificate}", f"there is no certificate {certificate}")
+    _members(entry, [person for team in table.teams for person in team], staff)
+    return not unknown and not uneven
 
 
 def _members(entry: Entry[LayerTable], members: list[str], staff: Staff) -> None:
@@ -150,8 +147,11 @@ def _short(entry: Entry[LayerTable], layer: Layer, shift: str, day: int, on_duty
             f"shift {shift} has {len(on_duty)} people on day {day} of the cycle, needs {least}",
         )
         return True
+    people = [staff.people[person] for person in on_duty if person in staff.people]
+    if len(people) < len(on_duty):  # what somebody holds who is not known cannot be counted
+        return False
     for certificate, needed in layer.certificates:
-        have = sum(any(c.kind == certificate for c in staff.people[person].certificates) for person in on_duty)
+        have = sum(any(c.kind == certificate for c in person.certificates) for person in people)
         if have < needed:
             entry.error(
                 ("certificates",),
