@@ -1,0 +1,285 @@
+"""The archive's files: Parquet that pandas or DuckDB opens anywhere, and the manifest that says which of them count.
+
+A file is written under a temporary name, reaches the disk, and is renamed; the manifest that names it follows the same
+way. What the manifest does not name does not exist: a kill at any moment leaves the old state or the new one.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stores.telemetry.batch import Ints
+from stores.telemetry.columns import PORTION, Codes, Rows
+from stores.telemetry.rollup import Sums
+
+RAW, MINUTE, HOUR = "raw", "minute", "hour"
+_MANIFEST = "manifest.json"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One file. `day` is its UTC day (days since 1970); times are of its oldest and newest row.
+
+    A closed minute file has a `twin`: the same sums by the hour, which stand for it in long charts.
+    """
+
+    name: str
+    kind: str
+    day: int
+    rows: int
+    from_ms: int
+    to_ms: int
+    made_ms: int
+    closed: bool = False
+    twin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The files that count, and the spool row up to which they hold everything. Immutable: a reader's snapshot."""
+
+    row: int = 0
+    next: int = 1
+    segments: tuple[Segment, ...] = ()
+
+    def of(self, kind: str, from_ms: int, to_ms: int) -> list[Segment]:
+        """Return the files of a kind that may hold something of [from_ms, to_ms)."""
+        return [s for s in self.segments if s.kind == kind and s.from_ms < to_ms and s.to_ms >= from_ms]
+
+    def but(self, gone: Sequence[Segment], new: Sequence[Segment], row: int | None = None) -> "Manifest":
+        """Return the manifest without some files and with others."""
+        names = {s.name for s in gone}
+        kept = tuple(s for s in self.segments if s.name not in names)
+        return replace(self, segments=(*kept, *new), row=self.row if row is None else row)
+
+
+class Folder:
+    """The folder of an archive: writes and reads its files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def manifest(self) -> Manifest:
+        """Return the manifest on the disk; an empty one where there is none.
+
+        Raises:
+            ValueError: it is damaged, or of a later version.
+        """
+        try:
+            said = json.loads((self.path / _MANIFEST).read_bytes())
+        except FileNotFoundError:
+            return Manifest()
+        if said.get("version") != _VERSION:
+            raise ValueError(f"{_MANIFEST}: version {said.get('version')} is not known here")
+        return Manifest(said["row"], said["next"], tuple(Segment(**segment) for segment in said["segments"]))
+
+    def keep(self, manifest: Manifest) -> None:
+        """Make this the manifest, durably and at once."""
+        segments = [asdict(segment) for segment in manifest.segments]
+        said = {"version": _VERSION, "row": manifest.row, "next": manifest.next, "segments": segments}
+        part = self.path / (_MANIFEST + ".part")
+        with part.open("w") as file:
+            json.dump(said, file, separators=(",", ":"))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.path / _MANIFEST)
+        sync_folder(self.path)
+
+    def points(self) -> set[str]:
+        """Return every point that was ever written."""
+        try:
+            return set((self.path / "points.txt").read_text(encoding="utf-8").split("\n")) - {""}
+        except FileNotFoundError:
+            return set()
+
+    def add_points(self, names: Sequence[str]) -> None:
+        """Add points to those ever written. A line cut short by a kill names no point and harms nothing."""
+        with (self.path / "points.txt").open("a", encoding="utf-8") as file:
+            file.write("\n" + "\n".join(names) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def sweep(self, manifest: Manifest, but: set[str]) -> int:
+        """Delete what a kill left behind, `but` not what readers may still open; return how many files that were."""
+        named = {s.name for s in manifest.segments} | but
+        lost = [f for f in self.path.iterdir() if f.suffix in {".parquet", ".part"} and f.name not in named]
+        for file in lost:
+            file.unlink(missing_ok=True)
+        return len(lost)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Delete files that no manifest names any more."""
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+
+    def writer(self, name: str, kind: str) -> "Writer":
+        """Begin a file; it counts for nothing before it is finished."""
+        return Writer(self.path, name, kind)
+
+    def read_rows(self, names: Sequence[str]) -> Rows:
+        """Return the readings of some files as one, sorted by point and time."""
+        found = self._table(names)
+        points, code, order = _sort(found)
+        received = found["received_ms"].fill_null(0).to_numpy()
+        return Rows(
+            points,
+            code[order],
+            found["at_ms"].to_numpy()[order],
+            found["value"].to_numpy()[order],
+            found["reason"].to_numpy()[order],
+            received[order],
+            np.zeros(len(order), np.int32),
+            np.zeros(len(order), np.int32),
+        )
+
+    def read_sums(self, names: Sequence[str]) -> Sums:
+        """Return the sums of some files as one, sorted by point and time; parts of one span are still apart."""
+        found = self._table(names)
+        points, code, order = _sort(found)
+        low, high, total, count, bad, gap = (
+            found[name].fill_null(np.nan).to_numpy()[order]
+            if name in {"low", "high"}
+            else found[name].to_numpy()[order]
+            for name in ("low", "high", "total", "count", "bad", "gap_ms")
+        )
+        return Sums(points, code[order], found["at_ms"].to_numpy()[order], low, high, total, count, bad, gap)
+
+    def _table(self, names: Sequence[str]) -> Any:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        tables = [pq.read_table(self.path / name, read_dictionary=["point"], use_threads=False) for name in names]
+        return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+
+
+class Writer:
+    """Writes one file, portion by portion, so that it is there whole or not at all."""
+
+    def __init__(self, folder: Path, name: str, kind: str) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.name, self.rows, self.from_ms, self.to_ms = name, 0, 0, 0
+        self._folder, self._part = folder, folder / (name + ".part")
+        self._schema = _raw_schema(pa) if kind == RAW else _sums_schema(pa)
+        shuffled = [f for f in self._schema.names if f in {"value", "low", "high", "total"}]
+        self._file = self._part.open("wb")
+        self._parquet = pq.ParquetWriter(
+            self._file,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=[n for n in self._schema.names if n in {"point", "reason", "count", "bad", "gap_ms"}],
+            column_encoding={"at_ms": "DELTA_BINARY_PACKED", **dict.fromkeys(shuffled, "BYTE_STREAM_SPLIT")},
+        )
+
+    def add(self, what: Rows | Sums) -> None:
+        """Write rows behind those before; the whole must be sorted by point and time."""
+        import pyarrow as pa
+
+        if not len(what):
+            return
+        low, high = int(what.at_ms.min()), int(what.at_ms.max())
+        self.from_ms = min(low, self.from_ms) if self.rows else low
+        self.to_ms = max(high, self.to_ms) if self.rows else high
+        self.rows += len(what)
+        for start in range(0, len(what), PORTION):
+            columns = _columns(pa, what, slice(start, start + PORTION))
+            self._parquet.write_table(pa.Table.from_arrays(columns, schema=self._schema), row_group_size=PORTION)
+
+    def finish(self) -> None:
+        """Bring the file to the disk under its name."""
+        self._parquet.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._part.replace(self._folder / self.name)
+        sync_folder(self._folder)
+
+    def give_up(self) -> None:
+        """Leave no trace of an unfinished file."""
+        with suppress(Exception):  # the disk may be full, and closing writes the footer
+            self._parquet.close()
+        with suppress(OSError):
+            self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _raw_schema(pa: Any) -> Any:
+    return pa.schema(
+        [
+            ("point", pa.dictionary(pa.int32(), pa.string())),
+            ("at_ms", pa.int64()),
+            ("value", pa.float64()),
+            ("reason", pa.uint8()),
+            ("received_ms", pa.int64()),
+        ]
+    )
+
+
+def _sums_schema(pa: Any) -> Any:
+    return pa.schema(
+        [
+            ("point", pa.dictionary(pa.int32(), pa.string())),
+            ("at_ms", pa.int64()),
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("total", pa.float64()),
+            ("count", pa.int32()),
+            ("bad", pa.int32()),
+            ("gap_ms", pa.int32()),
+        ]
+    )
+
+
+def _columns(pa: Any, what: Rows | Sums, part: slice) -> list[Any]:
+    """Return a slice as Arrow columns; the dictionary of points holds only what the slice needs."""
+    code = what.code[part]
+    low, high = int(code[0]), int(code[-1])
+    point = pa.DictionaryArray.from_arrays(pa.array(code - low), pa.array(what.names[low : high + 1], pa.string()))
+    at = pa.array(what.at_ms[part])
+    if isinstance(what, Rows):
+        received = what.received_ms[part]
+        late = pa.array(received, mask=received == 0) if received.any() else pa.nulls(len(code), pa.int64())
+        return [point, at, pa.array(what.value[part]), pa.array(what.reason[part]), late]
+    empty = what.count[part] == 0
+    lows = [pa.array(column[part], mask=empty) for column in (what.low, what.high)]
+    return [point, at, *lows, *(pa.array(column[part]) for column in (what.total, what.count, what.bad, what.gap_ms))]
+
+
+def _sort(table: Any) -> tuple[list[str], Codes, Ints]:
+    """Return the sorted names of a table's points, each row's position among them, and the rows' order."""
+    chunks = table["point"].combine_chunks()
+    chunk = chunks.chunk(0) if hasattr(chunks, "chunk") else chunks
+    names = chunk.dictionary.to_pylist()
+    by_name = sorted(range(len(names)), key=names.__getitem__)
+    rank = np.empty(len(names), np.int32)
+    rank[by_name] = np.arange(len(names), dtype=np.int32)
+    code = rank[chunk.indices.to_numpy()]
+    at = table["at_ms"].to_numpy()
+    first = int(at.min()) if len(at) else 0
+    bits = max(1, (int(at.max()) - first).bit_length()) if len(at) else 1
+    if bits + len(names).bit_length() < 63:  # noqa: PLR2004 - both fit one signed 64-bit key
+        # Runs that are already sorted merge quickly under one key.
+        return (
+            [names[i] for i in by_name],
+            code,
+            np.argsort((code.astype(np.int64) << bits) | (at - first), kind="stable"),
+        )
+    return [names[i] for i in by_name], code, np.lexsort((at, code))
