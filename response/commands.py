@@ -168,7 +168,7 @@ def _may_sign(incident: Incident, site: Site, step: Step, by: str, at: int) -> R
     before = incident.steps.get(step.id)
     if before and any(s.by == by for s in before.signatures):
         return _conflict("需由另一人确认。", "The second signature must be another person's.")
-    if not step.certificates:
+    if not step.certificates or by in site.parties:  # a contractor's licences are the contractor's business
         return None
     person = site.people.get(by)
     day = duty.local_day(site, at)

@@ -5,7 +5,7 @@ so that an incident read back from the book goes on exactly as if nothing had ha
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from facility import records
@@ -14,8 +14,7 @@ from facility.plan import Call, Plan
 from facility.records import Payload, Record
 from facility.site import Site
 from response import duty, words
-from response.context import Context
-from response.fold import CONFIRMED, DESK, REFUSED, UNSENT, Incident, PageState
+from response.fold import CONFIRMED, DESK, REFUSED, UNSENT, Incident, PageState, tell
 from response.plan import BELL, promise_of
 
 CHANNEL_WAIT_MS = 30_000
@@ -151,13 +150,9 @@ def _next_channel(incident: Incident, site: Site, page: PageState) -> str | None
 # -- what it makes ------------------------------------------------------------------------------------------
 
 
-def carry_out(due: Due, incident: Incident, plan: Plan, context: Context, before_ms: int | None) -> list[Record]:  # noqa: PLR0911 - one case per kind of moment
-    """Return the records that a due moment makes, at that moment, however late we woke.
-
-    `before_ms` is when the next other thing is due: repeats that were slept through are rung once, not counted out.
-    """
+def carry_out(due: Due, incident: Incident, plan: Plan, site: Site) -> list[Record]:  # noqa: PLR0911 - one per kind
+    """Return the records that a due moment makes, at that moment, however late we woke."""
     at = max(due.at_ms, incident.last_ms)
-    site = context.site
     match due.what:
         case "unanswered":
             broken = records.PromiseBroken(BELL, incident.confirm_by_ms)
@@ -171,16 +166,15 @@ def carry_out(due: Due, incident: Incident, plan: Plan, context: Context, before
             return _broken(incident, plan, site, at, due.which)
         case "expiry":
             expired = write(incident, at, records.AcceptanceExpired(due.which), due.which)
-            others = [p for p in incident.accepted if p != due.which]
-            there = any(is_responder(incident, plan, site, p) for p in incident.arrived)
-            return [expired] if others or there else [expired, *reach(incident, plan, site, at, incident.level, "late")]
+            then = tell(incident, expired)
+            return (
+                [expired] if stopped(then, plan, site) else [expired, *reach(then, plan, site, at, then.level, "late")]
+            )
         case "declined":
             return _in_their_place(incident, plan, site, at)
         case "level":
             return reach(incident, plan, site, at, incident.level + 1, "unanswered")
         case "repeat":
-            last = min(context.now, before_ms - 1) if before_ms is not None else context.now
-            at = max(at, at + (last - at) // plan.repeat_ms * plan.repeat_ms)
             return reach(incident, plan, site, at, incident.level, "unanswered")
         case "channel":
             page = incident.pages[due.which]
@@ -342,7 +336,11 @@ def _card(incident: Incident, site: Site) -> Card:
     return machine.card if machine else Card()
 
 
-def first(dues: Sequence[Due]) -> tuple[Due, int | None]:
-    """Return what comes first, and when the next other thing is due."""
-    ordered = sorted(dues)
-    return ordered[0], ordered[1].at_ms if len(ordered) > 1 else None
+def first(incident: Incident, plan: Plan, site: Site, now: int) -> Due | None:
+    """Return what comes first. Rounds that were slept through are rung once, at the newest of their moments."""
+    dues = [_newest_round(due, plan, now) if due.what == "repeat" else due for due in agenda(incident, plan, site)]
+    return min(dues, default=None)
+
+
+def _newest_round(due: Due, plan: Plan, now: int) -> Due:
+    return due._replace(at_ms=due.at_ms + max(0, (now - due.at_ms) // plan.repeat_ms) * plan.repeat_ms)

@@ -169,8 +169,7 @@ class Incidents:
         if incident.alarms and not incident.active_alarms and incident.normal_ms is None:
             at = max(incident.cleared_ms or 0, incident.last_ms)
             return [escalation.write(incident, at, records.IncidentNormal())]
-        dues = list(escalation.agenda(incident, plan, context.site))
-        first, before = escalation.first(dues) if dues else (None, None)
+        first = escalation.first(incident, plan, context.site, context.now)
         late = first is not None and first.at_ms <= context.now
         for step, seen, shown in steps.proven(incident, plan, context.read):
             at = max(incident.last_ms, min(seen, context.now))
@@ -180,7 +179,7 @@ class Incidents:
                 return [escalation.write(incident, at, payload) for payload in (done, *kept)]
         if first is None or not late:
             return []
-        return escalation.carry_out(first, incident, plan, context, before)
+        return escalation.carry_out(first, incident, plan, context.site)
 
     def _due(self, incident: Incident, context: Context) -> int | None:
         known = self._dues.get(incident.id)

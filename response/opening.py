@@ -16,6 +16,9 @@ from response.context import Context
 from response.fold import CONFIRMED, DESK, Incident
 from response.plan import owner_rule, spans
 
+SEEN_BEFORE_CAUSE_MS = 60_000
+"""A consequence may be read so long before its cause: devices are polled at their own intervals."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -92,7 +95,7 @@ def _where(alert: Alert, rule: Rule, incidents: Iterable[Incident], context: Con
         return called, "plan"
     # Lost supply explains machines that stand still, never a life in danger.
     cause = None if alert.life_safety else _cause(alert, machines, context)
-    found = next((i for i in running if cause and _is_about(i, cause)), None)
+    found = next((i for i in running if cause and _is_about(i, cause) and _in_time(alert, rule, i)), None)
     return (found, "supply") if found is not None else None
 
 
@@ -102,9 +105,15 @@ def _same_matter(alert: Alert, rule: Rule, incident: Incident) -> bool:
         return True
     if alert.life_safety:
         return False
+    if rule.start is Start.OPERATOR:  # what stood on the console before is no part of what came later
+        return incident.opened_ms <= alert.raised_ms
     # What is less grave than the matter in hand is part of it, not a second matter.
-    lesser = incident.stage == CONFIRMED and incident.priority < alert.priority
-    return lesser or (rule.start is Start.OPERATOR and incident.opened_ms <= alert.raised_ms)
+    return incident.stage == CONFIRMED and incident.priority < alert.priority
+
+
+def _in_time(alert: Alert, rule: Rule, incident: Incident) -> bool:
+    """Say whether an alarm rose with the cause; one that stood on the console for days did not."""
+    return rule.start is not Start.OPERATOR or incident.opened_ms <= alert.raised_ms + SEEN_BEFORE_CAUSE_MS
 
 
 def _cause(alert: Alert, machines: Iterable[str], context: Context) -> str | None:

@@ -1,0 +1,125 @@
+"""Phones that do not ring: refusals, hung providers, and people nobody can find."""
+
+from dataclasses import replace
+from datetime import date
+
+from night_shift import HV, PEOPLE, Night, licence, moment, site
+
+from facility.duty import Leave
+from facility.records import Kind
+
+
+def requested(night: Night) -> list[tuple[str, str]]:
+    return [(r.data.person, r.data.channel) for r in night.told(Kind.PAGE_REQUESTED)]
+
+
+def test_below_life_the_first_channel_is_tried_alone() -> None:
+    night = Night().at("03:00").alarm("ch-1", "chiller-fault").at("03:01")
+    assert requested(night) == [("chen", "demo")]
+
+
+def test_a_refused_channel_is_followed_by_the_next_at_once() -> None:
+    night = Night()
+    night.channels["demo"] = lambda _at: "500 server error"
+    night.at("03:00").alarm("ch-1", "chiller-fault")
+    assert requested(night) == [("chen", "demo"), ("chen", "sms")]
+    assert [p.state for p in night.incident.pages.values()] == ["overtaken", "sent"]
+
+
+def test_a_channel_that_hangs_is_followed_by_the_next_after_half_a_minute() -> None:
+    night = Night()
+    night.channels["demo"] = lambda _at: "…"
+    night.at("03:00").alarm("ch-1", "chiller-fault").at("03:00:29")
+    assert requested(night) == [("chen", "demo")]
+    night.at("03:00:30")
+    assert requested(night) == [("chen", "demo"), ("chen", "sms")]
+
+
+def test_a_refused_page_is_tried_again_under_its_key_until_it_is_taken() -> None:
+    night = Night()
+    night.channels["demo"] = lambda at: "429 too many" if at < moment("03:02") else ""
+    night.site = site(people=(*(p for p in PEOPLE if p.id != "chen"),))
+    night.at("03:00").alarm("ch-1", "chiller-fault").at("03:04")
+    refusals = night.told(Kind.PAGE_REFUSED)
+    assert [(r.at_ms - moment("03:00")) // 1000 for r in refusals] == [0, 2, 6, 14, 30, 62]
+    assert [r.data.attempt for r in refusals] == [1, 2, 3, 4, 5, 6]
+    assert len({r.data.key for r in [*refusals, *night.told(Kind.PAGE_SENT)]}) == 1
+    assert night.told(Kind.PAGE_SENT)[0].at_ms == moment("03:02:02")
+
+
+def test_after_an_hour_without_a_provider_each_phone_rings_once() -> None:
+    night = Night()
+    night.channels["demo"] = night.channels["sms"] = night.channels["radio"] = lambda _at: "…"
+    night.at("02:00").alarm("lift-1a", "lift-trapped").at("03:00")
+    night.channels.clear()
+    night.settle()
+    rung = [
+        (p.person, p.channel) for i in night.incidents.open().values() for p in i.pages.values() if p.state == "sent"
+    ]
+    assert len(rung) == len(set(rung))
+
+
+def test_an_hour_asleep_is_not_an_hour_of_calls_at_once() -> None:
+    night = Night().at("02:00").alarm("lift-1a", "lift-trapped").at("02:10")
+    before = len(night.levels())
+    night.now = moment("03:10")
+    night.settle()
+    assert len(night.levels()) == before + 1
+    assert night.levels()[-1][0] == "03:10:00"
+
+
+def test_what_was_not_sent_is_overtaken_by_the_answer_and_by_the_end() -> None:
+    night = Night()
+    night.channels["sms"] = lambda _at: "no credit"
+    night.at("02:00").alarm("lift-1a", "lift-trapped").accepts("zhao")
+    assert "zhao" not in night.unsent()
+    assert "li" in night.unsent()
+    night.clears("lift-1a", "lift-trapped")
+    for step in ("intercom", "arrived", "isolate", "freed"):
+        night.skips(step, "exercise")
+    incident = night.incident.id
+    night.at("02:06").closes("exercise")
+    assert incident not in night.incidents.open()
+    night.within("1 h").pages_nobody()
+
+
+def test_an_expired_certificate_is_passed_over_and_said() -> None:
+    out_of_date = licence("hv-electrician", date(2026, 11, 20))
+    people = tuple(replace(p, certificates=(out_of_date,)) if p.id == "wang" else p for p in PEOPLE)
+    night = Night(site(people=people)).at("03:00").alarm("f1", "hv-trip")
+    night.within("0 s").pages("zheng", "li")
+    unfilled = night.told(Kind.DUTY_UNFILLED)[0].data
+    assert unfilled.tried["wang"] == "certificate-expired:hv-electrician"
+    assert unfilled.tried["feng"] == "no-certificate:hv-electrician"
+    assert "不要动设备" in night.told(Kind.PAGE_REQUESTED)[0].data.text
+
+
+def test_with_nobody_certified_the_next_level_comes_at_once_and_touches_nothing() -> None:
+    people = tuple(replace(p, certificates=tuple(c for c in p.certificates if c != HV)) for p in PEOPLE)
+    night = Night(site(people=people)).at("03:00").alarm("f1", "hv-trip")
+    night.within("0 s").pages("li", "wu", "power-co")
+    assert night.levels() == [("03:00:00", 0, 0, "start"), ("03:00:00", 1, 0, "unfilled")]
+    assert all("do not touch" in r.data.text for r in night.told(Kind.PAGE_REQUESTED))
+
+
+def test_with_nobody_on_duty_the_levels_are_climbed_at_once_and_it_is_tried_again_for_ever() -> None:
+    away = tuple(Leave(p.id, moment("00:00"), moment("04:00")) for p in PEOPLE)
+    night = Night(site(leaves=away)).at("03:00").alarm("ch-1", "chiller-fault")
+    assert [level[3] for level in night.levels()] == ["start", "unfilled"]
+    night.at("03:50").within("0 s").pages_nobody()
+    assert len(night.told(Kind.DUTY_UNFILLED)) == 2  # said once, not at every round
+    night.at("04:00").within("5 min").pages("chen", "li")
+
+
+def test_somebody_without_a_channel_is_passed_over() -> None:
+    people = tuple(replace(p, channels=()) if p.id == "chen" else p for p in PEOPLE)
+    night = Night(site(people=people)).at("03:00").alarm("ch-1", "chiller-fault").within("0 s").pages("chu")
+    assert not night.told(Kind.DUTY_UNFILLED)
+
+
+def test_when_the_last_of_all_said_no_all_are_asked_again() -> None:
+    night = Night().at("03:00").alarm("ch-1", "chiller-fault").declines("chen").declines("chu")
+    assert night.levels()[-1] == ("03:00:00", 1, 0, "declined")
+    night.declines("li")
+    night.at("03:01").within("4 min").pages("chen", "li")
+    assert night.levels()[-1] == ("03:05:00", 1, 1, "unanswered")
