@@ -9,6 +9,7 @@ export const now = ref(Date.now());
 export const ahead = ref(0);
 
 let zone = "Asia/Shanghai";
+export const siteZone = (): string => zone;
 let formats = new Map<string, Intl.DateTimeFormat>();
 
 export function useZone(name: string): void {

@@ -98,7 +98,7 @@ const SHOWN: Record<string, string[]> = {
   switchgear: ["i_a"],
   rmu: [],
   transformer: ["temp_a", "temp_b", "temp_c"],
-  lv_meter: ["v_ab", "i_a", "p_total"],
+  lv_meter: ["v_ab", "p_total"],
   genset: ["running", "fuel_level", "battery_v"],
   ats: [],
   utility: [],

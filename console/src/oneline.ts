@@ -104,9 +104,9 @@ function arrange(ranks: Node[][], wires: Wire[]): void {
         link(after, node);
       }
     });
-  const spread = (rank: Node[]): void => rank.forEach((n, i) => (n.row = (i + 0.5) / rank.length));
-  ranks.forEach(spread);
-  for (let turn = 0; turn < 12; turn++)
+  ranks.forEach((rank) => rank.forEach((n, i) => (n.row = (i + 0.5) / rank.length)));
+  const gap = 1 / Math.max(...ranks.map((r) => r?.length ?? 0));
+  for (let turn = 0; turn < 40; turn++)
     for (const rank of turn % 2 ? [...ranks].reverse() : ranks) {
       if (!rank) continue;
       const want = new Map(
@@ -116,8 +116,33 @@ function arrange(ranks: Node[][], wires: Wire[]): void {
         }),
       );
       rank.sort((a, b) => want.get(a)! - want.get(b)!);
-      spread(rank);
+      place(rank, rank.map((n) => want.get(n)!), gap);
     }
+  for (const rank of ranks) straighten(rank, next, gap);
+}
+
+/** What is fed by one machine that feeds nothing else stands level with it, where there is room. */
+function straighten(rank: Node[], next: Map<Node, Node[]>, gap: number): void {
+  const want = rank.map((n) => {
+    const [source, ...others] = (next.get(n) ?? []).filter((m) => m.column < n.column);
+    const alone = source && !others.length && (next.get(source) ?? []).filter((m) => m.column > source.column).length === 1;
+    return alone ? source.row : n.row;
+  });
+  place(rank, want, gap);
+}
+
+/** As near as possible to where each wants to stand, in order, and never closer than `gap`. */
+function place(rank: Node[], want: number[], gap: number): void {
+  const down: number[] = [];
+  want.forEach((w, i) => down.push(Math.max(w, i ? down[i - 1]! + gap : gap / 2)));
+  const up: number[] = [];
+  for (let i = want.length - 1; i >= 0; i--)
+    up[i] = Math.min(want[i]!, i < want.length - 1 ? up[i + 1]! - gap : 1 - gap / 2);
+  rank.forEach((n, i) => (n.row = (down[i]! + up[i]!) / 2));
+  const over = rank.at(-1)!.row - (1 - gap / 2);
+  if (over > 0) rank.forEach((n) => (n.row -= over));
+  const under = gap / 2 - rank[0]!.row;
+  if (under > 0) rank.forEach((n) => (n.row += under));
 }
 
 /** Which nodes have power by the positions of the switches; null where a position that decides it is not known. */

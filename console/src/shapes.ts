@@ -1,0 +1,240 @@
+// The service's JSON, as its OpenAPI page says it. Times are UTC milliseconds.
+import type { Text } from "./words";
+
+export type Priority = 1 | 2 | 3 | 4;
+
+export interface Code {
+  value: number;
+  id: string;
+  name: Text;
+}
+export interface Point {
+  id: string;
+  name: string;
+  text: Text;
+  unit: string;
+  type: "number" | "state" | "enum" | "counter";
+  decimals: number;
+  codes: Code[];
+}
+export interface Equipment {
+  id: string;
+  kind: string;
+  system: "lift" | "hvac" | "power" | "fire" | "water" | "system";
+  name: Text;
+  place: Text;
+  building: string;
+  fed_by: string[];
+  points: Point[];
+}
+export interface PlanName {
+  id: string;
+  name: Text;
+  kinds: string[];
+  priority: Priority;
+}
+export interface RuleText {
+  name: Text;
+  cause: Text;
+  consequence: Text;
+  first_action: Text;
+  respond_ms: number;
+  priority: Priority;
+  class: string;
+}
+export interface PersonName {
+  id: string;
+  name: string;
+  roles: string[];
+}
+export interface DemoUser {
+  id: string;
+  name: string;
+  role: string;
+}
+export interface Site {
+  id: string;
+  name: Text;
+  timezone: string;
+  equipment: Equipment[];
+  plans: PlanName[];
+  rules: Record<string, RuleText>;
+  people: PersonName[];
+  roles: Record<string, Text>;
+  parties: PersonName[];
+  labels: Record<string, Record<string, Text>>;
+  statement: Text;
+  demo: boolean;
+  demo_users: DemoUser[];
+}
+export interface Alarm {
+  subject: string;
+  owner: string;
+  rule: string;
+  name: Text;
+  owner_name: Text;
+  place: Text;
+  priority: Priority;
+  class: string;
+  state: string;
+  active: boolean;
+  acknowledged: boolean;
+  raised_ms: number;
+  cleared_ms: number | null;
+  acknowledged_by: string;
+  acknowledged_ms: number | null;
+  value: number | null;
+  unit: string;
+  count: number;
+  incident: string | null;
+}
+export interface Step {
+  id: string;
+  text: Text;
+  role: string;
+  role_name: Text;
+  due_ms: number | null;
+  state: "open" | "waiting" | "done" | "skipped";
+  by: string;
+  at_ms: number | null;
+  mandatory: boolean;
+  persons: number;
+  note: string;
+  proof: boolean;
+}
+export interface Page {
+  key: string;
+  person: string;
+  name: string;
+  role: string;
+  channel: string;
+  level: number;
+  round: number;
+  state: "requested" | "sent" | "refused" | "acknowledged" | "declined";
+  at_ms: number | null;
+  said: string;
+}
+export interface Responder {
+  id: string;
+  name: string;
+  role: string;
+  accepted_ms: number | null;
+  arrived_ms: number | null;
+  finished_ms: number | null;
+  declined_ms: number | null;
+}
+export interface Promised {
+  id: string;
+  name: Text;
+  by_ms: number;
+  kept_ms: number | null;
+  broken_ms: number | null;
+}
+export type Card = Record<
+  "registration" | "rescue_code" | "contractor_phone" | "deputy_phone" | "intercom" | "key_cabinet" | "isolator" | "camera",
+  string
+> & { contractor_name: Text; deputy_name: Text };
+export interface Incident {
+  id: string;
+  plan: string;
+  plan_name: Text;
+  priority: Priority;
+  stage: string;
+  equipment: string;
+  equipment_name: Text;
+  place: Text;
+  opened_ms: number;
+  closed_ms: number | null;
+  alarms: string[];
+  card?: Card;
+  steps?: Step[];
+  pages?: Page[];
+  people?: Responder[];
+  promises?: Promised[];
+  never?: Text[];
+  missing?: Text[];
+  records?: LogRecord[];
+}
+export interface LogRecord {
+  seq: number;
+  at_ms: number;
+  kind: string;
+  subject: string;
+  actor: string;
+  about: string[];
+  data: Record<string, unknown>;
+  hash: string;
+}
+export interface Notice {
+  id: string;
+  level: "info" | "warning" | "error";
+  text: Text;
+  since_ms: number;
+}
+export interface Reading {
+  id: string;
+  value: number | null;
+  quality: Quality;
+  reason: string;
+  at_ms: number | null;
+  changed_ms: number | null;
+  last_good: number | null;
+  last_good_ms: number | null;
+  text: string;
+}
+export type Quality = "good" | "uncertain" | "bad";
+export interface Me {
+  id: string;
+  name: string;
+  role: string;
+  role_name: Text;
+  rights: string[];
+}
+
+export interface Bucket {
+  from_ms: number;
+  count: number;
+  bad: number;
+  low: number | null;
+  mean: number | null;
+  high: number | null;
+}
+export interface History {
+  point: string;
+  from_ms: number;
+  to_ms: number;
+  buckets: Bucket[];
+}
+export interface OnDuty {
+  role: string;
+  role_name: Text;
+  minimum: number;
+  now: PersonName[];
+  next: PersonName[];
+  changes_ms: number | null;
+}
+export interface Hole {
+  role: string;
+  from_ms: number;
+  to_ms: number;
+  have: number;
+  need: number;
+  why: string;
+}
+export interface Expiring {
+  person: string;
+  name: string;
+  certificate: string;
+  certificate_name: Text;
+  until: string;
+}
+export interface Shifts {
+  at_ms: number;
+  duty: OnDuty[];
+  holes: Hole[];
+  expiring: Expiring[];
+}
+export interface Done {
+  incident: string;
+  repeated: boolean;
+}
