@@ -1,6 +1,7 @@
 """From a register to "I am here": the whole chain at the demo site, and what a crash does to it."""
 
 from building import Building, without_delays
+
 from facility.commands import Accept, AcknowledgeAlarm, Arrive, CloseIncident, Finish, Refused, SkipStep, TickStep
 from facility.records import Kind
 from facility.scan import Reason
