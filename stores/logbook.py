@@ -34,6 +34,9 @@ CLOSE = "DELETE FROM open WHERE subject = ?"
 SET = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _META = "SELECT value FROM meta WHERE key = ?"
 
+_USUAL, _THRIFTY = 1000, 32
+"""Pages (of 4 KiB) in the WAL after which they are folded into the book."""
+
 _TAKE_BACK_S = 60
 """How long after the disk was full we look again whether the reserve can be filled."""
 
@@ -200,14 +203,24 @@ class LogBook(BookReader):
         try:
             return self._commit(drafts, closed)
         except sqlite3.Error as error:
-            if not is_full(error, self.path) or self.reserve is None or not self.reserve.release():
+            if not is_full(error, self.path):
                 raise
-        self._take_back_at = time.monotonic() + _TAKE_BACK_S
+        if self.reserve is not None:
+            self.reserve.release()
+            self._take_back_at = time.monotonic() + _TAKE_BACK_S
+        with suppress(sqlite3.Error):
+            # From here on the WAL, which holds each page many times, is folded in early: the room is for records.
+            self._connection.execute(f"PRAGMA wal_autocheckpoint={_THRIFTY}")
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         return self._commit(drafts, closed)
 
     def _take_reserve_back(self) -> None:
         if self.reserve is not None and self._take_back_at is not None and time.monotonic() >= self._take_back_at:
-            self._take_back_at = None if self.reserve.hold() else time.monotonic() + _TAKE_BACK_S
+            if self.reserve.hold():
+                self._take_back_at = None
+                self._connection.execute(f"PRAGMA wal_autocheckpoint={_USUAL}")
+            else:
+                self._take_back_at = time.monotonic() + _TAKE_BACK_S
 
     def _commit(self, drafts: Sequence[_Draft], closed: Sequence[tuple[str]]) -> list[Written]:
         written: list[Written] = []
