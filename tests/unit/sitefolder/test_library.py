@@ -112,12 +112,13 @@ def test_every_rule_says_why_it_sounds(site: Site) -> None:
             assert rule.start is not Start.OPERATOR, f"{rule.id} must not wait for somebody to press a button"
 
 
-def test_every_limit_on_a_measurement_has_a_deadband_or_is_a_code(site: Site) -> None:
+def test_every_limit_on_a_measurement_has_a_deadband_or_is_counted(site: Site) -> None:
     for rule in site.rules.values():
         main = rule.when[0]
         if main.compare in (Compare.ABOVE, Compare.BELOW):
             point = site.kinds[rule.kind].points[main.point]
-            assert point.type is PointType.ENUM or main.deadband > 0, rule.id
+            counted = point.type is not PointType.NUMBER or point.decimals == 0
+            assert counted or main.deadband > 0, rule.id
 
 
 def test_a_bell_sounds_at_the_desk_first_and_telemetry_corroborates_it(site: Site) -> None:
