@@ -90,12 +90,8 @@ class Poller:
         self._wire.close()
 
     async def run(self, beat: Beat) -> None:
-        """Poll for ever. Started again after a death it begins with a clean line and empty queues."""
+        """Poll for ever. Started again after a death it begins with a clean line; who waited still waits."""
         self._wire.close()
-        for unit in (*self._ready, *self._silent):
-            unit.waiting = False
-        self._ready.clear()
-        self._silent.clear()
         self._down = self._try_now = False
         current: Polled | None = None
         try:
@@ -112,9 +108,11 @@ class Poller:
                 await self._poll(current)
                 current.waiting = current.extra = False
         finally:
-            if current is not None:
-                current.waiting = current.extra = False
             self._wire.close()
+            if current is not None and current.waiting:  # ended in the middle of a poll: its slot too yields a scan
+                if not self._stopped:
+                    self._missed(current, Reason.NOT_CONNECTED)
+                current.waiting = current.extra = False
 
     # -- slots ------------------------------------------------------------------------------------------------------
 

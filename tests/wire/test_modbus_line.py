@@ -57,7 +57,17 @@ async def test_a_bad_answer_becomes_a_reason_and_the_next_good_one_a_value(mode)
         line.close()
 
 
-@pytest.mark.parametrize("mode", ["other function code", "too few registers", "too many registers", "byte count too low", "odd byte count", "transaction 0"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "other function code",
+        "too few registers",
+        "too many registers",
+        "byte count too low",
+        "odd byte count",
+        "transaction 0",
+    ],
+)
 async def test_the_six_answers_that_the_library_believes_are_told_at_once(mode):
     async with Scripted(BAD[mode]) as server:
         line = line_to(server)
@@ -128,7 +138,17 @@ async def test_silence_is_told_after_the_timeout_and_closes_the_line():
 
 @pytest.mark.parametrize(
     ("code", "why", "times"),
-    [(1, Reason.EXCEPTION, 1), (2, Reason.EXCEPTION, 1), (3, Reason.EXCEPTION, 1), (4, Reason.EXCEPTION, 1), (5, Reason.BUSY, 4), (6, Reason.BUSY, 4), (8, Reason.EXCEPTION, 1), (10, Reason.NO_ANSWER, 1), (11, Reason.NO_ANSWER, 1)],
+    [
+        (1, Reason.EXCEPTION, 1),
+        (2, Reason.EXCEPTION, 1),
+        (3, Reason.EXCEPTION, 1),
+        (4, Reason.EXCEPTION, 1),
+        (5, Reason.BUSY, 4),
+        (6, Reason.BUSY, 4),
+        (8, Reason.EXCEPTION, 1),
+        (10, Reason.NO_ANSWER, 1),
+        (11, Reason.NO_ANSWER, 1),
+    ],
 )
 async def test_an_exception_becomes_its_reason_and_only_a_busy_unit_is_asked_again(code, why, times):
     async with Scripted(lambda f: refusal(f, code)) as server:
