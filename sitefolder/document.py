@@ -157,7 +157,7 @@ def _inside(here: Any, step: int | str) -> Any:
 
 def _line(lines: Sequence[str], loc: Sequence[int | str]) -> int | None:
     start, end, found = 0, len(lines), None
-    path = ""
+    path, missed = "", False
     steps = list(loc)
     for at, step in enumerate(steps):
         if isinstance(step, int):
@@ -172,10 +172,11 @@ def _line(lines: Sequence[str], loc: Sequence[int | str]) -> int | None:
             header = re.compile(rf"\s*\[\[\s*{re.escape(path)}\s*\]\]")
             if any(header.match(lines[i]) for i in range(start, end)):
                 continue
-        line = _key_line(lines, start, end, path, step)
+        line = _key_line(lines, start, end, path, step, headers_only=missed)
         if line is None:
-            break
-        found = start = line
+            missed = True  # [points.floor] needs no [points] above it: the longer header may still come
+            continue
+        found, start, missed = line, line, False
         if re.match(r"\s*\[", lines[line]):
             end = _section_end(lines, line, path)
     return None if found is None else found + 1
@@ -189,12 +190,12 @@ def _section_end(lines: Sequence[str], start: int, path: str) -> int:
     return len(lines)
 
 
-def _key_line(lines: Sequence[str], start: int, end: int, path: str, key: str) -> int | None:
+def _key_line(lines: Sequence[str], start: int, end: int, path: str, key: str, *, headers_only: bool) -> int | None:
     quoted = re.escape(key)
     header = re.compile(rf"\s*\[\[?\s*{re.escape(path)}\s*\]")
     at_start = re.compile(rf"\s*\"?{quoted}\"?\s*[=.]")
     inline = re.compile(rf"[{{,]\s*\"?{quoted}\"?\s*=")
-    for pattern in (header, at_start, inline):
+    for pattern in (header,) if headers_only else (header, at_start, inline):
         for i in range(start, end):
             if pattern.search(lines[i]) if pattern is inline else pattern.match(lines[i]):
                 return i

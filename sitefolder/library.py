@@ -25,6 +25,7 @@ class Library:
     certificates: Mapping[str, Text] = field(default_factory=dict)
     promises: Mapping[str, Text] = field(default_factory=dict)
     channels: Mapping[str, Text] = field(default_factory=dict)
+    doubted: set[str] = field(default_factory=set)  # kinds whose file was refused: nobody else complains of them
     hashes: list[tuple[str, str]] = field(default_factory=list)  # of the files read, for the site's hash
 
 
@@ -44,7 +45,9 @@ def read_library(folder: Path, problems: Problems) -> Library:
     for path in sorted((folder / "kinds").glob("*.toml")):
         document = read(path, f"library/kinds/{path.name}", problems)
         table = document.model(KindFile) if document else None
-        if document and table:
+        if document is None or table is None:
+            library.doubted.add(path.stem)
+        else:
             kinds[path.stem] = table.kind(path.stem)
             library.hashes.append((document.file, document.hash))
             _check_kind(document, kinds[path.stem])

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from facility.site import Site
 from sitefolder.document import Document, read
-from sitefolder.equipping import Plant, equip
 from sitefolder.finding import Finding, Problems, SiteError
 from sitefolder.library import LIBRARY, Library, read_library
 from sitefolder.planning import plan
+from sitefolder.plant import Plant, equip
 from sitefolder.profiles import read_profiles
 from sitefolder.sitefile import SiteFile
-from sitefolder.staffing import Staff, roster_of, staff_of
+from sitefolder.staff import Staff, roster_of, staff_of
 from sitefolder.warnings import warn
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None
         raise SiteError(problems.findings)
     library_folder = library or LIBRARY
     words = read_library(library_folder, problems)
+    if not words.roles:  # without its words nothing else can be judged
+        raise SiteError(problems.findings)
     profiles = _profiles(library_folder, folder, problems)
     documents = {
         file: read(folder / file, file, problems)

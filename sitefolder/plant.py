@@ -66,7 +66,8 @@ def _lines(plant: Plant, entries: Iterable[Entry[LineTable]], secrets: Mapping[s
 def _machine(plant: Plant, entry: Entry[EquipmentTable], library: Library) -> None:
     table = entry.value
     if table.kind not in library.kinds:
-        entry.error(("kind",), f"没有设备类型 {table.kind}", f"there is no kind {table.kind}")
+        if table.kind not in library.doubted:
+            entry.error(("kind",), f"没有设备类型 {table.kind}", f"there is no kind {table.kind}")
         entry.document.broken.setdefault("equipment", set()).add(table.id)
         return
     for role in table.card.may_reset:
