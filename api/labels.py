@@ -116,6 +116,7 @@ RECORD: Mapping[str, Text] = {
     Kind.SERVICE_STOPPED: Text("服务停止", "service stopped"),
     Kind.CONFIG_ADOPTED: Text("启用配置", "configuration adopted"),
     Kind.STORE_RESTORED: Text("数据库已由快照恢复", "store restored from its snapshot"),
+    Kind.STORE_DAMAGED: Text("数据库损坏", "store damaged"),
     Kind.CLOCK_STEPPED: Text("系统时钟跳变", "the wall clock jumped"),
     Kind.TASK_RESTARTED: Text("任务重新启动", "task restarted"),
     Kind.ALARM_RAISED: Text("报警发生", "alarm raised"),

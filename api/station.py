@@ -226,7 +226,7 @@ class Station(Protocol):
         """Return figures by name for /metrics; a name that ends in `_total` only rises."""
 
     def phones(self) -> Sequence[PhoneMessage]:
-        """Return what the demo phones received, oldest first; empty outside the demo."""
+        """Return what the demo phones received, oldest first; empty outside the demo. Called in a thread."""
 
     def subscribe(self, told: Callable[[Sequence[Written]], Any]) -> Callable[[], None]:
         """Call `told` in the loop after each commit, when `view` already shows it; return how to stop that."""

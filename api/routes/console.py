@@ -66,4 +66,4 @@ def install(app: FastAPI, static: Path = STATIC) -> None:
 def _demo(station: Station) -> dict[str, Any]:
     site = station.site
     people = [(p.id, p.name) for p in site.people.values()] + [(p.id, p.name.zh) for p in site.parties.values()]
-    return {"people": people, "statement": NOT_A_SAFETY_FUNCTION.zh}
+    return {"people": people, "zone": site.timezone, "statement": NOT_A_SAFETY_FUNCTION.zh}

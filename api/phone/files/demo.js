@@ -4,6 +4,13 @@
   var list = document.getElementById("messages");
   var phone = document.getElementById("phone");
   var person = document.getElementById("person");
+  var time = new Intl.DateTimeFormat("zh-CN", {
+    timeZone: document.querySelector(".demo").dataset.zone,
+    hour12: false,
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  });
   var known = "";
   var opened = "";
 
@@ -26,7 +33,7 @@
         var item = document.createElement("li");
         var button = document.createElement("button");
         var who = document.createElement("b");
-        who.textContent = message.name + " · " + new Date(message.at_ms).toTimeString().slice(0, 8);
+        who.textContent = message.name + " · " + time.format(message.at_ms);
         var text = document.createElement("div");
         text.textContent = message.text;
         button.dataset.key = message.key;
