@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 from facility.text import Text
 from stores.errors import StoreDamagedError, StoreError, StoreFullError, StoreUnwritableError
 from stores.reserve import disk_state
+from stores.snapshot import to_disk
 
 LARGEST = 20 * 1024 * 1024
 """Bytes of a file: a phone's photo has 3 to 8 MB."""
@@ -74,12 +75,8 @@ class FileStore:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
-            for folder in (path.parent, self.folder):  # the names too must survive a power cut
-                handle = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+            to_disk(path.parent)
+            to_disk(self.folder)
         except OSError as error:
             if part is not None:
                 with suppress(OSError):

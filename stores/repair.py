@@ -5,11 +5,11 @@ neither. The bad file is kept for ever, in `damaged/`.
 """
 
 import json
-import os
 import shutil
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 from facility.records import OPENS, Kind, StoreRestored
@@ -19,7 +19,7 @@ from stores.logbook import ABOUT, INSERT, OPEN, SET, suspicion
 from stores.migrations import prepare
 from stores.reading import read_tail
 from stores.salvage import Found, believe, readable
-from stores.snapshot import Snapshots, stamp
+from stores.snapshot import Snapshots, stamp, to_disk
 
 _PAGE = 4096
 
@@ -40,6 +40,8 @@ def repair(path: Path, kept: Snapshots, now_ms: int, site: str, damage: str) -> 
         shutil.copyfile(snapshot.path, part)
     with closing(connect(part)) as good:
         prepare(good, part)
+        good.execute("PRAGMA synchronous=OFF")  # it counts only once it is whole, and on the disk
+        good.execute("PRAGMA cache_size=-131072")
         good.execute("BEGIN IMMEDIATE")
         found = _bring_over(path, good, site, snapshot.path if snapshot else None)
         after, until = _span(good, found, now_ms)
@@ -57,6 +59,7 @@ def repair(path: Path, kept: Snapshots, now_ms: int, site: str, damage: str) -> 
         good.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         good.execute("PRAGMA journal_mode=DELETE")  # one file, so that one rename makes it count
     _remove(path.with_name(path.name + ".patched"))
+    to_disk(part)
     part.replace(_repaired(path))
     _swap(path, now_ms)
 
@@ -79,12 +82,8 @@ def _swap(path: Path, now_ms: int) -> None:
         if old.exists():
             old.replace(aside / old.name)
     _repaired(path).replace(path)
-    for folder in (path.parent, aside):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    to_disk(path.parent)
+    to_disk(aside)
 
 
 def _bring_over(bad: Path, good: sqlite3.Connection, site: str, snapshot: Path | None) -> Found:
@@ -104,8 +103,9 @@ def _bring_over(bad: Path, good: sqlite3.Connection, site: str, snapshot: Path |
         found.to_the_end = True
     with closing(source):
         closed: set[str] = set()
-        for row in believe(readable(source, seq, found), newest, seq + 1, found):
-            _take(good, row, closed)
+        rows = believe(readable(source, seq, found), newest, seq + 1, found)
+        while chunk := list(islice(rows, 1000)):
+            _take(good, chunk, closed)
         good.executemany("INSERT OR IGNORE INTO scar (seq) VALUES (?)", [(s,) for s in found.lost + found.doubtful])
         _bring_scars(source, good, seq)
         _bring_open(source, good, closed)
@@ -115,16 +115,24 @@ def _bring_over(bad: Path, good: sqlite3.Connection, site: str, snapshot: Path |
     return found
 
 
-def _take(good: sqlite3.Connection, row: Row, closed: set[str]) -> None:
-    if row.request is not None and good.execute("SELECT 1 FROM record WHERE request = ?", (row.request,)).fetchone():
-        row = row._replace(request=None)  # only damage makes two of them
-    good.execute(INSERT, row)
-    good.executemany(ABOUT, [(ref, row.seq) for ref in refs_of(row)])
-    if row.kind in OPENS:
-        good.execute(OPEN, (row.subject, row.seq))
-        closed.discard(row.subject)
-    elif row.kind == Kind.INCIDENT_CLOSED:
-        closed.add(row.subject)
+def _take(good: sqlite3.Connection, rows: list[Row], closed: set[str]) -> None:
+    good.execute("SAVEPOINT chunk")
+    try:
+        good.executemany(INSERT, rows)
+    except sqlite3.IntegrityError:
+        # Only damage makes two records with one request: the later of them loses it.
+        good.execute("ROLLBACK TO chunk")
+        for row in rows:
+            written = good.execute("SELECT 1 FROM record WHERE request = ?", (row.request,)).fetchone()
+            good.execute(INSERT, row._replace(request=None) if written else row)
+    good.execute("RELEASE chunk")
+    good.executemany(ABOUT, [(ref, row.seq) for row in rows for ref in refs_of(row)])
+    for row in rows:
+        if row.kind in OPENS:
+            good.execute(OPEN, (row.subject, row.seq))
+            closed.discard(row.subject)
+        elif row.kind == Kind.INCIDENT_CLOSED:
+            closed.add(row.subject)
 
 
 def _bring_scars(source: sqlite3.Connection, good: sqlite3.Connection, base: int) -> None:

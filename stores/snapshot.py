@@ -72,9 +72,9 @@ class Snapshots:
             copy(part)
             if why := fault(part, from_seq=max(1, seq - _TAIL)):
                 raise StoreDamagedError(final, why)
-            _to_disk(part)
+            to_disk(part)
             part.replace(final)
-            _to_disk(self.folder)
+            to_disk(self.folder)
         except sqlite3.Error as error:
             raise said(error, final) from error
         except OSError as error:
@@ -122,7 +122,8 @@ def fault(path: Path, *, from_seq: int = 1, site: str = "") -> str | None:
         return str(error)
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Return once a file, or the names in a folder, would survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

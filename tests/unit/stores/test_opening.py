@@ -399,3 +399,16 @@ def test_a_reader_sees_what_another_process_writes(folder):
     assert "第 2 条记录缺失" in reader.verify().text.zh
     reader.close()
     book.close()
+
+
+def test_two_records_with_one_request_are_the_work_of_damage_and_both_are_kept(folder):
+    book, _ = opened(folder)
+    fill(book, 1, 30)
+    book.close()
+    edit(folder, "DROP INDEX record_request")
+    edit(folder, "UPDATE record SET request = 'n4' WHERE seq = 5")
+    book, report = opened(folder)
+    assert report.restored.doubtful == 1
+    assert [w.record.request for w in book.tail(3, 2)] == ["n4", None]
+    assert numbers(book) == list(range(1, 31))
+    book.close()
