@@ -18,6 +18,14 @@ from stores.telemetry.rollup import Sums
 _POINTS = 200  # asked for at a time: 72 h of minutes of so many are 20 MB
 
 
+class UnreadableError(Exception):
+    """The files could not be read; one of them, at least, is broken. `files` are their names."""
+
+    def __init__(self, files: Sequence[str], why: str) -> None:
+        super().__init__(why)
+        self.files = files
+
+
 class Query:
     """Asks the files of one folder; safe from several threads."""
 
@@ -127,10 +135,10 @@ class Query:
                 self._database = None
 
     def _ask(self, question: str, values: list[Any], given: Any = None) -> dict[str, Any]:
+        import duckdb
+
         with self._lock:
             if self._database is None:
-                import duckdb
-
                 # Nothing is fetched from outside, and a question never takes the machine from the alarms.
                 self._database = duckdb.connect(
                     config={"threads": 1, "memory_limit": "1GB", "autoinstall_known_extensions": False}
@@ -140,6 +148,10 @@ class Query:
             if given is not None:
                 cursor.register("given", given)
             found: dict[str, Any] = cursor.execute(question, values).fetchnumpy()
+        except duckdb.Error as error:
+            names = [Path(file).name for value in values if isinstance(value, list) for file in value]
+            raise UnreadableError(names, str(error)) from error
+        else:
             return found
         finally:
             cursor.close()

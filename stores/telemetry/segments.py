@@ -16,10 +16,15 @@ import numpy as np
 
 from stores.telemetry.batch import Ints
 from stores.telemetry.columns import PORTION, Codes, Rows
-from stores.telemetry.rollup import Sums
+from stores.telemetry.rollup import HOUR_MS, MINUTE_MS, Sums
 
 RAW, MINUTE, HOUR = "raw", "minute", "hour"
-_MANIFEST = "manifest.json"
+SPANS = {RAW: 0, MINUTE: MINUTE_MS - 1, HOUR: HOUR_MS - 1}
+"""How far beyond its time a row of a kind reaches."""
+BIRTH = b"dutyroom"
+"""The key of a file's `Birth` in its Parquet metadata."""
+
+MANIFEST = "manifest.json"
 _VERSION = 1
 
 
@@ -42,9 +47,30 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """The files that count, and the spool row up to which they hold everything. Immutable: a reader's snapshot."""
+class Birth:
+    """What a file says of itself, so that the manifest can be made again from the files.
 
+    It holds spool rows up to `row`, takes the place of the files it `replaces`, and a file of hours is the twin `of` a
+    file of minutes.
+    """
+
+    kind: str
+    day: int
+    made_ms: int
+    spool: int = 0
+    row: int = 0
+    replaces: tuple[str, ...] = ()
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The files that count, and the row of which spool up to which they hold everything.
+
+    Immutable: a reader's snapshot.
+    """
+
+    spool: int = 0
     row: int = 0
     next: int = 1
     segments: tuple[Segment, ...] = ()
@@ -53,11 +79,11 @@ class Manifest:
         """Return the files of a kind that may hold something of [from_ms, to_ms)."""
         return [s for s in self.segments if s.kind == kind and s.from_ms < to_ms and s.to_ms >= from_ms]
 
-    def but(self, gone: Sequence[Segment], new: Sequence[Segment], row: int | None = None) -> "Manifest":
+    def but(self, gone: Sequence[Segment], new: Sequence[Segment]) -> "Manifest":
         """Return the manifest without some files and with others."""
         names = {s.name for s in gone}
         kept = tuple(s for s in self.segments if s.name not in names)
-        return replace(self, segments=(*kept, *new), row=self.row if row is None else row)
+        return replace(self, segments=(*kept, *new))
 
 
 class Folder:
@@ -73,23 +99,25 @@ class Folder:
             ValueError: it is damaged, or of a later version.
         """
         try:
-            said = json.loads((self.path / _MANIFEST).read_bytes())
+            said = json.loads((self.path / MANIFEST).read_bytes())
         except FileNotFoundError:
             return Manifest()
         if said.get("version") != _VERSION:
-            raise ValueError(f"{_MANIFEST}: version {said.get('version')} is not known here")
-        return Manifest(said["row"], said["next"], tuple(Segment(**segment) for segment in said["segments"]))
+            raise ValueError(f"{MANIFEST}: version {said.get('version')} is not known here")
+        segments = tuple(Segment(**segment) for segment in said["segments"])
+        return Manifest(said["spool"], said["row"], said["next"], segments)
 
     def keep(self, manifest: Manifest) -> None:
         """Make this the manifest, durably and at once."""
         segments = [asdict(segment) for segment in manifest.segments]
-        said = {"version": _VERSION, "row": manifest.row, "next": manifest.next, "segments": segments}
-        part = self.path / (_MANIFEST + ".part")
+        said = {"version": _VERSION, "spool": manifest.spool, "row": manifest.row, "next": manifest.next}
+        said |= {"segments": segments}  # type: ignore[dict-item]  # JSON
+        part = self.path / (MANIFEST + ".part")
         with part.open("w") as file:
             json.dump(said, file, separators=(",", ":"))
             file.flush()
             os.fsync(file.fileno())
-        part.replace(self.path / _MANIFEST)
+        part.replace(self.path / MANIFEST)
         sync_folder(self.path)
 
     def points(self) -> set[str]:
@@ -119,9 +147,9 @@ class Folder:
         for name in names:
             (self.path / name).unlink(missing_ok=True)
 
-    def writer(self, name: str, kind: str) -> "Writer":
+    def writer(self, name: str, birth: Birth) -> "Writer":
         """Begin a file; it counts for nothing before it is finished."""
-        return Writer(self.path, name, kind)
+        return Writer(self.path, name, birth)
 
     def read_rows(self, names: Sequence[str]) -> Rows:
         """Return the readings of some files as one, sorted by point and time."""
@@ -162,13 +190,14 @@ class Folder:
 class Writer:
     """Writes one file, portion by portion, so that it is there whole or not at all."""
 
-    def __init__(self, folder: Path, name: str, kind: str) -> None:
+    def __init__(self, folder: Path, name: str, birth: Birth) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.name, self.rows, self.from_ms, self.to_ms = name, 0, 0, 0
         self._folder, self._part = folder, folder / (name + ".part")
-        self._schema = _raw_schema(pa) if kind == RAW else _sums_schema(pa)
+        schema = _raw_schema(pa) if birth.kind == RAW else _sums_schema(pa)
+        self._schema = schema.with_metadata({BIRTH: json.dumps(asdict(birth))})
         shuffled = [f for f in self._schema.names if f in {"value", "low", "high", "total"}]
         self._file = self._part.open("wb")
         self._parquet = pq.ParquetWriter(

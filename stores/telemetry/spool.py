@@ -87,7 +87,8 @@ class Spool:
     """Implements `facility.ports.Spool` and the cursors behind it.
 
     One thread commits; another may read, advance and trim at the same time. `opening` says how the file was found.
-    Row ids start at the moment the file was made, so that they never repeat after a corrupt file was set aside.
+    Row ids start at the moment the file was made, which is also the spool's `id`: a reader that remembers rows of
+    another file can tell.
     Errors are those of `stores.errors`: StoreFullError when there is no space (nothing was written, and the same spool
     works once there is), StoreBusyError, StoreUnwritableError, StoreDamagedError.
     """
@@ -134,6 +135,7 @@ class Spool:
             "SELECT max((SELECT row FROM first), (SELECT ifnull(max(id), 0) FROM row),"
             " (SELECT ifnull(max(row), 0) FROM cursor), (SELECT ifnull(max(row), 0) FROM checkpoint))"
         ).fetchone()[0]
+        self.id: int = writer.execute("SELECT row FROM first").fetchone()[0]
         self._stored: dict[int, tuple[str, int, str, str]] = {
             id_: (device, width, points, profile)
             for id_, device, width, points, profile in writer.execute("SELECT * FROM layout ORDER BY id")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from facility.scan import Reason, Scan, missed
-from stores.errors import StoreDamagedError, StoreFullError
-from stores.telemetry import archive as archives
+from stores.errors import StoreFullError
 from stores.telemetry.archive import CURSOR, Archive
+from stores.telemetry.catalogue import GRACE_MS
 from stores.telemetry.segments import Folder, Segment
 from stores.telemetry.spool import Spool
 from stores.telemetry.upkeep import merge_due
@@ -190,27 +190,27 @@ def test_a_kill_anywhere_in_the_work_of_days_neither_loses_nor_doubles(
 
 
 def test_the_number_of_files_stays_small(archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path) -> None:
-    """A day of five-minute heads is 288 files of each kind; merged, a few; the day over, one."""
-    for turn in range(288):
-        clock.ms = _START + 300_000 * turn
+    """A day of heads would be 96 files of each kind; merged, a few; the day over, one."""
+    for turn in range(96):
+        clock.ms = _START + 900_000 * turn
         at = clock.ms
-        spool.commit([Scan("meter", at + k * 60_000, at + k * 60_000, (float(k), 1.0), bytes(2)) for k in range(5)])
-        clock.ms += 300_000
+        spool.commit([Scan("meter", at + k * 180_000, at + k * 180_000, (float(k), 1.0), bytes(2)) for k in range(5)])
+        clock.ms += 900_000
         while archive.compact(spool, clock.ms):
             pass
     kept = Folder(tmp_path / "archive").manifest().segments
-    assert len(kept) < 45
-    assert _count(archive, "M/v", _START, _START + _DAY) == 288 * 5
+    assert len(kept) < 35
+    assert _count(archive, "M/v", _START, _START + _DAY) == 96 * 5
     clock.ms = _START + _DAY + 3 * _HOUR
     while archive.compact(spool, clock.ms):
         pass
-    clock.ms += archives.GRACE_MS
+    clock.ms += GRACE_MS
     archive.compact(spool, clock.ms)
     for kind in ("raw", "minute", "hour"):
         assert len(_files(tmp_path, kind)) == 1
     month = archive.history("M/v", _START - 14 * _DAY, _START + 16 * _DAY, 30)
-    assert [bucket.count for bucket in month] == [288 * 5 if day == 14 else 0 for day in range(30)]
-    assert _count(archive, "M/v", _START, _START + _HOUR) == 60
+    assert [bucket.count for bucket in month] == [96 * 5 if day == 14 else 0 for day in range(30)]
+    assert _count(archive, "M/v", _START, _START + _HOUR) == 20
 
 
 def test_a_late_reading_of_a_closed_day_is_added_and_not_counted_twice(
@@ -238,7 +238,7 @@ def test_retention_deletes_days_and_charts_fall_back_on_rollups(
         pass
     assert len(_files(tmp_path, "raw")) == 4
     assert archive.retain(clock.ms, raw_days=2, rollup_days=3) == 3
-    clock.ms += archives.GRACE_MS
+    clock.ms += GRACE_MS
     archive.compact(spool, clock.ms)
     assert len(_files(tmp_path, "raw")) == 2
     assert len(_files(tmp_path, "minute")) == 3
@@ -297,7 +297,7 @@ def test_readers_are_never_wrong_while_compactions_run(archive: Archive, spool: 
 
     reader = threading.Thread(target=read)
     reader.start()
-    for turn in range(60):
+    for turn in range(30):
         start = _START + 600_000 * turn
         clock.ms = start + 400_000
         row = spool.commit(_minute(start, every=5000))
@@ -330,13 +330,78 @@ def test_a_full_disk_is_said_and_the_turn_is_done_later(
     assert not list((tmp_path / "archive").glob("*.part"))
 
 
-def test_a_broken_manifest_is_said_by_its_name(archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path) -> None:
-    spool.commit(_minute(_START))
+def _days(archive: Archive, spool: Spool, clock: _Hands) -> None:
+    """Two days in closed files, a third in open ones and in the spool."""
+    for day in range(3):
+        for half in range(2):
+            clock.ms = _START + day * _DAY + half * _HOUR
+            spool.commit(_minute(clock.ms, every=5000))
+            clock.ms += 300_000
+            while archive.compact(spool, clock.ms):
+                pass
+    spool.commit(_minute(clock.ms, every=5000))
+
+
+def test_a_broken_manifest_is_made_again_from_what_the_files_say(
+    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path
+) -> None:
+    _days(archive, spool, clock)
+    manifest = tmp_path / "archive" / "manifest.json"
+    manifest.write_text(manifest.read_text()[:-40])
+    again = Archive(tmp_path / "archive", spool)
+    assert [file.name for file in again.set_aside] == ["manifest.json.corrupt-1"]
+    for buckets in (3, 72, 3 * 1440):
+        assert sum(b.count for b in again.history("M/v", _START, _START + 3 * _DAY, buckets)) == 7 * 12
+    clock.ms = _START + 10 * _DAY
+    while again.compact(spool, clock.ms):
+        pass
+    assert [b.count for b in again.history("M/v", _START, _START + 3 * _DAY, 3)] == [24, 24, 36]
+    assert [_count(again, "M/v", _START + n * _DAY, _START + n * _DAY + 6 * _HOUR) for n in range(3)] == [24, 24, 36]
+    again.close()
+
+
+@pytest.mark.parametrize("kind", ["raw", "minute", "hour"])
+def test_a_broken_file_is_set_aside_and_costs_no_other_days(
+    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path, kind: str
+) -> None:
+    _days(archive, spool, clock)
+    clock.ms += GRACE_MS
+    archive.compact(spool, clock.ms)
+    bad = _files(tmp_path, kind)[0]
+    content = bytearray(bad.read_bytes())
+    content[4:-60] = b"\x55" * (len(content) - 64)
+    bad.write_bytes(content)
+    again = Archive(tmp_path / "archive", spool)
+    month = [b.count for b in again.history("M/v", _START, _START + 3 * _DAY, 3)]
+    day = [_count(again, "M/v", _START + n * _DAY, _START + n * _DAY + 6 * _HOUR) for n in range(3)]
+    assert month == [24, 24, 36], "hours and minutes stand for each other"
+    assert day == [24, 24, 36], "the readings, or else their minutes"
+    (complete,) = again.completeness(["M/v"], _START, _START + 3 * _DAY)
+    assert complete.count == (60 if kind == "minute" else 84)
+    clock.ms = _START + 10 * _DAY
+    while again.compact(spool, clock.ms):
+        pass
+    assert _count(again, "M/v", _START + _DAY, _START + 3 * _DAY) == 60
+    assert len(again.set_aside) == 1
+    again.close()
+
+
+def test_a_new_spool_is_read_from_its_beginning(archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path) -> None:
+    """The old file was set aside as corrupt, or the clock went back: no row of the new one is taken for an old one."""
+    spool.commit(_minute(_START, every=5000))
     clock.ms += 300_000
     archive.compact(spool, clock.ms)
-    (tmp_path / "archive" / "manifest.json").write_text("{")
-    with pytest.raises(StoreDamagedError, match="manifest"):
-        Archive(tmp_path / "archive", spool)
+    clock.ms = _START - _HOUR
+    fresh = Spool(tmp_path / "fresh.db", clock)
+    fresh.layout("meter", ("M/v", "M/i"), "v1")
+    fresh.commit([Scan("meter", _START + 60_000, _START + 60_000, (1.0, 1.0), bytes(2))])
+    again = Archive(tmp_path / "archive", fresh)
+    assert _count(again, "M/v", _START, _START + _HOUR) == 13
+    clock.ms += 300_000
+    assert again.compact(fresh, clock.ms) == 1
+    assert _count(again, "M/v", _START, _START + _HOUR) == 13
+    again.close()
+    fresh.close()
 
 
 def test_a_clock_far_off_does_not_scatter_files_over_the_years(

@@ -1,0 +1,187 @@
+"""The catalogue: the one place where the archive's files come to count, are merged, and go.
+
+One thread writes, under `writing()`; readers take `manifest` as it is and never wait: a file that was merged away stays
+on the disk for two minutes more.
+"""
+
+import errno
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from stores.errors import StoreFullError
+from stores.telemetry.columns import Rows, without_repeats
+from stores.telemetry.recovery import readable, recovered, set_aside
+from stores.telemetry.rollup import HOUR_MS, MINUTE_MS, Sums, joined, minutes, regrouped
+from stores.telemetry.segments import HOUR, MINUTE, RAW, SPANS, Birth, Folder, Segment, Writer
+from stores.telemetry.upkeep import CLOSED_ROWS, Merge, outlived
+
+GRACE_MS = 120_000
+"""How long a reader may still open files that were merged away."""
+
+
+class Catalogue:
+    """The files of a folder. `manifest` is what counts now; `aside` names broken files that were set aside."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self._folder = Folder(path)
+        self.aside: list[Path] = []
+        try:
+            self.manifest = self._folder.manifest()
+        except (ValueError, KeyError, TypeError):
+            self.manifest, self.aside = recovered(path)
+        self.points = self._folder.points()
+        self._lock = threading.Lock()
+        self._swept = False
+        self._merged_away: list[tuple[int, list[str]]] = []
+        self._last_names: Sequence[str] = ()
+
+    @contextmanager
+    def writing(self, now_ms: int) -> Iterator[None]:
+        """Let one thread write; says a full disk by its name, and leaves no unfinished files behind."""
+        with self._lock:
+            if not self._swept:
+                self._folder.sweep(self.manifest, {name for _, names in self._merged_away for name in names})
+                self._swept = True
+            for at_ms, names in list(self._merged_away):
+                if now_ms - at_ms >= GRACE_MS:
+                    self._folder.remove(names)
+                    self._merged_away.remove((at_ms, names))
+            try:
+                yield
+            except OSError as error:
+                self._swept = False
+                if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                    raise StoreFullError(self._folder.path) from error
+                raise
+
+    def follow(self, spool: int) -> None:
+        """Take rows of this spool; of another than before, all rows are new."""
+        if self.manifest.spool != spool:
+            self.manifest = replace(self.manifest, spool=spool, row=0)
+
+    def add(self, portions: Iterable[Rows], now_ms: int, *, row: int | None = None, closed: bool = False) -> None:
+        """Add readings, with their minutes; `row` is the spool row up to which everything is then here."""
+        birth = Birth(RAW, 0, now_ms, self.manifest.spool, self.manifest.row if row is None else row)
+        days: dict[int, tuple[Writer, list[Sums]]] = {}
+        new: list[Segment] = []
+        try:
+            for rows in portions:
+                self._learn(rows.names)
+                for day, part in rows.by_day():
+                    if day not in days:
+                        days[day] = self._begun(replace(birth, day=day)), []
+                    writer, sums = days[day]
+                    writer.add(part)
+                    sums.append(minutes(part))
+            for day, (writer, sums) in sorted(days.items()):
+                new.append(_finished(writer, replace(birth, day=day), closed=closed))
+                new += self._minutes(replace(birth, kind=MINUTE, day=day), joined(sums), closed=closed)
+        except BaseException:
+            for writer, _ in days.values():
+                writer.give_up()
+            raise
+        if new or row is not None:
+            self._publish(new, [], now_ms, row)
+
+    def merge(self, merge: Merge, now_ms: int) -> int:
+        """Make one file of several and return how many rows they had."""
+        kind, names = merge.segments[0].kind, [s.name for s in merge.segments]
+        twins = {s.twin for s in merge.segments}
+        gone = [*merge.segments, *(s for s in self.manifest.segments if s.name in twins)]
+        replaces = tuple(s.name for s in gone)
+        birth = Birth(kind, merge.segments[0].day, now_ms, self.manifest.spool, self.manifest.row, replaces)
+        try:
+            what: Rows | Sums
+            if kind == RAW:
+                what = without_repeats(self._folder.read_rows(names))
+            else:
+                what = regrouped(self._folder.read_sums(names), MINUTE_MS)
+        except (OSError, ValueError):
+            if not self._mended(names):
+                raise
+            return 1  # without the broken file the next turn finds other work
+        if isinstance(what, Rows):
+            new = [self._written(birth, what, closed=merge.closing)]
+        else:
+            new = self._minutes(birth, what, closed=merge.closing)
+        self._publish(new, gone, now_ms)
+        return sum(s.rows for s in merge.segments)
+
+    def forget(self, now_ms: int, raw_days: int, rollup_days: int) -> int:
+        """Let go of what is older than so many days and return how many files that were."""
+        gone = outlived(self.manifest.segments, now_ms, raw_days, rollup_days)
+        if gone:
+            self._publish([], gone, now_ms)
+        return len(gone)
+
+    def mend(self, names: Iterable[str]) -> bool:
+        """Set aside those of the files that cannot be read, and say whether there were any."""
+        with self._lock:
+            return self._mended(names)
+
+    def _mended(self, names: Iterable[str]) -> bool:
+        wanted = set(names)
+        broken = [s for s in self.manifest.segments if s.name in wanted]
+        broken = [s for s in broken if not readable(self._folder.path / s.name)]
+        if broken:
+            # A broken twin leaves its minutes, which then stand for themselves; the hours of broken minutes stay.
+            lost = {s.name for s in broken}
+            kept = (s for s in self.manifest.segments if s.name not in lost)
+            segments = tuple(replace(s, twin="", closed=False) if s.twin in lost else s for s in kept)
+            self.aside += [set_aside(self._folder.path / s.name) for s in broken]
+            self.manifest = replace(self.manifest, segments=segments)
+            self._folder.keep(self.manifest)
+        return bool(broken)
+
+    def _learn(self, names: Sequence[str]) -> None:
+        if names is not self._last_names:
+            if fresh := set(names) - self.points:
+                self._folder.add_points(sorted(fresh))
+                self.points |= fresh
+            self._last_names = names
+
+    def _minutes(self, birth: Birth, sums: Sums, *, closed: bool) -> list[Segment]:
+        """Write a file of minutes, and when it is closed its twin of hours."""
+        segment = self._written(birth, sums, closed=closed)
+        if not segment.closed:
+            return [segment]
+        hours = replace(birth, kind=HOUR, of=segment.name)
+        twin = self._written(hours, regrouped(sums, HOUR_MS), closed=True)
+        return [replace(segment, twin=twin.name), twin]
+
+    def _written(self, birth: Birth, what: Rows | Sums, *, closed: bool) -> Segment:
+        writer = self._begun(birth)
+        try:
+            writer.add(what)
+            return _finished(writer, birth, closed=closed)
+        except BaseException:
+            writer.give_up()
+            raise
+
+    def _begun(self, birth: Birth) -> Writer:
+        number = self.manifest.next
+        self.manifest = replace(self.manifest, next=number + 1)
+        return self._folder.writer(f"{birth.kind}-{np.datetime64(birth.day, 'D')}-{number:08}.parquet", birth)
+
+    def _publish(self, new: Sequence[Segment], gone: Sequence[Segment], now_ms: int, row: int | None = None) -> None:
+        """Make the new files count and the old ones not, in one step; the old ones are deleted later."""
+        manifest = self.manifest.but(gone, new)
+        if row is not None:
+            manifest = replace(manifest, row=row)
+        self._folder.keep(manifest)
+        self.manifest = manifest
+        if gone:
+            self._merged_away.append((now_ms, [s.name for s in gone]))
+
+
+def _finished(writer: Writer, birth: Birth, *, closed: bool) -> Segment:
+    writer.finish()
+    last = writer.to_ms + SPANS[birth.kind]
+    closed = closed or writer.rows >= CLOSED_ROWS
+    return Segment(writer.name, birth.kind, birth.day, writer.rows, writer.from_ms, last, birth.made_ms, closed)
