@@ -16,7 +16,8 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 class Strict(BaseModel):
     """A table of a file: an unknown key is an error, a wrong type too."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # Built when first used: half of the models only exist for the JSON Schema, and the service starts within 2 s.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Words(Strict):
