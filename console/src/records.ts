@@ -50,7 +50,7 @@ export function particulars(record: LogRecord): string {
     case "step.skipped":
       return `${stepText(record)} · ${str(d, "reason")}`;
     case "level.reached":
-      return `${t("level", { level: Number(d["level"]), round: Number(d["round"]) })} ${known(`why.${str(d, "why")}`, str(d, "why"))}`;
+      return `${t("level", { level: Number(d["level"]) + 1, round: Number(d["round"]) + 1 })} ${known(`why.${str(d, "why")}`, str(d, "why"))}`;
     case "duty.unfilled":
       return roleName(str(d, "role"));
     case "page.requested":
