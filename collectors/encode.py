@@ -70,7 +70,8 @@ def encode(
 def _put(bank: Bank, field: ModbusField, value: float, factor: float) -> None:
     table = bank.setdefault(field.function, {})
     if field.function in BIT_FUNCTIONS:
-        table[field.address] = int(bool(value) is not field.inverted)
+        raw = _raw(field, value, factor) if field.codes else value
+        table[field.address] = int(bool(raw) is not (field.inverted and not field.codes))
         return
     raw = _raw(field, value, factor)
     if field.type is Type.BIT:

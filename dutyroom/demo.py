@@ -16,7 +16,7 @@ from dutyroom.clock import SystemClock
 
 SITE = Path(__file__).resolve().parent.parent / "simulators" / "sites" / "demo"
 SCENARIOS = SITE.parent.parent / "scenarios"
-START_LIMIT_S = 30
+START_LIMIT_S = 60
 RESTART_EXITS = frozenset({70})
 USERS = (
     ("operator", "陈宇", "operator", "chen-yu"),

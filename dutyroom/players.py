@@ -144,8 +144,9 @@ def _print(record: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def _pause(acted: dict[str, float], id: str) -> bool:
+    """Say whether a played person has had time to think since the last deed."""
     now = time.monotonic()
-    if now - acted.get(id, now - THINK_S / 2) < THINK_S:
+    if now - acted.setdefault(id, now) < THINK_S:
         return False
     acted[id] = now
     return True

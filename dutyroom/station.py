@@ -56,6 +56,7 @@ class Station:
     def __init__(self, loaded: Loaded, settings: Settings) -> None:
         """Open the stores and rebuild the state; nothing is connected yet."""
         self.settings = settings
+        self._field = loaded.site
         self.site = selfwatch.with_host(loaded.site)
         self._profiles, self._secrets = loaded.profiles, loaded.secrets
         data = settings.data
@@ -243,7 +244,9 @@ class Station:
     def _start_background(self) -> None:
         from collectors.supervisor import Collectors
 
-        self._collectors = Collectors(self.site, self._profiles, self.desk, self.clock, self.supervisor, self._secrets)
+        self._collectors = Collectors(
+            self._field, self._profiles, self.desk, self.clock, self.supervisor, self._secrets
+        )
         self._collectors.start()
         keep = self.supervisor.keep
         keep("archive", self._compact, limit_ms=120_000)
@@ -341,13 +344,13 @@ class Station:
         return self.settings.data / "demo-phone.jsonl"
 
     def _pagers(self) -> dict[str, Pager]:
-        out: dict[str, Pager] = {"webhook": webhook.WebhookPager()}
+        out: dict[str, Pager] = {"webhook": webhook.WebhookPager(self._secrets.get("webhook", ""))}
         if self.settings.smtp_host:
             s = self.settings
             password = self._secrets.get("smtp_password", "")
             out["smtp"] = smtp.SmtpPager(s.smtp_host, s.smtp_port, s.smtp_from, s.smtp_user, password, s.smtp_starttls)
         if self.settings.demo:
-            out["demo"] = demo_pager.DemoPager(self._phone_file)
+            out["demo"] = demo_pager.DemoPager(self._phone_file, self.clock)
         return out
 
     def _addressee(self, person: str, channel: str, incident: str) -> Addressee | None:

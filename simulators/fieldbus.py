@@ -63,11 +63,10 @@ class Unit:
             return ExcCodes.ILLEGAL_FUNCTION
         table = self.bank().get(function, {})
         if function in BIT_FUNCTIONS:
-            for bit in range(address, address + count):
-                word, shift = divmod(bit, 16)
-                at = word - start
-                if 0 <= at < len(registers):
-                    registers[at] = registers[at] & ~(1 << shift) | (table.get(bit, 0) << shift)
+            # pymodbus keeps bits sixteen to a word, and counts words here.
+            for word in range(address // 16, address // 16 + count):
+                if 0 <= word - start < len(registers):
+                    registers[word - start] = sum(table.get(word * 16 + bit, 0) << bit for bit in range(16))
         else:
             for at in range(address, address + count):
                 if 0 <= at - start < len(registers):
