@@ -7,7 +7,6 @@ const service = "http://127.0.0.1:8080";
 export default defineConfig({
   plugins: [vue()],
   base: "./",
-  // public/.keep is copied along, so that emptying the folder leaves git as it was.
   build: { outDir: "../api/static", emptyOutDir: true, target: "es2022", assetsInlineLimit: 0 },
   server: { proxy: { "/api": { target: service, ws: true } } },
 });
