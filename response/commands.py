@@ -96,7 +96,7 @@ def _accept(incident: Incident, plan: Plan | None, site: Site, command: Accept) 
     person = command.person
     if no := _wrong_person(incident, site, person, command.actor):
         return no
-    paged = any(page.person == person for page in incident.pages.values())
+    paged = person in incident.called
     responder = is_responder(incident, plan, site, person)
     if not (paged or responder):
         return _forbidden(
@@ -113,7 +113,7 @@ def _decline(incident: Incident, site: Site, command: Decline) -> Said | Refused
     person = command.person
     if no := _wrong_person(incident, site, person, command.actor):
         return no
-    if not any(page.person == person for page in incident.pages.values()):
+    if person not in incident.called:
         return _forbidden("此人未被呼叫，无需答复。", "This person was not called; there is nothing to answer.")
     if person in incident.arrived:
         return _conflict(

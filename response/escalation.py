@@ -71,7 +71,7 @@ def channels(site: Site, id: str) -> list[str]:
 
 def is_responder(incident: Incident, plan: Plan | None, site: Site, person: str) -> bool:
     """Say whether somebody's coming counts: paged as a responder, or of a role that the plan calls as one."""
-    if any(p.person == person and p.responder for p in incident.pages.values()):
+    if person in incident.called and incident.called[person].responder:
         return True
     calls = [c for level in plan.levels for c in level.calls if c.responder] if plan else []
     if person in site.people:
@@ -248,7 +248,7 @@ def _targets(
 def _in_their_place(incident: Incident, plan: Plan, site: Site, at: int) -> list[Record]:
     """Return whom to page instead of those who cannot come; with nobody left, the next level at once."""
     level, turn = incident.level, incident.round
-    rung = {p.person for p in incident.pages.values() if (p.level, p.round) == (level, turn)}
+    rung = {person for person, called in incident.called.items() if called.last == (level, turn)}
     card = _card(incident, site)
     out: list[Record] = []
     lacking: dict[str, dict[str, str]] = {}
@@ -266,23 +266,19 @@ def _in_their_place(incident: Incident, plan: Plan, site: Site, at: int) -> list
     if out:
         return out
     here = {call.role for call in plan.levels[min(level, len(plan.levels) - 1)].calls if call.responder}
-    asked_here = {p.person for p in incident.pages.values() if p.responder and p.role in here}
+    asked_here = {person for person, c in incident.called.items() if c.responder and here & {*c.roles}}
     if asked_here <= incident.declined.keys() and level + 1 < len(plan.levels):
         return reach(incident, plan, site, at, level + 1, "declined")
     tried = dict.fromkeys(incident.to_replace, "declined")
-    roles = lacking or {_role_of(incident, next(iter(incident.to_replace))): tried}
+    roles = lacking or {incident.called[next(iter(incident.to_replace))].roles[0]: tried}
     return [write(incident, at, records.DutyUnfilled(role, level, {**tried, **who})) for role, who in roles.items()]
 
 
 def _calls_of(incident: Incident, plan: Plan, people: Collection[str]) -> list[Call]:
     """Return the calls under which these people were paged."""
-    roles = {p.role for p in incident.pages.values() if p.person in people and p.responder}
+    roles = {role for person in people if person in incident.called for role in incident.called[person].roles}
     calls = [c for level in plan.levels[: incident.level + 1] for c in level.calls if c.responder and c.role in roles]
     return list(dict.fromkeys(calls))
-
-
-def _role_of(incident: Incident, person: str) -> str:
-    return next((p.role for p in incident.pages.values() if p.person == person), "")
 
 
 def _broken(incident: Incident, plan: Plan, site: Site, at: int, name: str) -> list[Record]:
@@ -315,8 +311,8 @@ def _pages(
     incident: Incident, plan: Plan, site: Site, at: int, level: int, turn: int, target: Target, *, secure: bool
 ) -> list[Record]:
     """Return the page requests for one person: for life on every channel at once, otherwise on the first."""
-    earlier = {(p.level, p.round) for p in incident.pages.values() if p.person == target.person}
-    text = words.page_text(incident, plan, site, responder=target.responder, repeat=len(earlier) + 1, secure=secure)
+    earlier = incident.called[target.person].rounds if target.person in incident.called else 0
+    text = words.page_text(incident, plan, site, responder=target.responder, repeat=earlier + 1, secure=secure)
     ways = channels(site, target.person)
     return [_request(incident, at, (level, turn), target, way, text) for way in (ways if incident.life else ways[:1])]
 

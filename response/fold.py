@@ -46,6 +46,9 @@ UNSENT = frozenset({REQUESTED, REFUSED})
 TELEMETRY = "telemetry"
 LONGEST_BACK_OFF_MS = 60_000
 
+PAGES_KEPT = 300
+"""An incident that nobody answers rings for days; the book has all its pages, the state the newest."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageState:
@@ -69,6 +72,16 @@ class PageState:
     state: str = REQUESTED
     attempts: int = 0  # refused so often
     said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Somebody who was called for this incident: as what, whether as a responder, and in how many rounds."""
+
+    roles: tuple[str, ...]
+    responder: bool
+    rounds: int
+    last: tuple[int, int]  # level and round
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +155,8 @@ class Incident:
     round: int = 0
     level_ms: int = 0  # the time to the next level counts from here
     round_ms: int = 0  # the time to the next round counts from here
-    pages: Mapping[str, PageState] = field(default_factory=dict)
+    pages: Mapping[str, PageState] = field(default_factory=dict)  # the newest; see PAGES_KEPT
+    called: Mapping[str, Called] = field(default_factory=dict)
     unfilled: frozenset[tuple[int, str]] = frozenset()
     to_replace: Mapping[str, int] = field(default_factory=dict)  # declined, nobody asked in their place yet
     accepted: Mapping[str, int] = field(default_factory=dict)  # responders on the way or there
@@ -301,12 +315,27 @@ def _requested(i: Incident, at: int, data: PageRequested) -> Incident:
     pages = {
         k: _overtaken(p, at) if (p.person, p.channel) == (data.person, data.channel) else p for k, p in i.pages.items()
     }
-    in_this_round = any((p.person, p.level, p.round) == (data.person, data.level, data.round) for p in i.pages.values())
+    before = i.called.get(data.person, Called((), responder=False, rounds=0, last=(-1, -1)))
+    this_round = (data.level, data.round)
+    called = Called(
+        roles=before.roles if data.role in before.roles else (*before.roles, data.role),
+        responder=before.responder or data.responder,
+        rounds=before.rounds + (before.last != this_round),
+        last=this_round,
+    )
+    if len(pages) > PAGES_KEPT * 4 // 3:
+        old = frozenset([k for k, p in pages.items() if p.state not in UNSENT][:-PAGES_KEPT])
+        pages = {k: p for k, p in pages.items() if k not in old}
     pages[data.key] = PageState(
         data.key, data.incident, data.person, data.channel, data.level, data.round, data.responder, data.role,
         data.text, requested_ms=at, not_before_ms=at, at_ms=at,
     )  # fmt: skip
-    return replace(i, pages=pages, to_replace=i.to_replace if in_this_round else {})
+    return replace(
+        i,
+        pages=pages,
+        called={**i.called, data.person: called},
+        to_replace=i.to_replace if before.last == this_round else {},
+    )
 
 
 def _reported(i: Incident, at: int, data: PageSent | PageRefused) -> Incident:
@@ -331,7 +360,7 @@ def _reported(i: Incident, at: int, data: PageSent | PageRefused) -> Incident:
 def _declined(i: Incident, at: int, person: str) -> Incident:
     turned_back = person in i.accepted
     accepted = _without(i.accepted, person)
-    asked = any(p.person == person and p.responder for p in i.pages.values())
+    asked = person in i.called and i.called[person].responder
     i = replace(
         i,
         pages=_answered(i, person, DECLINED, at),

@@ -87,7 +87,7 @@ def _where(alert: Alert, rule: Rule, incidents: Iterable[Incident], context: Con
     if mine is not None:
         return mine, "same-equipment"
     machines = _machines(alert.owner, context.site)
-    here = next((i for i in running if i.equipment in machines and _same_matter(alert, rule, i)), None)
+    here = next((i for i in running if i.equipment in {alert.owner, *machines} and _same_matter(alert, rule, i)), None)
     if here is not None:
         return here, "same-equipment"
     called = next((i for i in running if i.plan == rule.plan and _same_place(i, machines, context.site, alert)), None)
@@ -192,7 +192,8 @@ def _open(alert: Alert, rule: Rule, plan: Plan, alerts: Iterable[Alert], context
     machines = _machines(alert.owner, context.site)
     data = records.IncidentOpened(
         plan=plan.id,
-        equipment=machines[0] if machines else alert.owner,
+        # A device that speaks for several machines is itself what is silent.
+        equipment=machines[0] if len(machines) == 1 else alert.owner,
         priority=min(plan.priority, Priority(alert.priority)),
         alarm=alert.subject,
         stage=DESK if desk else CONFIRMED,

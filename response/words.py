@@ -20,6 +20,8 @@ SECURE = Text("持证人员未到齐：只守护现场，不要动设备。", "C
 def where(incident: Incident, site: Site) -> Text:
     """Return machine and place of an incident, in the words of the site or of the caller."""
     machine = site.equipment.get(incident.equipment)
+    if machine is None and incident.equipment in site.devices:
+        return site.owner_name(incident.equipment)
     if machine is None:
         return Text(incident.place, incident.place)
     zh, en = machine.name.zh, machine.name.en

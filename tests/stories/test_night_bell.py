@@ -97,3 +97,8 @@ def test_started_twice_by_hand_names_the_running_one() -> None:
     assert isinstance(again, Refused)
     assert again.code == "conflict"
     assert "261122-1" in again.why.zh
+
+
+def test_a_bell_that_counts_its_rings_asks_again_at_each() -> None:
+    night = bell().at("02:13:20").answers_bell(trapped=False).at("02:20").alarm("lift-1a", "lift-bell")
+    night.at("02:20:59").within("1 s").pages("zhao", "lift-co", "li", "zhou")

@@ -123,3 +123,20 @@ def test_when_the_last_of_all_said_no_all_are_asked_again() -> None:
     night.declines("li")
     night.at("03:01").within("4 min").pages("chen", "li")
     assert night.levels()[-1] == ("03:05:00", 1, 1, "unanswered")
+
+
+def test_what_is_unsent_at_the_end_is_dropped_where_all_can_see_it() -> None:
+    night = Night()
+    night.channels["demo"] = lambda _at: "…"
+    night.at("03:00").starts("hv-trip", place="gate").skips("pair", "exercise")
+    drop, night.incidents.drop_closed = night.incidents.drop_closed, list  # type: ignore[method-assign]
+    night.closes("exercise")
+    assert {p.state for p in night.incident.pages.values() if p.channel == "demo"} == {"overtaken"}
+    assert night.incidents.unsent(night.now) == []
+    assert drop() == ["261122-1"]
+
+
+def test_an_incident_that_rings_for_days_stays_small_and_counts_on() -> None:
+    night = Night().at("02:00").alarm("lift-1a", "lift-trapped").at("+1 02:00")
+    assert len(night.incident.pages) <= 400
+    assert "第 1441 次" in [r.data.text for r in night.told(Kind.PAGE_REQUESTED) if r.data.person == "lift-co"][-1]

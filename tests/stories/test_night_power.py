@@ -91,3 +91,8 @@ def test_who_called_is_in_the_book_but_not_in_the_pages() -> None:
     night = Night().at("03:00").starts("chiller-trip", equipment="ch-1", caller="a neighbour")
     assert night.told(Kind.INCIDENT_OPENED)[0].data.caller == "a neighbour"
     assert not any("neighbour" in r.data.text for r in night.told(Kind.PAGE_REQUESTED))
+
+
+def test_a_silent_gateway_is_found_under_its_machine() -> None:
+    night = Night().at("03:00").starts("communication-loss", "lift-1a").alarm("gw-1a", "communication-lost")
+    assert night.told(Kind.INCIDENT_JOINED)[0].data.why == "same-equipment"
