@@ -116,16 +116,18 @@ def restore_instance(instance: Instance, kept: KeptInstance, lists: Mapping[str,
 
 
 def _kept(instance: Instance) -> KeptInstance:
+    normal = instance.phase is Phase.NORMAL
+    resting = normal and not instance.recheck and not instance.counts
     return KeptInstance(
         instance.owner,
         instance.rule.id,
         instance.rule.version,
-        [_kept_watch(w, _last(instance, w)) for w in instance.watches],
+        [_kept_watch(w, _last(instance, w), resting=resting) for w in instance.watches],
         instance.phase,
-        instance.since_ms,
+        0 if normal else instance.since_ms,
         instance.due_ms,
-        instance.scan_ms,
-        instance.device,
+        0 if normal else instance.scan_ms,
+        "" if normal else instance.device,
         instance.raised_ms,
         instance.cleared_ms,
         instance.recheck,
@@ -139,8 +141,10 @@ def _last(instance: Instance, watch: Watch) -> float | None:
     return value if value == value else None  # noqa: PLR0124 - only NaN differs from itself
 
 
-def _kept_watch(watch: Watch, value: float | None) -> KeptWatch:
-    kept = KeptWatch(watch.point, watch.holds, value)
+def _kept_watch(watch: Watch, value: float | None, *, resting: bool) -> KeptWatch:
+    # Of a condition that does not hold, in a rule at rest, nothing is asked before its next value. (Events that come
+    # meanwhile ask: they are told or dropped by whether the rest of their rule holds.)
+    kept = KeptWatch(watch.point) if resting and not watch.holds else KeptWatch(watch.point, watch.holds, value)
     if isinstance(watch, Rate):
         kept.turns = list(watch.turns)
     if isinstance(watch, Count):

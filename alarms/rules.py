@@ -102,7 +102,7 @@ class Evaluator:
             if instance.due_ms == due_ms:
                 moved.append(self._ripe(instance))
         self._next_ms = self._timers[0][0] if self._timers else inf
-        return moved or ()
+        return tuple(moved)
 
     def due(self) -> int | None:
         """Return when `ripen` is next needed, on our clock."""
@@ -271,8 +271,8 @@ class Evaluator:
     def _judge_counts(self, instance: Instance, scan: Scan, at_ms: int, *, holds: bool) -> list[Transition]:
         """Every count is an alarm of its own, over at once; several of one scan get a millisecond each."""
         moved = []
-        instance.device, instance.scan_ms = scan.device, scan.at_ms
         if instance.phase is Phase.ACTIVE:  # the book knew the first half only
+            instance.device, instance.scan_ms = scan.device, scan.at_ms
             moved.append(self._end(instance, at_ms))
         for watch in instance.counts:
             fresh = watch.take()

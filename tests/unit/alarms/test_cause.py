@@ -1,7 +1,7 @@
 """Who took the power away: a small site with two feeders, a tie, an ATS and a genset."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_site import SILENCE, above, below, counts, is_, is_not, rule, site
 
@@ -202,6 +202,7 @@ STANDING = st.dictionaries(st.sampled_from(list(NORMAL)), st.sampled_from([None,
 ACTIVE = st.dictionaries(st.sampled_from(OWNERS), st.frozensets(st.sampled_from([r.id for r in RULES])))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(OWNERS), st.sampled_from(RULES), ACTIVE, STANDING)
 def test_whatever_is_named_is_upstream_and_in_alarm_and_guards_no_life(owner, rule, active, positions):
     positions = {**NORMAL, **positions}

@@ -160,6 +160,7 @@ def walked(graph: Supply, positions: dict[str, float]) -> set[str]:
     return reached
 
 
+@settings(deadline=None)
 @given(graphs(), st.data())
 def test_with_every_position_known_it_is_a_walk_from_the_sources(graph, data):
     positions = {n.id: data.draw(st.sampled_from([0.0, *places(n)])) for n in graph.nodes.values()}
@@ -168,7 +169,7 @@ def test_with_every_position_known_it_is_a_walk_from_the_sources(graph, data):
     assert None not in state.values()
 
 
-@settings(max_examples=200)
+@settings(max_examples=150, deadline=None)
 @given(graphs(), st.data())
 def test_what_is_said_for_sure_holds_however_the_unknown_stands(graph, data):
     known = {n.id: data.draw(st.sampled_from([None, *places(n)])) for n in graph.nodes.values()}
@@ -182,6 +183,7 @@ def test_what_is_said_for_sure_holds_however_the_unknown_stands(graph, data):
                 assert power is (name in reached), f"{name} was said to be {power} for sure"
 
 
+@settings(deadline=None)
 @given(graphs(), st.data(), st.randoms())
 def test_the_order_of_the_machines_does_not_matter(graph, data, dice):
     known = {n.id: data.draw(st.sampled_from([None, 0.0, *places(n)])) for n in graph.nodes.values()}
