@@ -107,7 +107,7 @@ def play(url: str, control: Path, password: str, *, as_json: bool) -> int:
     """Play everybody through the entrapment; return 0 when the incident is closed with all its records."""
     operator, manager = Line(url, "operator", password), Line(url, "manager", password)
     helper = Helper(url, control, password, after_s=3.0)
-    seq, closed = 0, False
+    seq, closed = operator.get("health")["book"]["seq"], False
     kinds: dict[str, set[str]] = {}
     acted: dict[str, float] = {}
     until = time.monotonic() + AUTO_LIMIT_S
@@ -176,11 +176,13 @@ def _act(incident: Mapping[str, Any], operator: Line, manager: Line) -> None:
 
 def _tick(incident: Mapping[str, Any], first: str, operator: Line) -> bool:
     """Tick every open step that telemetry does not prove, by as many people as it asks for; say whether any was."""
-    others = [p["person"] for p in incident["pages"] if p["person"] != first]
-    signers = list(dict.fromkeys([first, *others]))
+    paged = list(dict.fromkeys([first, *(p["person"] for p in incident["pages"])]))
+    roles = {p["person"]: p["role"] for p in incident["pages"]}
     ticked = False
     for step in incident["steps"]:
         if step["state"] == "open" and not step["proof"]:
+            own = [p for p in paged if roles.get(p) == step["role"]]
+            signers = [""] if step["role"] == "operator" else list(dict.fromkeys([*own, *paged]))
             for person in signers[: max(1, step["persons"])]:
                 ticked = operator.do(f"incidents/{incident['id']}/tick", step=step["id"], person=person) or ticked
     return ticked

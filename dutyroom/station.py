@@ -27,6 +27,7 @@ from response.pagers import demo as demo_pager
 from response.pagers import smtp, webhook
 from sitefolder import Loaded, load
 from stores.accounts import Accounts
+from stores.errors import StoreError
 from stores.live import Live
 from stores.lock import InstanceLock
 from stores.opening import open_book
@@ -271,13 +272,15 @@ class Station:
     async def _keep_book(self, beat: Callable[[], None]) -> None:
         while True:
             beat()
-            for record in await asyncio.to_thread(self.book.check_whole):
+            for record in await asyncio.to_thread(self.book.check_whole, self.clock.now()):
                 self.desk.report(record)
                 self._damaged = True
-            await asyncio.to_thread(self.book.keep_snapshot, self.settings.data / "snapshots", self.clock.now())
-            await asyncio.to_thread(
-                self.telemetry.retain, self.clock.now(), self.settings.raw_days, self.settings.rollup_days
-            )
+            days = self.settings.raw_days, self.settings.rollup_days
+            try:
+                await asyncio.to_thread(self.book.keep_snapshot, self.settings.data / "snapshots", self.clock.now())
+                await asyncio.to_thread(self.telemetry.retain, self.clock.now(), *days)
+            except StoreError as error:
+                log.error("no snapshot or no tidying this hour", why=str(error))
             until = self.clock.now() + SNAPSHOT_MS
             while self.clock.now() < until:
                 beat()

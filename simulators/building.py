@@ -10,7 +10,7 @@ from simulators.inputs import Contacts, Load
 from simulators.lift import Lift
 from simulators.machine import Machine
 from simulators.meter import Meter
-from simulators.switchgear import Breaker, DcPanel, Genset, RingMainUnit, TransferSwitch, Transformer
+from simulators.switchgear import Breaker, DcPanel, Genset, RingMainUnit, TransferSwitch, Transformer, Utility
 
 STEP_S = 0.1
 
@@ -21,7 +21,6 @@ class Building:
     def __init__(self, site: Site, seed: int = 20) -> None:
         self.site = site
         self.roll = random.Random(seed)
-        self.utility_live = True
         self.machines: dict[str, Machine] = {e.id: self._build(e) for e in site.equipment.values()}
         self._power: dict[str, bool | None] = {}
         self._loads: dict[str, float] = {}
@@ -59,8 +58,6 @@ class Building:
     def _position(self, id: str) -> float | None:
         machine = self.machines[id]
         kind = self.site.equipment[id].kind
-        if kind == "utility":
-            return float(self.utility_live)
         name = self.site.kinds[kind].conducts or self.site.kinds[kind].selects
         return machine.points.get(name) if name else None
 
@@ -91,6 +88,7 @@ class Building:
             "lift": lambda: Lift(
                 e.id, roll, int(p.get("bottom_floor", -1)), int(p.get("top_floor", 18)), p.get("rated_speed", 1.75)
             ),
+            "utility": lambda: Utility(e.id, roll),
             "switchgear": lambda: Breaker(e.id, roll),
             "rmu": lambda: RingMainUnit(e.id, roll),
             "transformer": lambda: Transformer(e.id, roll, p.get("rated_kva", 1000.0)),

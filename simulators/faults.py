@@ -8,7 +8,7 @@ from simulators.hvac import Chiller
 from simulators.inputs import Contacts
 from simulators.lift import Lift
 from simulators.machine import Machine
-from simulators.switchgear import Breaker, Genset, Transformer
+from simulators.switchgear import Breaker, Genset, Transformer, Utility
 
 
 class StagingError(Exception):
@@ -52,6 +52,7 @@ FAULTS = {
     "lift-entrapment": Fault(Lift, _call("entrap"), _call("release")),
     "lift-bell": Fault(Lift, _call("ring"), _put("bell_left_s", 0.0)),
     "feeder-trip": Fault(Breaker, _call("trip"), _call("reset_and_close")),
+    "utility-loss": Fault(Utility, _call("fail"), _call("come_back")),
     "transformer-hot": Fault(Transformer, _heat(95.0, 60.0), _heat(0.0, 60.0)),
     "chiller-trip": Fault(Chiller, _call("trip"), _call("reset")),
     "genset-no-start": Fault(Genset, _put("failed", True), _put("failed", False)),  # noqa: FBT003 - a value, not a switch

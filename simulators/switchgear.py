@@ -42,6 +42,27 @@ class Breaker(Machine):
         }
 
 
+class Utility(Machine):
+    """The power company: live, or not."""
+
+    def __init__(self, id: str, roll: random.Random) -> None:
+        super().__init__(id, roll)
+        self.live = True
+
+    def fail(self) -> None:
+        """The street is dark."""
+        self.live = False
+
+    def come_back(self) -> None:
+        """Power is back."""
+        self.live = True
+
+    def step(self, seconds: float, around: Surroundings) -> None:
+        """Show whether it is live."""
+        del seconds, around
+        self.points = {"live": float(self.live)}
+
+
 class RingMainUnit(Machine):
     """The utility's ring main unit: switch closed, SF6 well."""
 
@@ -69,6 +90,8 @@ class Transformer(Machine):
         """Warm and cool."""
         load = around.load_kw(self.id) / 0.95 / self.rated if around.powered(self.id) else 0.0
         aim = 30.0 + 90.0 * load**1.6 + self.heat - (25.0 if self.fan and not self.heat else 0.0)
+        if not self.heat and abs(aim - self.winding) < 3:
+            self.quick = 1.0  # a staged fault is over, and what it warmed has cooled
         self.winding += (aim - self.winding) * (1 - math.exp(-seconds * self.quick / 2400.0))
         self.fan = self.winding >= 100 or (self.fan and self.winding > 80)
         hottest = self.winding
