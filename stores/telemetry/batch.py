@@ -24,10 +24,10 @@ Octets = NDArray[np.uint8]
 
 _VERSION = 1
 _LEVEL = 1
-_HEAD = struct.Struct("<BIII")  # version, CRC of what follows, length of the packed part, its length when inflated
+_HEAD = struct.Struct("<BI")  # version, CRC of what follows
+_LENGTHS = struct.Struct("<II")  # of the packed part, and when inflated
 _COUNTS = struct.Struct("<III")  # scans, groups, bytes of extras
 _GROUP = struct.Struct("<III")  # width, rows, rows with reasons
-_LIMIT = 1 << 30  # bytes an inflated batch may claim; more is damage
 
 # Column forms, one byte each in the blob; an integer form adds its size (0: 2 bytes, 8: 4 bytes) and its scale.
 _F64, _F32, _INTEGER, _WIDE = 0, 1, 16, 8
@@ -136,8 +136,8 @@ def encode(scans: Sequence[Scan], layouts: Sequence[int]) -> bytes:
         )
     )
     squeezed = zlib.compress(body, _LEVEL)
-    rest = b"".join((squeezed, *loose))
-    return _HEAD.pack(_VERSION, zlib.crc32(rest), len(squeezed), len(body)) + rest
+    rest = b"".join((_LENGTHS.pack(len(squeezed), len(body)), squeezed, *loose))
+    return _HEAD.pack(_VERSION, zlib.crc32(rest)) + rest
 
 
 def _pack_group(scans: list[Scan], width: int, packed: list[bytes], loose: list[bytes]) -> None:
@@ -255,12 +255,14 @@ def decode(blob: bytes) -> Batch:
 
 
 def _decoded(blob: bytes) -> Batch:
-    version, crc, squeezed, length = _HEAD.unpack_from(blob)
+    version, crc = _HEAD.unpack_from(blob)
     rest = memoryview(blob)[_HEAD.size :]
     if version != _VERSION:
         raise ValueError(f"batch version {version} is not known here")
-    if zlib.crc32(rest) != crc or length > _LIMIT:
+    if zlib.crc32(rest) != crc:
         raise ValueError("a batch of scans is damaged: its checksum does not fit")
+    squeezed, length = _LENGTHS.unpack_from(rest)
+    rest = rest[_LENGTHS.size :]
     packed = _Cursor(zlib.decompress(rest[:squeezed], bufsize=length))
     loose = _Cursor(bytes(rest[squeezed:]))
     n, groups, extra_bytes = _COUNTS.unpack(packed.take(_COUNTS.size))

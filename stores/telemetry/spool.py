@@ -6,52 +6,23 @@ cursors; the desk keeps its rule memory here as of a row; a row goes when all cu
 """
 
 import json
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from facility.ports import Clock, Layout
 from facility.scan import Scan
-from stores.connection import said
-from stores.errors import StoreDamagedError, StoreNewerError
 from stores.telemetry.batch import Batch, decode, encode
+from stores.telemetry.spoolfile import SpoolFile
 
 Layouts = Mapping[str, Layout]
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE row (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, scans INTEGER NOT NULL, readings INTEGER NOT NULL,
-    blob BLOB NOT NULL);
-CREATE TABLE layout (id INTEGER PRIMARY KEY, device TEXT NOT NULL, width INTEGER NOT NULL, points TEXT NOT NULL,
-    profile TEXT NOT NULL);
-CREATE TABLE cursor (name TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL, memory BLOB NOT NULL);
-CREATE TABLE dead (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, source TEXT NOT NULL, why TEXT NOT NULL,
-    payload BLOB NOT NULL);
-CREATE TABLE dead_count (source TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE first (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
-"""
 _KEPT_MS = 60_000  # VictoriaMetrics acknowledged writes that a kill 7 s later lost (reference/faults.md, fact 7)
-_BUSY_S = 5.0
-_PAGE = 8192
-_CHECKED_BYTES = 64 << 20  # quick_check costs 0.2 ms per MB; larger files are checked row by row as they are read
 _RESTORE_ROWS = 64
 _TRIM_ROWS = 200
 _VACUUM_PAGES = 512
 _DEAD_KEPT = 10_000
 _DEAD_PAYLOAD = 64 << 10
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How the spool was found. `set_aside` is where a corrupt file went: its scans are not in this spool."""
-
-    created: bool
-    set_aside: Path | None = None
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,43 +65,10 @@ class Spool:
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._path, self._clock = path, clock
-        self._write_lock, self._read_lock = threading.Lock(), threading.Lock()
-        self.opening = Opening(created=not path.exists())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._open()
-        except StoreDamagedError as error:
-            self.opening = Opening(created=True, set_aside=_set_aside(path, clock.now()), why=error.why)
-            self._open()
-
-    def _open(self) -> None:
-        try:
-            self._writer = _connect(self._path)
-            try:
-                self._prepare()
-                self._reader = _connect(self._path)
-            except BaseException:
-                self._writer.close()
-                raise
-        except sqlite3.Error as error:
-            raise said(error, self._path) from error
-
-    def _prepare(self) -> None:
-        writer = self._writer
-        version = writer.execute("PRAGMA user_version").fetchone()[0]
-        if version > _SCHEMA_VERSION:
-            raise StoreNewerError(self._path, version, _SCHEMA_VERSION)
-        if version == 0:
-            with self._transaction():
-                for statement in _SCHEMA.split(";"):
-                    writer.execute(statement)
-                writer.execute("INSERT INTO first VALUES (1, ?)", (self._clock.now(),))
-                writer.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        elif self._path.stat().st_size <= _CHECKED_BYTES:
-            verdict = writer.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if verdict != "ok":
-                raise StoreDamagedError(self._path, verdict)
+        self._clock = clock
+        self._file = SpoolFile(path, clock.now)
+        self.opening = self._file.opening
+        writer = self._file.writer
         self._last: int = writer.execute(
             "SELECT max((SELECT row FROM first), (SELECT ifnull(max(id), 0) FROM row),"
             " (SELECT ifnull(max(row), 0) FROM cursor), (SELECT ifnull(max(row), 0) FROM checkpoint))"
@@ -153,7 +91,7 @@ class Spool:
 
         A new layout reaches the disk with the next commit, in the same transaction as the first row that names it.
         """
-        with self._write_lock:
+        with self._file.lock:
             text = json.dumps(list(points), ensure_ascii=False, separators=(",", ":"))
             wanted = (device, len(points), text, profile)
             known = self._newest.get(device)
@@ -167,7 +105,7 @@ class Spool:
 
     def layouts(self) -> Layouts:
         """Return the newest layout of every device."""
-        with self._write_lock:
+        with self._file.lock:
             return {device: self._layout(id_) for device, (id_, _) in self._newest.items()}
 
     def layout_of(self, id: int) -> Layout:
@@ -204,15 +142,17 @@ class Spool:
                 fitting.append(scan)
                 ids.append(known[0])
         blob = encode(fitting, ids) if fitting else b""
-        with self._write_lock:
+        with self._file.lock:
             if not scans:
                 return self._last
             row, now = self._last + bool(fitting), self._clock.now()
-            with self._transaction():
-                self._writer.executemany("INSERT INTO layout VALUES (?, ?, ?, ?, ?)", self._unwritten)
+            with self._file.transaction():
+                self._file.writer.executemany("INSERT INTO layout VALUES (?, ?, ?, ?, ?)", self._unwritten)
                 if fitting:
                     readings = sum(len(scan.values) for scan in fitting)
-                    self._writer.execute("INSERT INTO row VALUES (?, ?, ?, ?, ?)", (row, now, len(ids), readings, blob))
+                    self._file.writer.execute(
+                        "INSERT INTO row VALUES (?, ?, ?, ?, ?)", (row, now, len(ids), readings, blob)
+                    )
                 for stray in strays:
                     why = f"{len(stray.values)} values, {len(stray.reasons)} reasons: no layout of the device fits"
                     self._bury(f"scan/{stray.device}", repr(stray).encode(), why, now)
@@ -225,11 +165,11 @@ class Spool:
         Raises:
             ValueError: the row is not committed yet.
         """
-        with self._write_lock:
+        with self._file.lock:
             if row > self._last:
                 raise ValueError(f"a checkpoint at row {row} would be ahead of the last committed row {self._last}")
-            with self._transaction():
-                self._writer.execute(
+            with self._file.transaction():
+                self._file.writer.execute(
                     "INSERT INTO checkpoint VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE"
                     " SET row = excluded.row, memory = excluded.memory WHERE excluded.row >= checkpoint.row",
                     (row, memory),
@@ -240,7 +180,7 @@ class Spool:
 
         The scans are read as they are asked for; a row that can no longer be decoded becomes a dead letter.
         """
-        with self._reading() as reader:
+        with self._file.reading() as reader:
             found = reader.execute("SELECT row, memory FROM checkpoint").fetchone()
         row, memory = found or (0, None)
         return memory, self._scans_after(row, self._last)
@@ -259,22 +199,22 @@ class Spool:
 
     def cursor(self, name: str) -> int:
         """Return the last row this reader has; a new reader starts before the oldest row, and is waited for."""
-        with self._write_lock:
-            found = self._writer.execute("SELECT row FROM cursor WHERE name = ?", (name,)).fetchone()
+        with self._file.lock:
+            found = self._file.writer.execute("SELECT row FROM cursor WHERE name = ?", (name,)).fetchone()
             if found:
                 return int(found[0])
-            with self._transaction():
-                self._writer.execute("INSERT INTO cursor VALUES (?, 0)", (name,))
+            with self._file.transaction():
+                self._file.writer.execute("INSERT INTO cursor VALUES (?, 0)", (name,))
             return 0
 
     def forget(self, name: str) -> None:
         """Wait no longer for this reader."""
-        with self._write_lock, self._transaction():
-            self._writer.execute("DELETE FROM cursor WHERE name = ?", (name,))
+        with self._file.lock, self._file.transaction():
+            self._file.writer.execute("DELETE FROM cursor WHERE name = ?", (name,))
 
     def pending(self, after_row: int) -> Pending:
         """Count what lies after a row."""
-        with self._reading() as reader:
+        with self._file.reading() as reader:
             rows, scans, readings, oldest = reader.execute(
                 "SELECT count(*), ifnull(sum(scans), 0), ifnull(sum(readings), 0), min(at_ms) FROM row WHERE id > ?",
                 (after_row,),
@@ -294,7 +234,7 @@ class Spool:
 
         A row that can no longer be decoded is an empty batch here and a dead letter.
         """
-        with self._reading() as reader:
+        with self._file.reading() as reader:
             sizes = reader.execute(
                 "SELECT id, scans FROM row WHERE id > ? ORDER BY id LIMIT ?", (after_row, max(1, max_scans))
             )
@@ -313,11 +253,11 @@ class Spool:
         Raises:
             ValueError: the row is not committed yet.
         """
-        with self._write_lock:
+        with self._file.lock:
             if row > self._last:
                 raise ValueError(f"cursor {cursor} cannot pass the last committed row {self._last} (asked for {row})")
-            with self._transaction():
-                self._writer.execute(
+            with self._file.transaction():
+                self._file.writer.execute(
                     "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE"
                     " SET row = excluded.row WHERE excluded.row > cursor.row",
                     (cursor, row),
@@ -327,8 +267,8 @@ class Spool:
         """Delete the rows that nobody needs any more and return how many; commits get their turn in between."""
         gone = 0
         while True:
-            with self._write_lock, self._transaction():
-                few = self._writer.execute(
+            with self._file.lock, self._file.transaction():
+                few = self._file.writer.execute(
                     "DELETE FROM row WHERE id IN (SELECT id FROM row WHERE at_ms <= ? AND id <="
                     " ifnull((SELECT row FROM checkpoint), 0) AND id <= ifnull((SELECT min(row) FROM cursor), id)"
                     " ORDER BY id LIMIT ?)",
@@ -338,23 +278,23 @@ class Spool:
             if few < _TRIM_ROWS:
                 break
         if gone:
-            with self._write_lock:
-                pages, free = (self._pragma(name) for name in ("page_count", "freelist_count"))
+            with self._file.lock:
+                pages, free = (self._file.pragma(name) for name in ("page_count", "freelist_count"))
                 # Space that a long outage took goes back to the disk; what tomorrow needs again is kept.
                 if free > max(pages // 2, 8 * _VACUUM_PAGES):
-                    self._writer.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+                    self._file.writer.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
         return gone
 
     # What could not be decoded.
 
     def dead_letter(self, source: str, payload: bytes, why: str, at_ms: int) -> None:
         """Keep what could not be decoded (cut to 64 KiB; the newest 10,000), and count it for ever."""
-        with self._write_lock, self._transaction():
+        with self._file.lock, self._file.transaction():
             self._bury(source, payload, why, at_ms)
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
         """Return the newest dead letters, newest first."""
-        with self._reading() as reader:
+        with self._file.reading() as reader:
             rows = reader.execute(
                 "SELECT id, at_ms, source, why, payload FROM dead ORDER BY id DESC LIMIT ?", (limit,)
             ).fetchall()
@@ -362,24 +302,24 @@ class Spool:
 
     def dead_counts(self) -> Mapping[str, int]:
         """Return how many dead letters each source has sent since the file was made."""
-        with self._reading() as reader:
+        with self._file.reading() as reader:
             return dict(reader.execute("SELECT source, count FROM dead_count").fetchall())
 
     def _bury(self, source: str, payload: bytes, why: str, at_ms: int) -> None:
-        self._writer.execute(
+        self._file.writer.execute(
             "INSERT INTO dead (at_ms, source, why, payload) VALUES (?, ?, ?, ?)",
             (at_ms, source, why, payload[:_DEAD_PAYLOAD]),
         )
-        self._writer.execute(
+        self._file.writer.execute(
             "INSERT INTO dead_count VALUES (?, 1) ON CONFLICT (source) DO UPDATE SET count = count + 1", (source,)
         )
-        self._writer.execute("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ?", (_DEAD_KEPT,))
+        self._file.writer.execute("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ?", (_DEAD_KEPT,))
 
     # The file.
 
     def size(self) -> Size:
         """Return what the spool holds."""
-        with self._reading() as reader:
+        with self._file.reading() as reader:
             first, last = reader.execute("SELECT (SELECT min(id) FROM row), (SELECT max(id) FROM row)").fetchone()
             used = reader.execute(
                 "SELECT (page_count - freelist_count) * page_size"
@@ -389,26 +329,23 @@ class Spool:
 
     def oldest_ms(self) -> int | None:
         """Return when the oldest row was committed, or None when the spool is empty."""
-        with self._reading() as reader:
+        with self._file.reading() as reader:
             found = reader.execute("SELECT at_ms FROM row ORDER BY id LIMIT 1").fetchone()
         return found[0] if found else None
 
     def limit(self, bytes: int) -> None:
         """Let the file grow to this many bytes and no further (StoreFullError beyond)."""
-        with self._write_lock:
-            self._writer.execute(f"PRAGMA max_page_count = {max(1, bytes // self._pragma('page_size'))}").fetchall()
+        with self._file.lock:
+            self._file.writer.execute(
+                f"PRAGMA max_page_count = {max(1, bytes // self._file.pragma('page_size'))}"
+            ).fetchall()
 
     def close(self) -> None:
         """Close the file; what was committed is in it."""
-        with self._write_lock, self._read_lock:
-            self._reader.close()
-            self._writer.close()
-
-    def _pragma(self, name: str) -> int:
-        return int(self._writer.execute(f"PRAGMA {name}").fetchone()[0])
+        self._file.close()
 
     def _rows(self, after_row: int, limit: int) -> list[tuple[int, bytes]]:
-        with self._reading() as reader:
+        with self._file.reading() as reader:
             return reader.execute(
                 "SELECT id, blob FROM row WHERE id > ? ORDER BY id LIMIT ?", (after_row, limit)
             ).fetchall()
@@ -421,61 +358,8 @@ class Spool:
         except ValueError as error:
             batch, why = None, str(error)
         if why:
-            with self._write_lock, self._transaction():
+            with self._file.lock, self._file.transaction():
                 self._bury("spool", blob, f"row {row}: {why}", self._clock.now())
-                self._writer.execute("DELETE FROM row WHERE id = ?", (row,))
+                self._file.writer.execute("DELETE FROM row WHERE id = ?", (row,))
             return None
         return batch
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Lend the reading connection to one thread."""
-        with self._read_lock:
-            try:
-                yield self._reader
-            except sqlite3.Error as error:
-                raise said(error, self._path) from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Run the body as one durable transaction; the caller holds the write lock."""
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-            yield
-            self._writer.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise said(error, self._path) from error
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        if self._writer.in_transaction:
-            self._writer.execute("ROLLBACK")
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open the file; each connection is used under its own lock."""
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute(f"PRAGMA page_size = {_PAGE}")
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 500")
-        connection.execute(f"PRAGMA journal_size_limit = {_CHECKED_BYTES}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _set_aside(path: Path, now_ms: int) -> Path:
-    """Rename the file and its journal out of the way and return its new name."""
-    aside = path.with_name(f"{path.name}.corrupt-{now_ms}")
-    for suffix in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside

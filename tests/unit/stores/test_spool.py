@@ -304,8 +304,26 @@ def test_ten_kills_in_mid_write_lose_nothing_that_was_acknowledged(tmp_path: Pat
         spool.close()
 
 
-def test_damage_met_while_running_is_said_by_its_name(spool: Spool) -> None:
-    spool.commit([_scan(1)])
-    spool._writer.execute("DROP TABLE row")
+def test_damage_met_while_running_is_said_and_the_next_opening_looks_at_the_whole_file(
+    spool: Spool, tmp_path: Path, clock: _Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = random.Random(2)
+    for n in range(200):
+        spool.commit([_scan(n * 100 + k, noise.random(), noise.random()) for k in range(100)])
+    spool.close()
+    path = tmp_path / "spool.db"
+    damaged = bytearray(path.read_bytes())
+    middle = len(damaged) // 2 // 8192 * 8192
+    damaged[middle : middle + 10 * 8192] = bytes(10 * 8192)
+    path.write_bytes(damaged)
+    monkeypatch.setattr("stores.telemetry.spoolfile._CHECKED_BYTES", 0)  # as if it were too large to check at a start
+    large = Spool(path, clock)
     with pytest.raises(StoreDamagedError):
-        spool.commit([_scan(2)])
+        list(large.restore()[1])
+    large.close()
+    again = Spool(path, clock)
+    assert again.opening.set_aside is not None
+    again.close()
+    third = Spool(path, clock)
+    assert third.opening.set_aside is None
+    third.close()
