@@ -58,7 +58,9 @@ export function written(point: Point | undefined, value: number | null): string 
 export const fresh = computed(() => {
   let n = 0;
   for (const v of values.values()) if (v.quality === "good") n++;
-  return { fresh: n, all: points.value.size };
+  // Who sees only the machines of his trade counts only those.
+  const all = me.value?.reach["live.see"] === "own" ? values.size : points.value.size;
+  return { fresh: n, all };
 });
 
 /** Alarms in the order in which they want attention: priority, unacknowledged, newest. */

@@ -167,8 +167,8 @@ export function powered(
 
 function one(m: Equipment, at: number | null, state: Map<string, boolean | null>): boolean | null {
   if (m.kind === "utility" || m.kind === "genset") return m.kind === "genset" && at === null ? null : at !== 0;
-  const fed = m.fed_by.map((s) => state.get(s) ?? false);
-  if (m.kind === "ats" && at !== null) return fed[at - 1] ?? false;
+  const fed = m.fed_by.map((s) => (state.has(s) ? state.get(s)! : false));
+  if (m.kind === "ats" && at !== null) return at <= fed.length ? fed[at - 1]! : false;
   const power = fed.includes(true) ? true : fed.some((f) => f === null) ? null : false;
   if (m.kind !== "switchgear" && m.kind !== "rmu") return power;
   if (at === 0) return false;

@@ -1,5 +1,5 @@
 // A line of the log book as a sentence's second half: the particulars of its kind, in the chosen language.
-import type { LogRecord } from "./api";
+import type { Incident, LogRecord } from "./api";
 import { span } from "./clock";
 import { label, machineName, personName, roleName } from "./figures";
 import { incidents, site } from "./live";
@@ -10,9 +10,9 @@ const str = (data: Data, key: string): string => (data[key] == null ? "" : Strin
 const plan = (id: string): string => tx(site.value?.plans.find((p) => p.id === id)?.name) || id;
 const rule = (id: string): string => tx(site.value?.rules[id]?.name) || id;
 
-function stepText(record: LogRecord): string {
+function stepText(record: LogRecord, whole?: Incident): string {
   const id = str(record.data, "step");
-  const incident = incidents.get(record.subject.replace(/^incident:/, ""));
+  const incident = whole ?? incidents.get(record.subject.replace(/^incident:/, ""));
   return tx(incident?.steps?.find((s) => s.id === id)?.text) || id;
 }
 
@@ -21,8 +21,8 @@ function alarm(subject: string): string {
   return `${machineName(owner)} ${rule(name)}`;
 }
 
-/** What the record says beyond its kind. */
-export function particulars(record: LogRecord): string {
+/** What the record says beyond its kind; `whole` is the incident it belongs to, where it is at hand. */
+export function particulars(record: LogRecord, whole?: Incident): string {
   const d = record.data;
   const person = d["person"] ? personName(str(d, "person")) : "";
   switch (record.kind) {
@@ -44,11 +44,11 @@ export function particulars(record: LogRecord): string {
     case "plan.started":
       return plan(str(d, "plan"));
     case "step.done":
-      return [stepText(record), str(d, "by") === "telemetry" ? t("by_telemetry") : personName(str(d, "by")), str(d, "note")]
+      return [stepText(record, whole), str(d, "by") === "telemetry" ? t("by_telemetry") : personName(str(d, "by")), str(d, "note")]
         .filter(Boolean)
         .join(" · ");
     case "step.skipped":
-      return `${stepText(record)} · ${str(d, "reason")}`;
+      return `${stepText(record, whole)} · ${str(d, "reason")}`;
     case "level.reached":
       return `${t("level", { level: Number(d["level"]) + 1, round: Number(d["round"]) + 1 })} ${known(`why.${str(d, "why")}`, str(d, "why"))}`;
     case "duty.unfilled":

@@ -189,6 +189,7 @@ export interface Me {
   role: string;
   role_name: Text;
   rights: string[];
+  reach: Record<string, string>;
 }
 
 export interface Bucket {
