@@ -92,6 +92,13 @@ def questions(unit: int, requests: Iterable[Request]) -> tuple[Question, ...]:
     )
 
 
+def _still_wanted() -> None:
+    """Raise the cancel that `asyncio.wait_for` of Python 3.11 swallows when it comes together with the result."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class ModbusLine:
     """A gateway with its units. One question at a time: the caller asks in turn and never two at once."""
 
@@ -126,6 +133,7 @@ class ModbusLine:
             client.register(reply)
         try:
             up = await client.connect()
+            _still_wanted()
         except asyncio.CancelledError:
             client.close()
             raise
@@ -167,6 +175,7 @@ class ModbusLine:
         self._asking, self._damaged = True, False
         try:
             answer = await client.execute(False, pdu)  # noqa: FBT003 - the library's signature
+            _still_wanted()
         except ModbusException:
             lost = not client.connected
             self.close()

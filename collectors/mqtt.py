@@ -264,6 +264,7 @@ class MqttLine:
         sock = client.socket()
         if sock is not None:  # a broker that does not answer: paho would wait for it to close
             self._on_socket_close(client, None, sock)
+            client.on_socket_close = client.on_socket_unregister_write = None
             with contextlib.suppress(OSError):
                 sock.close()
 
