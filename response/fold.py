@@ -46,7 +46,7 @@ UNSENT = frozenset({REQUESTED, REFUSED})
 TELEMETRY = "telemetry"
 LONGEST_BACK_OFF_MS = 60_000
 
-PAGES_KEPT = 300
+PAGES_KEPT = 150
 """An incident that nobody answers rings for days; the book has all its pages, the state the newest."""
 
 
@@ -214,10 +214,9 @@ def tell(incident: Incident, record: Record, *, active: bool = True) -> Incident
     told = _tell(incident, record, active=active)
     if record.kind.startswith("alarm."):
         return told
-    requests = told.requests
     if record.request and record.actor != "system":
-        requests |= {record.request}
-    return replace(told, last_ms=max(told.last_ms, record.at_ms), requests=requests)
+        told = replace(told, requests=told.requests | {record.request})
+    return told if record.at_ms <= told.last_ms else replace(told, last_ms=record.at_ms)
 
 
 def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C901, PLR0911, PLR0912 - one case per kind

@@ -106,19 +106,19 @@ def decided(night: Night) -> list[Record]:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(script)
 def test_deciding_only_when_something_is_due_is_deciding_every_second(lines) -> None:
     assert decided(Story().play(lines)) == decided(Story(tick_ms=1_000).play(lines))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(script)
 def test_a_desk_that_restarts_after_every_event_decides_the_same(lines) -> None:
     assert Story().play(lines).log == Story(restarts=True).play(lines).log
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(script, st.booleans())
 def test_what_holds_in_every_night_even_when_the_desk_is_late(lines, sleepy) -> None:
     night = Story(sleepy=sleepy).play(lines)

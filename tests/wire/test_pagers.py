@@ -227,7 +227,7 @@ async def test_a_mail_server_that_hangs_is_left_after_its_time() -> None:
         await reader.read()
 
     async with serving(hang) as port:
-        with pytest.raises(PageRefusedError, match="timed out|no answer"):
+        with pytest.raises(PageRefusedError, match=r"timed out|no answer"):
             await SmtpPager("127.0.0.1", port, "duty@site.example", starttls=False, timeout_s=0.2).page(page("z@h"))
 
 
