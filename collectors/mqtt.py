@@ -101,6 +101,7 @@ class MqttLine:
         self._failed = 0
         self._generation = 0
         self._answered: asyncio.Future[str] | None = None
+        self._understood = False  # the broker answered in the protocol it was asked in
         self._refused: dict[str, None] = {}
         self._asked: dict[int, list[str]] = {}
         self._tally = Tally()
@@ -142,6 +143,7 @@ class MqttLine:
                 now = self._clock.now()
                 if not self._stopped:
                     if self._client is None and self._connecting is None and now >= self._try_at:
+                        self._try_at = now + self._manner.connect_ms
                         self._connecting = asyncio.create_task(self._connect(), name=f"connect {self._line.id}")
                     if self._client is not None and self._connecting is None and now >= housekeeping:
                         self._client.loop_misc()
@@ -177,12 +179,15 @@ class MqttLine:
         manner, version = self._manner, self._version
         wait_ms = manner.v5_wait_ms if version == V5 and manner.protocol == AUTO else manner.connect_ms
         why = "no answer from the broker"
+        self._understood = False
         self._generation += 1
         client = self._make(version)
         self._answered = asyncio.get_running_loop().create_future()
         try:
             # Name look-up and connecting block, so they wait in a thread; everything after runs on the loop.
             await asyncio.to_thread(self._dial, client, version)
+            if self._stopped:
+                return
             self._client = client
             self._attach(client)
             async with asyncio.timeout(wait_ms / 1000):
@@ -191,11 +196,11 @@ class MqttLine:
             pass
         except (OSError, ValueError) as error:
             why = str(error)
-            wait_ms = 0  # nobody there: that says nothing about the protocol
+            self._understood = True  # nobody there: that says nothing about the protocol
         finally:
             self._connecting = None
         if why:
-            self._failure(why, other_protocol=wait_ms > 0)
+            self._failure(why, other_protocol=not self._understood)
         else:
             self._failed = 0
             self._tally.connects += 1
@@ -285,6 +290,7 @@ class MqttLine:
         if generation != self._generation or waiting is None or waiting.done():
             return
         if code.is_failure:
+            self._understood = "rotocol" not in str(code)
             self._refused[f"connection: {code}"] = None
             waiting.set_result(f"the broker refused: {code}")
         else:
@@ -325,7 +331,8 @@ class MqttLine:
             if sock.fileno() >= 0:
                 loop.add_writer(sock, client.loop_write)
 
-        loop.call_soon_threadsafe(add)
+        with contextlib.suppress(RuntimeError):  # the loop ended while this thread was dialling
+            loop.call_soon_threadsafe(add)
 
     @staticmethod
     def _on_write_done(_client: Client, _userdata: Any, sock: Any) -> None:
