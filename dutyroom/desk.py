@@ -16,7 +16,8 @@ from typing import Protocol
 
 import structlog
 
-from alarms import cause, life
+from alarms import life
+from alarms.cause import Causes
 from alarms.life import Alarm
 from alarms.rules import Evaluator, Transition
 from facility import records as book_words
@@ -27,7 +28,7 @@ from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
 from response.incident import Context, Incident, Incidents, PageState
-from stores.errors import StoreError, StoreFencedError, StoreFullError
+from stores.errors import StoreError, StoreFencedError
 from stores.live import Live
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,10 @@ class WakingClock(Clock, Protocol):
 
 class DeskSpool(Protocol):
     """What the desk needs of the spool."""
+
+    @property
+    def last_row(self) -> int:
+        """The newest row that was ever committed."""
 
     def commit(self, scans: Sequence[Scan]) -> int:
         """Write the scans durably; return the row."""
@@ -207,8 +212,12 @@ class Desk:
             last = written.seq
         self.incidents.restored(newest_incident)
         memory, scans = self.spool.restore()
+        self._row = self.spool.last_row
         if memory is not None:
-            self.evaluator.remember(memory)
+            try:
+                self.evaluator.remember(memory)
+            except ValueError as error:
+                log.error("the rule memory cannot be read; delays that ran begin anew", why=str(error))
         for scan in scans:
             self.replayed += 1
             self.live.update(scan)
@@ -278,18 +287,27 @@ class Desk:
         return moves
 
     def _context(self, now: int) -> Context:
-        return Context(site=self.site, now=now, read=self._read, cause=self._cause)
+        return Context(site=self.site, now=now, read=self._read, cause=self._causes())
 
     def _read(self, point: str) -> tuple[float, int, int] | None:
         seen = self.live.read(point)
         return None if seen is None else (seen.value, seen.reason, seen.at_ms)
 
-    def _cause(self, owner: str, rule: str) -> str | None:
-        active: dict[str, set[str]] = {}
-        for alarm in self.alarms.values():
-            if alarm.active:
-                active.setdefault(alarm.owner, set()).add(alarm.rule)
-        return cause.cause(self.site, owner, rule, {k: frozenset(v) for k, v in active.items()}, self._position)
+    def _causes(self) -> Callable[[str, str], str | None]:
+        """Return who explains a symptom, by the supply as it stands now; worked out only if somebody asks."""
+        found: list[Causes] = []
+
+        def cause(owner: str, rule: str) -> str | None:
+            if not found:
+                active: dict[str, set[str]] = {}
+                for alarm in self.alarms.values():
+                    if alarm.active:
+                        active.setdefault(alarm.owner, set()).add(alarm.rule)
+                frozen = {k: frozenset(v) for k, v in active.items()}
+                found.append(Causes(self.site, frozen, self._position))
+            return found[0].of(owner, rule)
+
+        return cause
 
     def _position(self, machine: str) -> float | None:
         equipment = self.site.equipment.get(machine)
@@ -395,17 +413,17 @@ class Desk:
         if scans:
             try:
                 self._row = self.spool.commit(scans)
-            except StoreFullError as error:
+            except StoreError as error:
                 # Telemetry waits in memory; alarms and pages do not wait for it.
                 spooled = False
                 self.counts.spool_failures += 1
                 self._kept_back = scans
-                log.error("the spool is full; scans are kept in memory", why=str(error), scans=len(scans))
+                log.error("the spool does not take scans; they are kept in memory", why=str(error), scans=len(scans))
         written = self.book.append(new, closed) if new else []
         if memory is not None and spooled:
             try:
                 self.spool.checkpoint(self._row, memory)
-            except StoreFullError as error:
+            except StoreError as error:
                 self.counts.spool_failures += 1
                 log.error("no checkpoint could be written", why=str(error))
         return written

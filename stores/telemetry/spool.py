@@ -159,6 +159,11 @@ class Spool:
             self._last, self._unwritten = row, []
             return row
 
+    @property
+    def last_row(self) -> int:
+        """The newest row that was ever committed."""
+        return self._last
+
     def checkpoint(self, row: int, memory: bytes) -> None:
         """Remember the rule memory as of this row; an older row than the one remembered changes nothing.
 
