@@ -293,6 +293,8 @@ def _check(
         document.error((*loc, "at"), "地址超出 0–65535", "is outside the addresses 0 to 65535")
     if field.function in BIT_FUNCTIONS and field.type not in {Type.BIT, Type.PAIR}:
         document.error((*loc, "type"), "功能码 1、2 只能读 bit", "functions 1 and 2 bring only bits")
+    if field.nonzero and field.type in {Type.F32, Type.F64, Type.BCD, Type.PAIR}:
+        document.error((*loc, "nonzero"), "nonzero 只用于整数", "is for whole numbers and bits only")
     if wide > table.max_registers:
         document.error((*loc, "type"), "比 max_registers 还长", "is longer than max_registers allows")
     for other in field.needs:
