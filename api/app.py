@@ -23,12 +23,7 @@ def create(station: Station) -> FastAPI:
     """Return the application for a station; it holds nothing that a restart would miss, and needs no lifespan."""
     settings = station.settings
     app = FastAPI(title="Dutyroom", description=DESCRIPTION, version="1", docs_url=None, redoc_url=None)
-    app.state.station = station
-    app.state.flights = Flights()
-    app.state.figures = Figures()
-    app.state.guards = phone.Guards()
-    app.state.door = session.Door()
-    app.state.sites = {}
+    furnish(app, station)
     app.add_middleware(Gate, base_url=settings.base_url, host=settings.host, demo=settings.demo)
     problems.install(app)
     for part in (health, session, site_routes, alarms, incidents, points, history, records, shifts, people, demo):
@@ -38,3 +33,13 @@ def create(station: Station) -> FastAPI:
     app.include_router(docs.router)
     console.install(app)
     return app
+
+
+def furnish(app: FastAPI, station: Station) -> None:
+    """Give an application its station, and everything it remembers anew; all of it may be forgotten."""
+    app.state.station = station
+    app.state.flights = Flights()
+    app.state.figures = Figures()
+    app.state.guards = phone.Guards()
+    app.state.door = session.Door()
+    app.state.sites = {}

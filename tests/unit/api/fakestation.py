@@ -3,11 +3,13 @@
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import httpx
 
 from alarms import life
 from api.station import Health, Notice, PhoneMessage, TaskHealth, View
@@ -30,6 +32,8 @@ from stores.live import Live
 
 NOW = 1_795_331_000_000
 SECRET = b"0123456789abcdef0123456789abcdef"
+Client = Callable[..., httpx.AsyncClient]
+"""`client("operator")` is logged in, `client()` is nobody."""
 XSS = "<script>alert(1)</script>"
 
 
@@ -345,6 +349,3 @@ class FakeStation:
     def deliver(self, person: str, incident: str, link: str) -> None:
         message = Message(f"key-{len(self.messages)}", "1", person, incident, "电梯困人", "请到场", link, 1)
         self.messages.append(PhoneMessage(self.clock.now(), message))
-
-
-__all__ = ["NOW", "PLAN", "SECRET", "SITE", "XSS", "FakeStation", "replace"]

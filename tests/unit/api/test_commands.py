@@ -2,8 +2,7 @@
 
 import asyncio
 
-from conftest import Client
-from fakestation import FakeStation
+from fakestation import Client, FakeStation
 
 from facility.commands import Accept, AcknowledgeAlarm, StartPlan
 

@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from conftest import Client
-from fakestation import FakeStation
+from fakestation import Client, FakeStation
 
 from api.gate import BODY_LIMIT
 

@@ -6,8 +6,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from conftest import Client
-from fakestation import NOW, SECRET, SITE, FakeStation
+from fakestation import NOW, SECRET, SITE, Client, FakeStation
 
 from api.phone.page import build, span, state_of
 from api.phone.sentences import SENTENCES

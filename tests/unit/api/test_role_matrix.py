@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import Client
-from fakestation import NOW, FakeStation
+from fakestation import NOW, Client, FakeStation
 
 from api.app import create
 from api.rights import TABLE, Reach, Right, rights_of

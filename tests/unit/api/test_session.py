@@ -2,8 +2,7 @@
 
 import httpx
 import pytest
-from conftest import Client
-from fakestation import NOW, FakeStation
+from fakestation import NOW, Client, FakeStation
 
 from api.app import create
 from stores.accounts import Accounts

@@ -4,8 +4,7 @@ import json
 import math
 import time
 
-from conftest import Client
-from fakestation import NOW, FakeStation
+from fakestation import NOW, Client, FakeStation
 
 from api import labels
 from api.figures import render
