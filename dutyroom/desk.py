@@ -36,8 +36,14 @@ log = structlog.get_logger(__name__)
 GROUP_MS = 250
 """Scans that move nothing are committed together at least this often."""
 CHECKPOINT_MS = 10_000
-INBOX_LIMIT = 200_000
-"""Scans that wait for a disk; beyond it the newest are refused, and counted."""
+PORTION = 20_000
+"""Scans of one commit at most: what has waited for a disk must not hold up an alarm."""
+READINGS_LIMIT = 5_000_000
+"""Readings that wait in memory for a disk (about 160 MB); beyond it the oldest are let go, and counted."""
+SPOOL_PAUSE_MS = (1_000, 2_000, 5_000)
+"""How long a spool that refused is left alone."""
+STOP_S = 2.0
+"""How long the last commit may take when the disk does not take it."""
 
 
 class WakingClock(Clock, Protocol):
@@ -103,6 +109,20 @@ class Standing:
     incidents: Mapping[str, Incident]
 
 
+@dataclass(slots=True)
+class Commit:
+    """What one turn writes. It outlives a turn that is cut off: the records are told already, and must be written."""
+
+    scans: list[Scan]
+    records: list[Record]
+    closed: list[str]
+    memory: bytes | None
+    answers: list[tuple["asyncio.Future[Sequence[Written] | Refused]", "Refused | list[str]"]]
+    spooled: bool = False
+    refused: Exception | None = None  # the spool's word, when it does not take the scans
+    writing: "asyncio.Future[list[Written]] | None" = None
+
+
 class Desk:
     """Drains scans and commands, decides until nothing is new, commits once, and only then acts."""
 
@@ -128,12 +148,19 @@ class Desk:
         self._pagers, self._address, self._version = pagers, address, version
         self._wake = asyncio.Event()
         self._batch: list[Scan] = []
-        self._kept_back: list[Scan] = []  # scans the spool could not take yet
+        self._kept_back: deque[Scan] = deque()  # scans the spool could not take yet
+        self._readings = 0  # of the scans that are not durable
+        self._refusals = 0  # of the spool, one after the other
+        self._spool_at = 0  # not before
+        self._commit: Commit | None = None  # begun and not finished
         self.fenced = asyncio.Event()  # another instance has taken over: this one must end
         self.stuck = False  # the book does not take records at this moment
         self._dones: list[Callable[[], None]] = []
         self._moves: list[Transition] = []
         self._news: list[Record] = []  # outcomes of acts, and what the service itself has to say
+        self._decided: list[Record] = []  # told to the state, and not yet in a commit
+        self._answers: list[tuple[asyncio.Future[Sequence[Written] | Refused], Refused | list[str]]] = []
+        self._beat: Callable[[], None] = lambda: None
         self._asked: deque[tuple[Command, asyncio.Future[Sequence[Written] | Refused]]] = deque()
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._listeners: list[Callable[[Sequence[Written]], None]] = []
@@ -148,10 +175,10 @@ class Desk:
 
     def scan(self, scan: Scan, done: Callable[[], None] | None = None) -> None:
         """Take a scan: evaluated at once, durable at the next commit (then `done` is called)."""
-        if len(self._batch) + len(self._kept_back) >= INBOX_LIMIT:
-            self.counts.scans_lost += 1
-            return
         self.counts.scans += 1
+        self._readings += len(scan.values)
+        if self._readings > READINGS_LIMIT:
+            self._let_go()
         self.live.update(scan)
         moves = self._evaluate(scan)
         if not self._batch:
@@ -170,7 +197,7 @@ class Desk:
     def dead_letter(self, source: str, payload: bytes, why: str) -> None:
         """Keep and count what could not be decoded."""
         self.counts.dead_letters += 1
-        self._writer.submit(self.spool.dead_letter, source, payload, why, self.clock.now())
+        self._writer.submit(self._bury, source, payload, why, self.clock.now())
 
     async def ask(self, command: Command) -> Sequence[Written] | Refused:
         """Carry out a person's command; return what was written, or why not."""
@@ -198,6 +225,11 @@ class Desk:
     def waiting(self) -> int:
         """How many scans are not yet durable."""
         return len(self._batch) + len(self._kept_back)
+
+    @property
+    def spool_refuses(self) -> bool:
+        """Whether the spool does not take scans at this moment."""
+        return self._refusals > 0
 
     # -- the life of the desk -----------------------------------------------------------------------------
 
@@ -227,54 +259,51 @@ class Desk:
         self.standing = Standing(self.clock.now(), last, dict(self.alarms), dict(self.incidents.open()))
 
     async def run(self, beat: Callable[[], None]) -> None:
-        """Turn for ever: wait for news or the next due moment, settle, again."""
+        """Turn for ever: wait for news or the next due moment, settle, again. Started again, it loses nothing."""
+        self._beat = beat
         while True:
             beat()
             await self.turn()
             await self.clock.woken(self._wake, self._next_moment())
 
     async def stop(self, last_words: Sequence[Record] = ()) -> None:
-        """Commit what is in hand, say the last words, and close the writer."""
-        self._news += last_words
-        await self.turn(final=True)
-        for task in self._sending.values():
-            task.cancel()
-        await asyncio.gather(*self._sending.values(), return_exceptions=True)
+        """Commit what is in hand, say the last words, and close the writer.
+
+        Raises:
+            TimeoutError: the disk does not take the last commit.
+        """
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self.turn(final=True)
+                while self._kept_back and not self._refusals:
+                    await self.turn(final=True)
+                for task in self._sending.values():
+                    task.cancel()
+                await asyncio.gather(*self._sending.values(), return_exceptions=True)
+                # What was sent meanwhile, and the last words behind everything else.
+                news, self._news = [*self._news, *last_words], []
+                self._add(news)
+                await self._finish(self._begin([], None))
+        except TimeoutError:
+            self._writer.shutdown(wait=False, cancel_futures=True)
+            raise
         self._writer.shutdown(wait=True)
 
     async def turn(self, *, final: bool = False) -> None:
         """Take what is there, decide until nothing is new, commit once, then act."""
+        if self._commit is not None:
+            await self._finish(self._commit)
         now = self.clock.now()
         self._moves += self.evaluator.ripen(now)
-        quiet = not (self._moves or self._news or self._asked or self._look or final)
+        quiet = not (self._moves or self._news or self._asked or self._look or self._decided or final)
         if quiet and now < self._batch_due() and not self._response_due(now):
             self._act(now)
             return
-        scans, self._batch = self._kept_back + self._batch, []
-        self._kept_back = []
-        dones, self._dones = self._dones, []
-        moves, self._moves = self._moves, []
         self._look = False
-        memory = self.evaluator.memory() if final or now >= self._checkpoint_at else None
-
-        new: list[Record] = []
-        for move in moves:
-            self._add(new, [life.record_of(move, self.site)])
-        news, self._news = self._news, []
-        self._add(new, news)
-        answers = self._answer(new, now)
-        self._settle(new, now)
-
-        written = await self._commit(scans, new, memory)
-        self._publish(written)
-        if self._kept_back:
-            self._dones = dones + self._dones  # not durable yet: the broker keeps them too
-        else:
-            for done in dones:
-                done()
-        for answer, said in answers:
-            if not answer.done():
-                answer.set_result(said if isinstance(said, Refused) else _mine(said, written))
+        self._decide(now)
+        scans = self._take(now, final=final)
+        due = (final or now >= self._checkpoint_at) and not self._kept_back
+        await self._finish(self._begin(scans, self.evaluator.memory() if due else None))
         if not final:
             self._act(self.clock.now())
 
@@ -316,36 +345,47 @@ class Desk:
         seen = self.live.read(f"{machine}/{name}") if name else None
         return seen.value if seen is not None and seen.reason == 0 else None
 
-    def _answer(
-        self, new: list[Record], now: int
-    ) -> list[tuple["asyncio.Future[Sequence[Written] | Refused]", object]]:
-        answers: list[tuple[asyncio.Future[Sequence[Written] | Refused], object]] = []
+    def _decide(self, now: int) -> None:
+        """Turn what happened into records, one by one: an error in the middle loses nothing of it."""
+        while self._moves:
+            self._add([life.record_of(self._moves[0], self.site)])
+            del self._moves[0]
+        while self._news:
+            self._add(self._news[:1])
+            del self._news[0]
         while self._asked:
             command, answer = self._asked.popleft()
             self.counts.commands += 1
-            if self.book.has(command.request):
-                answers.append((answer, [command.request]))
-                continue
-            if isinstance(command, AcknowledgeAlarm):
-                said = life.acknowledge(self.alarms, command, now)
-            else:
-                said = self.incidents.ask(self._context(now), command)
-            if isinstance(said, Refused):
-                answers.append((answer, said))
-            else:
-                self._add(new, said)
-                self._settle(new, now)
-                answers.append((answer, [r.request for r in said]))
-        return answers
+            try:
+                self._answers.append((answer, self._carried_out(command, now)))
+            except Exception as error:  # one command that cannot be carried out must not end the desk
+                log.error("a command failed", command=type(command).__name__, exc_info=error)
+                if not answer.done():
+                    answer.set_exception(error)
+        self._settle(now)
 
-    def _settle(self, new: list[Record], now: int) -> None:
+    def _carried_out(self, command: Command, now: int) -> Refused | list[str]:
+        """Return the requests under which the answer will stand in the book, or why not."""
+        if self.book.has(command.request):
+            return [command.request]
+        if isinstance(command, AcknowledgeAlarm):
+            said = life.acknowledge(self.alarms, command, now)
+        else:
+            said = self.incidents.ask(self._context(now), command)
+        if isinstance(said, Refused):
+            return said
+        self._add(said)
+        self._settle(now)
+        return [r.request for r in said if r.request is not None]
+
+    def _settle(self, now: int) -> None:
         while more := self.incidents.decide(self._context(now)):
-            self._add(new, more)
+            self._add(more)
 
-    def _add(self, new: list[Record], more: Iterable[Record]) -> None:
+    def _add(self, more: Iterable[Record]) -> None:
         for record in more:
-            new.append(record)
             self._tell(record)
+            self._decided.append(record)
 
     def _tell(self, record: Record) -> None:
         if record.subject.startswith("alarm:"):
@@ -375,58 +415,125 @@ class Desk:
 
     # -- committing ---------------------------------------------------------------------------------------
 
-    async def _commit(self, scans: list[Scan], new: list[Record], memory: bytes | None) -> list[Written]:
+    def _take(self, now: int, *, final: bool) -> list[Scan]:
+        """Take the scans of this commit; a spool that refuses is left alone for a while."""
+        if not self._kept_back and len(self._batch) <= PORTION:
+            scans, self._batch = self._batch, []
+            return scans
+        self._kept_back += self._batch
+        self._batch = []
+        if now < self._spool_at and not final:
+            return []
+        return [self._kept_back.popleft() for _ in range(min(PORTION, len(self._kept_back)))]
+
+    def _let_go(self) -> None:
+        """Forget the oldest scans that wait: memory is for alarms. Their rules were evaluated when they came."""
+        self._kept_back += self._batch
+        self._batch = []
+        while self._kept_back and self._readings > READINGS_LIMIT * 0.99:
+            self._readings -= len(self._kept_back.popleft().values)
+            self.counts.scans_lost += 1
+
+    def _begin(self, scans: list[Scan], memory: bytes | None) -> Commit:
+        """Bind what was decided into one commit; from here on it will be written, whatever happens to this turn."""
+        closed = self._closed() if self._decided else []
+        self._commit = Commit(scans, self._decided, closed, memory, self._answers)
+        self._decided, self._answers = [], []
+        return self._commit
+
+    async def _finish(self, commit: Commit) -> None:
+        """See a commit through, then tell everybody."""
+        written = await self._written(commit)
+        self._commit = None
+        self.stuck = False
+        dones: list[Callable[[], None]] = []
+        if commit.refused is not None:
+            self._refuse(commit)
+        else:
+            self._readings -= sum(len(scan.values) for scan in commit.scans)
+            if commit.scans:
+                self._refusals = self._spool_at = 0
+        if not self._kept_back or self._refusals > 1:
+            # While the spool refuses, messages are acknowledged all the same: a broker that is owed twenty
+            # acknowledgements sends nothing more, and alarms must come in.
+            dones, self._dones = self._dones, []
+        self.counts.commits += 1
+        self.counts.records += len(written)
+        self.counts.transitions += sum(w.record.subject.startswith("alarm:") for w in written)
+        if commit.memory is not None:
+            self._checkpoint_at = self.clock.now() + CHECKPOINT_MS
+        self._publish(written)
+        for answer, said in commit.answers:
+            if not answer.done():
+                answer.set_result(said if isinstance(said, Refused) else _mine(said, written))
+        for done in dones:
+            done()
+
+    def _refuse(self, commit: Commit) -> None:
+        pause = SPOOL_PAUSE_MS[min(self._refusals, len(SPOOL_PAUSE_MS) - 1)]
+        if not self._refusals:
+            log.error("the spool does not take scans; they wait in memory", why=str(commit.refused))
+        self._refusals += 1
+        self.counts.spool_failures += 1
+        self._spool_at = self.clock.now() + pause
+        self._kept_back.extendleft(reversed(commit.scans))
+
+    async def _written(self, commit: Commit) -> list[Written]:
         """Spool first, then the book; the book is tried until it takes the records."""
         loop = asyncio.get_running_loop()
-        closed = self._closed() if new else ()
         pause = 100
         began = loop.time()
         while True:
+            if commit.writing is None:
+                commit.writing = loop.run_in_executor(self._writer, self._write, commit)
             try:
-                written = await loop.run_in_executor(self._writer, self._write, scans, new, closed, memory)
+                written = await asyncio.shield(commit.writing)
                 break
             except StoreFencedError as error:
                 log.error("another instance has taken over", why=str(error))
                 self.fenced.set()
                 raise
             except (StoreError, OSError) as error:
+                commit.writing = None
                 self.counts.book_failures += 1
+                if not self.stuck:
+                    log.error("the log book does not take records; nothing is acted on until it does", why=str(error))
                 self.stuck = True
-                log.error("the log book does not take records; nothing is acted on until it does", why=str(error))
-                scans = []
+                self._beat()
                 await self.clock.until(self.clock.now() + pause)
                 pause = min(5_000, pause * 2)
-        self.stuck = False
+            except Exception:
+                commit.writing = None
+                raise
+        if self.stuck:
+            log.warning("the log book takes records again", after_s=round(loop.time() - began, 1))
         self.counts.commit_ms.append((loop.time() - began) * 1000)
-        self.counts.commits += 1
-        self.counts.records += len(written)
-        self.counts.transitions += sum(w.record.subject.startswith("alarm:") for w in written)
-        if memory is not None:
-            self._checkpoint_at = self.clock.now() + CHECKPOINT_MS
         return written
 
-    def _write(
-        self, scans: list[Scan], new: list[Record], closed: Sequence[str], memory: bytes | None
-    ) -> list[Written]:
-        """Run in the writer thread."""
-        spooled = True
-        if scans:
+    def _write(self, commit: Commit) -> list[Written]:
+        """Run in the writer thread; safe to repeat."""
+        if commit.scans and not commit.spooled and commit.refused is None:
             try:
-                self._row = self.spool.commit(scans)
-            except StoreError as error:
-                # Telemetry waits in memory; alarms and pages do not wait for it.
-                spooled = False
-                self.counts.spool_failures += 1
-                self._kept_back = scans
-                log.error("the spool does not take scans; they are kept in memory", why=str(error), scans=len(scans))
-        written = self.book.append(new, closed) if new else []
-        if memory is not None and spooled:
+                self._row = self.spool.commit(commit.scans)
+                commit.spooled = True
+            except Exception as error:  # telemetry waits in memory; alarms and pages do not wait for it
+                if not isinstance(error, StoreError | OSError):
+                    log.error("scans that cannot be written", exc_info=error)
+                commit.refused = error
+        written = self.book.append(commit.records, commit.closed) if commit.records or commit.closed else []
+        if commit.memory is not None and commit.refused is None:
             try:
-                self.spool.checkpoint(self._row, memory)
-            except StoreError as error:
-                self.counts.spool_failures += 1
+                self.spool.checkpoint(self._row, commit.memory)
+            except (StoreError, OSError) as error:
                 log.error("no checkpoint could be written", why=str(error))
         return written
+
+    def _bury(self, source: str, payload: bytes, why: str, at_ms: int) -> None:
+        """Run in the writer thread; what the disk does not take was counted."""
+        try:
+            self.spool.dead_letter(source, payload, why, at_ms)
+        except (StoreError, OSError) as error:
+            log.error("a dead letter could not be kept", source=source, why=str(error))
 
     def _closed(self) -> list[str]:
         """Subjects whose story is over: closed incidents, and alarms that no open incident needs any more."""
@@ -444,7 +551,10 @@ class Desk:
         devices = (self.site.device_of.get(p) for p in self.incidents.watched())
         self._watched = frozenset(d[0] for d in devices if d is not None)
         for listener in tuple(self._listeners):
-            listener(written)
+            try:
+                listener(written)
+            except Exception as error:
+                log.error("who was told of a commit failed", exc_info=error)
 
     # -- acting -------------------------------------------------------------------------------------------
 
@@ -499,7 +609,9 @@ class Desk:
     # -- time ---------------------------------------------------------------------------------------------
 
     def _batch_due(self) -> int:
-        return self._batch_since + GROUP_MS if self._batch or self._kept_back else self._checkpoint_at
+        if self._kept_back:
+            return self._spool_at
+        return self._batch_since + GROUP_MS if self._batch else self._checkpoint_at
 
     def _response_due(self, now: int) -> bool:
         due = self.incidents.due(self._context(now))
@@ -512,6 +624,6 @@ class Desk:
         return min((m for m in moments if m is not None), default=None)
 
 
-def _mine(requests: object, written: Sequence[Written]) -> list[Written]:
-    wanted = set(requests) if isinstance(requests, list) else set()
+def _mine(requests: list[str], written: Sequence[Written]) -> list[Written]:
+    wanted = set(requests)
     return [w for w in written if w.record.request in wanted]
