@@ -7,8 +7,7 @@ language; a cut tail shows only against a head that left the house in time (ever
 """
 
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
@@ -140,8 +139,10 @@ def check(rows: Iterable[Row], previous: bytes, first: int, scars: frozenset[int
     return Verdict(expected - first, head=expected - 1, scars=tuple(met))
 
 
-def rows_from(connection: sqlite3.Connection, from_seq: int, *, pause_ms: float = 0) -> Iterator[Row]:
-    """Yield stored rows from a number on, in short reads; `pause_ms` between them leaves the machine to others.
+def rows_from(
+    connection: sqlite3.Connection, from_seq: int, *, pause: Callable[[], None] | None = None
+) -> Iterator[Row]:
+    """Yield stored rows from a number on, in short reads; a `pause` between them leaves the machine to others.
 
     Raises:
         sqlite3.Error: when a page cannot be read.
@@ -155,11 +156,13 @@ def rows_from(connection: sqlite3.Connection, from_seq: int, *, pause_ms: float 
             return
         yield from map(Row._make, chunk)
         reached = chunk[-1][0]
-        if pause_ms:
-            time.sleep(pause_ms / 1000)
+        if pause is not None:
+            pause()
 
 
-def check_file(connection: sqlite3.Connection, from_seq: int = 1, *, pause_ms: float = 0) -> Verdict:
+def check_file(
+    connection: sqlite3.Connection, from_seq: int = 1, *, pause: Callable[[], None] | None = None
+) -> Verdict:
     """Check the chain from a number to the end, in short reads."""
     first = max(1, from_seq)
     previous = BEGINNING
@@ -169,4 +172,4 @@ def check_file(connection: sqlite3.Connection, from_seq: int = 1, *, pause_ms: f
             return Verdict(0, first - 1, "missing", 0)
         previous = before[0]
     scars = frozenset(seq for (seq,) in connection.execute("SELECT seq FROM scar"))
-    return check(rows_from(connection, first, pause_ms=pause_ms), previous, first, scars)
+    return check(rows_from(connection, first, pause=pause), previous, first, scars)

@@ -19,11 +19,11 @@ from facility.ports import Written
 from facility.records import OPENS, Kind, Record, StoreDamaged
 from stores.chain import COLUMNS, Row, link, refs_of
 from stores.connection import connect, is_full, said
-from stores.errors import StoreDamagedError, StoreError, StoreFencedError, StoreForeignError
+from stores.errors import StoreDamagedError, StoreError, StoreFencedError, StoreForeignError, StoreFullError
 from stores.migrations import prepare
 from stores.payload import encode, whole_text
 from stores.reading import KNOWN, LAST, BookReader, read_tail
-from stores.reserve import Reserve
+from stores.reserve import FOR_RECORDS, Reserve, disk_state
 
 _MARKS = ", ".join("?" * len(Row._fields))
 # Only constants of ours are put together here; values are always bound.
@@ -51,6 +51,10 @@ class _Draft(NamedTuple):
     request: str | None
     about: tuple[str, ...]
     data: str
+
+
+class _ClosedError(Exception):
+    """The book was closed while it was being checked."""
 
 
 class LogBook(BookReader):
@@ -120,8 +124,10 @@ class LogBook(BookReader):
         The record is dated `now_ms`, or as the newest record.
         """
         try:
-            verdict = self.verify(pause_ms=10)
+            verdict = self.verify(pause=self._breathe)
             at, why = verdict.broken, verdict.why
+        except _ClosedError:
+            return []
         except StoreDamagedError as error:
             at, why = 0, error.why
         if at is None:
@@ -135,12 +141,23 @@ class LogBook(BookReader):
         request = f"store.damaged/logbook/{self.epoch}/{at}"
         return [Record(now_ms, Kind.STORE_DAMAGED, f"site:{self.site}", data, request=request)]
 
+    def _breathe(self) -> None:
+        if self._closed:  # the service stops, and must not wait for the end of the check
+            raise _ClosedError
+        time.sleep(0.01)
+
     def keep_snapshot(self, folder: Path, now_ms: int) -> Path:
-        """Take a checked snapshot into `folder`, thin the old ones, and see to the reserve. For a thread."""
+        """Take a checked snapshot into `folder`, thin the old ones, and see to the reserve. For a thread.
+
+        Raises:
+            StoreFullError: the copy would take the room that is kept for records.
+        """
         from stores.snapshot import Snapshots
 
         if self.reserve is not None:
             self.reserve.hold()
+            if disk_state(self.path).free < self.path.stat().st_size + FOR_RECORDS:
+                raise StoreFullError(folder)
         return Snapshots(folder).take(self.snapshot, self.head()[0], now_ms)
 
     def close(self) -> None:

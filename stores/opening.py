@@ -15,11 +15,14 @@ from stores.logbook import LogBook, suspicion
 from stores.migrations import VERSION, version_of
 from stores.reading import read_tail
 from stores.repair import REPAIR, finish_repair, repair
-from stores.reserve import Reserve
+from stores.reserve import Reserve, disk_state
 from stores.snapshot import Snapshots, stamp
 
 _SMALL = 64 * 1024 * 1024
 """Up to this size every page is looked at after an unclean stop (0.2 s); a larger file is checked while serving."""
+
+_TO_OPEN = 4 * 1024 * 1024
+"""Free bytes below which opening the files may fail."""
 
 _TAIL = 2_000
 """Records whose hashes are checked at every start (25 ms)."""
@@ -55,6 +58,8 @@ def open_book(
         StoreError: it is another site's, a newer program's, locked, not writable, or the disk is full.
     """
     reserve = reserve or Reserve(path.with_name("reserve.bin"))
+    if reserve.held and disk_state(path).free < _TO_OPEN:
+        reserve.release()  # a service that ended on a full disk must come up again on it
     kept = Snapshots(snapshots)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

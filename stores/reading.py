@@ -122,9 +122,9 @@ class BookReader:
         """Load what the first `find` needs; half a second, better spent in a thread after the start."""
         import stores.query  # noqa: F401 - loading it is the point
 
-    def verify(self, from_seq: int = 1, *, pause_ms: float = 0) -> Verdict:
-        """Check the chain from a number to the end; `pause_ms` after every 500 records spares the machine."""
-        return self._query(lambda c: check_file(c, from_seq, pause_ms=pause_ms))
+    def verify(self, from_seq: int = 1, *, pause: Callable[[], None] | None = None) -> Verdict:
+        """Check the chain from a number to the end; a `pause` after every 500 records spares the machine."""
+        return self._query(lambda c: check_file(c, from_seq, pause=pause))
 
     def snapshot(self, path: Path) -> None:
         """Copy the book as of this moment to `path`, page by page; the writer goes on meanwhile.

@@ -8,6 +8,9 @@ from pathlib import Path
 SIZE = 16 * 1024 * 1024
 """About 30,000 records, or a day of the worst night."""
 
+FOR_RECORDS = SIZE + 8 * 1024 * 1024
+"""Free bytes that readings, history and copies leave alone: else they would eat the reserve once it is given up."""
+
 
 @dataclass(frozen=True, slots=True)
 class DiskState:

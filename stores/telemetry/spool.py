@@ -12,6 +12,8 @@ from pathlib import Path
 
 from facility.ports import Clock, Layout
 from facility.scan import Scan
+from stores.errors import StoreFullError
+from stores.reserve import disk_state
 from stores.telemetry.batch import Batch, decode, encode
 from stores.telemetry.spoolfile import SpoolFile
 
@@ -64,8 +66,9 @@ class Spool:
     works once there is), StoreBusyError, StoreUnwritableError, StoreDamagedError.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, path: Path, clock: Clock, *, keep_free: int = 0) -> None:
+        """Open the file; commits are refused as on a full disk while less than `keep_free` bytes are free there."""
+        self._clock, self._path, self._keep_free = clock, path, keep_free
         self._file = SpoolFile(path, clock.now)
         self.opening = self._file.opening
         writer = self._file.writer
@@ -130,6 +133,7 @@ class Spool:
         A scan that fits no layout of its device is kept as a dead letter in the same transaction, so that one bad
         scan cannot hold up the others.
         """
+        self._refuse_the_last_room()
         fitting: list[Scan] = []
         ids: list[int] = []
         strays: list[Scan] = []
@@ -294,6 +298,7 @@ class Spool:
 
     def dead_letter(self, source: str, payload: bytes, why: str, at_ms: int) -> None:
         """Keep what could not be decoded (cut to 64 KiB; the newest 10,000), and count it for ever."""
+        self._refuse_the_last_room()
         with self._file.lock, self._file.transaction():
             self._bury(source, payload, why, at_ms)
 
@@ -309,6 +314,10 @@ class Spool:
         """Return how many dead letters each source has sent since the file was made."""
         with self._file.reading() as reader:
             return dict(reader.execute("SELECT source, count FROM dead_count").fetchall())
+
+    def _refuse_the_last_room(self) -> None:
+        if self._keep_free and disk_state(self._path).free < self._keep_free:
+            raise StoreFullError(self._path)
 
     def _bury(self, source: str, payload: bytes, why: str, at_ms: int) -> None:
         self._file.writer.execute(
