@@ -19,8 +19,8 @@ class Troubles:
     """What the station knows to be wrong with itself."""
 
     disk_used: float
-    spool_failures: int
-    book_failures: int
+    spool_refuses: bool
+    book_refuses: bool
     scans_lost: int
     lines_down: Sequence[str]
 
@@ -58,7 +58,7 @@ def passing(incidents: Mapping[str, Incident], troubles: Troubles, now: int) -> 
         )
         for page in refused
     ]
-    if troubles.book_failures:
+    if troubles.book_refuses:
         out.append(
             Notice(
                 "book",
@@ -70,7 +70,7 @@ def passing(incidents: Mapping[str, Incident], troubles: Troubles, now: int) -> 
                 now,
             )
         )
-    if troubles.spool_failures or troubles.scans_lost:
+    if troubles.spool_refuses:
         out.append(
             Notice(
                 "spool",

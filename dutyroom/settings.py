@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facility.text import Text
 
+SECRET_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -59,8 +60,14 @@ class Settings(BaseSettings):
 def _site_secret(data: Path) -> bytes:
     """Return the secret behind phone links; made once, kept beside the data, readable by us alone."""
     path = data / "secret"
-    if not path.exists():
-        data.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(32))
-    return path.read_bytes()
+    data.mkdir(parents=True, exist_ok=True)
+    found = path.read_bytes() if path.exists() else b""
+    if len(found) >= SECRET_BYTES:
+        return found
+    # Whole or not at all: half a secret, left by a full disk, would open the phone pages to anybody who guesses it.
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    part.write_bytes(made := secrets.token_bytes(SECRET_BYTES))
+    part.replace(path)
+    return made

@@ -31,7 +31,7 @@ from stores.errors import StoreError
 from stores.live import Live
 from stores.lock import InstanceLock
 from stores.opening import open_book
-from stores.reserve import disk_state
+from stores.reserve import FOR_RECORDS, disk_state
 from stores.telemetry.archive import Archive
 from stores.telemetry.spool import Spool
 
@@ -45,6 +45,11 @@ RETAIN_MS = 3_600_000
 SNAPSHOT_MS = 3_600_000
 DRAIN_S = 3
 UNCLEAN_SHOWN_MS = 60_000
+UNSAID = Text(
+    "磁盘不接受最后的记录，服务仍然结束了；重新启动后会从设备重新判断。请清理磁盘。",
+    "The disk did not take the last records, and the service has ended all the same; started again, it judges anew"
+    " by what the devices say. Free disk space.",
+)
 FENCED = Text(
     "另一个实例已接管值班记录，本实例已停止。请确认只运行一个实例。",
     "Another instance has taken over the log book; this one has stopped. See to it that only one runs.",
@@ -64,12 +69,13 @@ class Station:
         data.mkdir(parents=True, exist_ok=True)
         self.lock = InstanceLock(data)
         self.lock.acquire()
+        self._bound = _bind(settings.host, settings.port)
         self.clock = SystemClock()
         self.book, self._report = open_book(
             data / "logbook.db", data / "snapshots", self.clock.now(), site=self.site.id
         )
         self.clock = SystemClock(not_before=_newest(self.book))
-        self.spool = Spool(data / "spool.db", self.clock)
+        self.spool = Spool(data / "spool.db", self.clock, keep_free=FOR_RECORDS)
         for device in self.site.devices.values():
             profile = loaded.profiles.get(device.profile)
             self.spool.layout(device.id, device.points, profile.stamp if profile else device.profile)
@@ -121,7 +127,7 @@ class Station:
         loop = asyncio.get_running_loop().time()
         tasks = [TaskHealth(t.name, t.age_ms(loop), t.limit_ms) for t in self.supervisor.tasks.values()]
         seq, head = self.book.head()
-        reasons = [n.text for n in self.notices() if n.level == "error"]
+        reasons = [n.text for n in self.notices() if n.level == "error" or n.id.startswith("line:")]
         size = self.spool.size()
         return Health(self.clock.now(), tasks, size.rows, self.spool.oldest_ms(), seq, head, self.site.id, reasons)
 
@@ -198,19 +204,23 @@ class Station:
             task.cancel()
         if self.desk.fenced.is_set():
             watch.stop()
-            self.close()
             raise SettingsError(FENCED)
         site = f"site:{self.site.id}"
-        await self.desk.stop([Record(self.clock.now(), Kind.SERVICE_STOPPED, site, records.ServiceStopped("asked to"))])
-        watch.stop()
-        self.close()
+        last = Record(self.clock.now(), Kind.SERVICE_STOPPED, site, records.ServiceStopped("asked to"))
+        try:
+            await self.desk.stop([last])
+        except TimeoutError:
+            raise SettingsError(UNSAID) from None
+        finally:
+            watch.stop()
 
     def stop(self) -> None:
         """Ask the station to stop in order."""
         self._stopping.set()
 
     def close(self) -> None:
-        """Let go of the stores and of the data folder."""
+        """Let go of the stores, of the address and of the data folder."""
+        self._bound.close()
         self.telemetry.close()
         self.spool.close()
         self.book.close()
@@ -222,7 +232,6 @@ class Station:
 
         from api.app import create
 
-        bound = _bind(self.settings.host, self.settings.port)
         config = uvicorn.Config(
             create(self),
             log_config=None,
@@ -230,6 +239,7 @@ class Station:
             lifespan="off",
             ws="websockets-sansio",
             timeout_graceful_shutdown=DRAIN_S,
+            ws_max_size=1_048_576,
         )
 
         class Server(uvicorn.Server):
@@ -240,7 +250,7 @@ class Station:
                 yield
 
         server = Server(config)
-        return server.serve(sockets=[bound]), server, bound.getsockname()[1]
+        return server.serve(sockets=[self._bound]), server, self._bound.getsockname()[1]
 
     def _start_background(self) -> None:
         from collectors.supervisor import Collectors
@@ -263,9 +273,14 @@ class Station:
     async def _compact(self, beat: Callable[[], None]) -> None:
         while True:
             beat()
-            now = self.clock.now()
-            moved = await asyncio.to_thread(self.telemetry.compact, self.spool, now)
-            await asyncio.to_thread(self.spool.trim, now)
+            now, moved = self.clock.now(), 0
+            try:
+                if disk_state(self.settings.data).free >= FOR_RECORDS:
+                    moved = await asyncio.to_thread(self.telemetry.compact, self.spool, now)
+                    await asyncio.to_thread(self.spool.trim, now)
+            except StoreError as error:
+                log.error("the archive does not take readings; they stay in the spool", why=str(error))
+                await self.clock.until(now + 5 * COMPACT_MS)
             if not moved:
                 await self.clock.until(now + COMPACT_MS)
 
@@ -334,8 +349,8 @@ class Station:
         counts = self.desk.counts
         return words.Troubles(
             disk_state(self.settings.data).used_percent,
-            counts.spool_failures if self.desk.waiting > 5_000 else 0,  # noqa: PLR2004 - it has recovered below
-            counts.book_failures if self.desk.stuck else 0,
+            self.desk.spool_refuses,
+            self.desk.stuck,
             counts.scans_lost,
             [line.line for line in self.lines() if not line.connected],
         )
@@ -347,7 +362,7 @@ class Station:
         return self.settings.data / "demo-phone.jsonl"
 
     def _pagers(self) -> dict[str, Pager]:
-        out: dict[str, Pager] = {"webhook": webhook.WebhookPager(self._secrets.get("webhook", ""))}
+        out: dict[str, Pager] = {"webhook": webhook.WebhookPager(self._secrets.get("webhook_secret", ""))}
         if self.settings.smtp_host:
             s = self.settings
             password = self._secrets.get("smtp_password", "")
@@ -396,7 +411,10 @@ def serve(settings: Settings, ready: Callable[[int], None]) -> None:
 
     async def main() -> None:
         station = Station(loaded, settings)
-        await station.run(ready)
+        try:
+            await station.run(ready)
+        finally:
+            station.close()
 
     try:
         import uvloop
