@@ -19,6 +19,8 @@ from facility.site import Site
 CLOCK_SET_BACK_MS = 30_000
 """Nothing but scans older than the newest one for so long: the device's clock was set back, and its word counts."""
 
+_CLOCK = int(Reason.CLOCK)
+_CLOCK_BELIEVED = bytes(Reason.GOOD if r == Reason.CLOCK else r for r in range(256))
 _NO_PROOF_OF_LIFE = COMMUNICATION | {Reason.RETAINED, Reason.NEVER}
 
 
@@ -80,6 +82,11 @@ class Evaluator:
             self.foreign += 1
             return moved
         at_ms = min(received_ms, scan.at_ms)
+        if scan.reasons != here.all_good and _CLOCK in scan.reasons:
+            # Its clock is wrong, its values are fresh: judged at the moment they came, or a lift would go unguarded.
+            reasons = scan.reasons.translate(_CLOCK_BELIEVED)
+            scan = Scan(scan.device, received_ms, received_ms, values, reasons, scan.seq, scan.texts)
+            at_ms = received_ms
         if here.odd or scan.reasons != here.all_good or at_ms < here.newest_ms:
             return (*moved, *self._step_with_care(here, scan, at_ms))
         here.newest_ms = at_ms

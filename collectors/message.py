@@ -18,6 +18,7 @@ from facility.scan import Reason, Scan
 NAN = float("nan")
 MOST_BYTES = 65_536
 CLOCK_TOLERANCE_MS = 300_000
+CLOCK_SET_BACK_MS = 30_000
 OLDEST_MS = 1_577_836_800_000  # 2020: no device of this system was running before it
 REMEMBERED = 256  # recent messages per device that a repeat is told by
 _WORD_LENGTH = 64
@@ -43,6 +44,7 @@ class Memory:
     """What is remembered of one device between messages, to tell repeats, late words and wrong clocks."""
 
     newest_ms: int = 0  # newest device time that was believed
+    late_since_ms: int = 0  # since when nothing but late words came; 0: the last one was in order
     newest_seq: int = 0
     seen: dict[tuple[int, int], None] = field(default_factory=dict)  # (seq, device time), oldest first
 
@@ -74,10 +76,16 @@ class Memory:
                 return now_ms, Reason.CLOCK
         elif at_ms < self.newest_ms:
             if not (seq and fresh):
-                return at_ms, Reason.LATE
+                self.late_since_ms = self.late_since_ms or now_ms
+                if seq or now_ms - self.late_since_ms < CLOCK_SET_BACK_MS:
+                    return at_ms, Reason.LATE
+                # Nothing but late words for so long: not a backlog, its clock was set back.
+                self.newest_ms = at_ms
+                return (now_ms, Reason.CLOCK) if off else (at_ms, Reason.GOOD)
             # The gateway counts on but its clock went back: by a correction, or because it is wrong now.
             return (now_ms, Reason.CLOCK) if off else (self.newest_ms, Reason.GOOD)
         self.newest_ms = max(self.newest_ms, at_ms)
+        self.late_since_ms = 0
         return at_ms, Reason.GOOD
 
 

@@ -483,3 +483,16 @@ def test_a_transition_names_the_scan_that_moved_it():
     story.at("02:00:30")
     raised = Transition("t1", "hot", True, ms("02:00:30"), 141.0, "t1/temp", "tc-1", ms("02:00:00"))
     assert story.moved == [raised]
+
+
+def test_a_wrong_clock_does_not_leave_a_lift_unguarded():
+    """The values are fresh, only their time is doubtful: they are judged at the moment they came."""
+    one = site(
+        {"lift-1a": "lift"}, {"gw-1a": ["lift-1a/bell", "lift-1a/running"]}, rule("bell", "lift", is_("bell", 1.0))
+    )
+    evaluator = Evaluator(one)
+    device, position = one.device_of["lift-1a/bell"]
+    size = len(one.devices[device].points)
+    values = tuple(float(i == position) for i in range(size))
+    moved = evaluator.step(Scan(device, 400_000, 1_000_000, values, bytes([Reason.CLOCK]) * size))
+    assert [(t.rule, t.raised, t.at_ms) for t in moved] == [("bell", True, 1_000_000)]

@@ -339,3 +339,12 @@ def test_what_was_written_is_read_again(library, which):
     values = by_channel(profile, scan)
     assert {c: values[c] for c in wanted} == wanted
     assert (scan.at_ms, scan.seq) == (NOW, 7)
+
+
+def test_a_clock_set_back_is_believed_again_after_half_a_minute_of_nothing_but_late_words() -> None:
+    memory = Memory()
+    assert memory.judge(NOW, 0, NOW) == (NOW, Reason.GOOD)
+    back = NOW - 60_000
+    said = [memory.judge(back + s * 1000, 0, NOW + s * 1000)[1] for s in range(1, 40)]
+    assert set(said[:30]) == {Reason.LATE}
+    assert set(said[30:]) == {Reason.GOOD}
