@@ -54,7 +54,7 @@ def run(*, data: Path, port: int, auto: bool, as_json: bool) -> int:
     """Prepare, start both processes, say what will happen, and stay until the end; return the exit code."""
     place = Place(data, _free_port(port))
     planted = prepare(place)
-    with _running(place, auto=auto) as (service, control):
+    with _running(place, auto=auto, past=not auto) as (service, control):
         if not _ready(place, service):
             print("dutyroom: 服务没有启动，见上。The service did not start; see above.", file=sys.stderr)
             return 1
@@ -89,7 +89,7 @@ def prepare(place: Place) -> list[str]:
 
 
 def past_readings(site: Path, data: Path) -> None:
-    """Write thirty days of readings; run in a process of its own while the service comes up."""
+    """Write thirty days of readings, before the service opens its archive: an archive has one writer."""
     from simulators.history import columns
     from sitefolder import load
     from stores.telemetry.archive import Archive
@@ -122,12 +122,14 @@ def _users(place: Place) -> None:
 
 
 @contextlib.contextmanager
-def _running(place: Place, *, auto: bool) -> Iterator[tuple["Service", Path]]:
+def _running(place: Place, *, auto: bool, past: bool) -> Iterator[tuple["Service", Path]]:
     ports = place.folder / "simulators.json"
     scenario = SCENARIOS / ("entrapment.toml" if auto else "demo.toml")
     command = [sys.executable, "-m", "simulators", "--site", str(place.site), "--scenario", str(scenario)]
     with (place.folder / "simulators.log").open("w", encoding="utf-8") as log:
         building = subprocess.Popen([*command, "--port-file", str(ports)], stdout=log, stderr=log)
+        if past:
+            past_readings(place.site, place.data)
         service = Service(place)
         try:
             yield service, ports
@@ -195,8 +197,6 @@ def _ready(place: Place, service: Service) -> bool:
 def _stay(place: Place, service: Service, control: Path) -> int:
     from dutyroom.players import Helper
 
-    code = "import sys, pathlib, dutyroom.demo as d; d.past_readings(*map(pathlib.Path, sys.argv[1:]))"
-    history = subprocess.Popen([sys.executable, "-c", code, str(place.site), str(place.data)])
     helper = Helper(place.url, control, PASSWORD)
     try:
         while service.keep():
@@ -204,8 +204,6 @@ def _stay(place: Place, service: Service, control: Path) -> int:
             time.sleep(1)
     finally:
         helper.close()
-        history.terminate()
-        history.wait(5)
     print("dutyroom: 服务已结束。The service has ended; see service.log.", file=sys.stderr)
     return 1
 
