@@ -1,10 +1,8 @@
 """The command line. Exit codes: 0 fine, 1 findings or trouble, 2 usage."""
 
 import json
-import logging
 import os
 import sys
-from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +53,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen on; beyond loopback --behind-proxy is needed.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of console and API; 0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of console and API; 0 takes a free one.")] = 8080,
     base_url: Annotated[str, typer.Option(help="How browsers and phones reach it, e.g. https://duty.example.")] = "",
     behind_proxy: Annotated[bool, typer.Option("--behind-proxy", help="A TLS proxy stands in front.")] = False,
     demo: Annotated[bool, typer.Option("--demo-mode", hidden=True)] = False,
@@ -123,8 +121,7 @@ def check(
         print(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
         for f in findings:
-            where = f"{f.file}:{f.line}" if f.line else str(f.file)
-            print(f"{f.level}: {where}: {f.place}: {f.text.zh} {f.text.en}")
+            print(f)
         print(summary or f"{len(errors)} error(s); nothing was adopted")
     raise typer.Exit(1 if errors else 0)
 
@@ -182,8 +179,8 @@ def user_add(
         if sys.stdin.isatty()
         else sys.stdin.readline()
     )
-    data.mkdir(parents=True, exist_ok=True)
     with _plainly():
+        data.mkdir(parents=True, exist_ok=True)
         accounts = Accounts(data / "accounts.db")
         accounts.user_add(id, name, role, typed.rstrip("\n"), person=person)
         accounts.close()
@@ -193,6 +190,8 @@ def user_add(
 @contextmanager
 def _plainly() -> "Iterator[None]":
     """Turn what a person must act on into one clear sentence and an exit code."""
+    from pydantic import ValidationError
+
     from dutyroom.settings import SettingsError
     from sitefolder import SiteError
     from stores.errors import StoreError
@@ -202,17 +201,23 @@ def _plainly() -> "Iterator[None]":
     except SiteError as error:
         for f in error.findings:
             if f.level == "error":
-                where = f"{f.file}:{f.line}" if f.line else str(f.file)
-                print(f"error: {where}: {f.place}: {f.text.zh} {f.text.en}", file=sys.stderr)
+                print(f, file=sys.stderr)
         _fail("站点文件有误，服务没有启动。The site folder has errors; the service was not started.")
     except (SettingsError, StoreError) as error:
         _fail(str(error))
-    except PermissionError as error:
-        _fail(f"没有权限：{error.filename}。No permission for {error.filename}; change its owner or mode.")
-    except FileNotFoundError as error:
-        _fail(f"找不到文件：{error.filename}。There is no {error.filename}; check the path.")
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        _fail(
+            f"设置有误（命令行或 DUTYROOM_ 环境变量）：{wrong}。"
+            f"A setting (option or DUTYROOM_ variable) is wrong: {wrong}.",
+            2,
+        )
     except OSError as error:
-        _fail(f"系统拒绝：{error.strerror or error}。The system refused: {error}.")
+        what = error.filename or "?"
+        _fail(
+            f"系统拒绝 {what}（{error.strerror}）。请检查路径和权限。"
+            f"The system refused {what}: {error.strerror or error}. Check path and permissions."
+        )
 
 
 def _fail(sentence: str, code: int = 1) -> None:
@@ -221,23 +226,9 @@ def _fail(sentence: str, code: int = 1) -> None:
 
 
 def _log(*, json_lines: bool, quiet: bool = False) -> None:
-    import structlog
+    from dutyroom.programlog import set_up
 
-    renderer: Callable[..., object] = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if json_lines
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if json_lines else (lambda _l, _m, e: e),
-            renderer,  # type: ignore[list-item] # both renderers are processors
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    set_up(json_lines=json_lines, quiet=quiet)
 
 
 def _own_names() -> None:

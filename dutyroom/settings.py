@@ -59,6 +59,20 @@ class Settings(BaseSettings):
 
 def _site_secret(data: Path) -> bytes:
     """Return the secret behind phone links; made once, kept beside the data, readable by us alone."""
+    try:
+        return _kept_secret(data)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise SettingsError(
+            Text(
+                f"数据目录 {data} 无法使用（{why}）。请检查路径、权限和磁盘空间，或用 --data 另选目录。",
+                f"The data folder {data} cannot be used ({why})."
+                " Check path, permissions and free space, or choose another with --data.",
+            )
+        ) from error
+
+
+def _kept_secret(data: Path) -> bytes:
     path = data / "secret"
     data.mkdir(parents=True, exist_ok=True)
     found = path.read_bytes() if path.exists() else b""

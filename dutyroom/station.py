@@ -45,6 +45,8 @@ RETAIN_MS = 3_600_000
 SNAPSHOT_MS = 3_600_000
 DRAIN_S = 3
 UNCLEAN_SHOWN_MS = 60_000
+LINES_MS = 3_000
+"""What lines have to come up after the start before the log says that they are down."""
 UNSAID = Text(
     "磁盘不接受最后的记录，服务仍然结束了；重新启动后会从设备重新判断。请清理磁盘。",
     "The disk did not take the last records, and the service has ended all the same; started again, it judges anew"
@@ -94,6 +96,7 @@ class Station:
         self._stopping = asyncio.Event()
         self._started = self.clock.now()
         self._clean = self._damaged = False
+        self._lines_up: dict[str, bool] = {}
 
     # -- what the API reads -------------------------------------------------------------------------------
 
@@ -326,7 +329,18 @@ class Station:
         data = records.TaskRestarted(task, why[:500], times)
         self.desk.report(Record(self.clock.now(), Kind.TASK_RESTARTED, f"site:{self.site.id}", data))
 
+    def _tell_lines(self) -> None:
+        """Say in the log, once each time, that a line went down or came back."""
+        if self.clock.now() < self._started + LINES_MS:
+            return  # nobody has had the time to answer
+        for line in self.lines():
+            if line.connected != self._lines_up.get(line.line, True):
+                said = "a line is back" if line.connected else "a line is down; it is tried again by itself"
+                log.warning(said, line=line.line)
+            self._lines_up[line.line] = line.connected
+
     def _look_at_self(self) -> Mapping[str, float]:
+        self._tell_lines()
         counts = self.desk.counts
         oldest = self.spool.oldest_ms()
         refused = sum(
