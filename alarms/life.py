@@ -64,6 +64,7 @@ class Alarm:
     count: int = 1
     state: State = State.UNACKNOWLEDGED
     request: str | None = None  # of the acknowledgement: the same press again is no conflict
+    point: str = ""  # what `value` is a reading of; empty where the rule looks at no point
 
 
 def record_of(transition: Transition, site: Site) -> Record:
@@ -177,4 +178,5 @@ def _raised(open_alarm: Alarm | None, record: Record, data: AlarmRaised) -> Alar
         raised_ms=record.at_ms,
         value=data.value,
         count=open_alarm.count + 1 if open_alarm else 1,
+        point=data.point,
     )
