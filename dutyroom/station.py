@@ -278,6 +278,7 @@ class Station:
             beat()
             now, moved = self.clock.now(), 0
             try:
+                await asyncio.to_thread(self.book.hold_reserve)
                 if disk_state(self.settings.data).free >= FOR_RECORDS:
                     moved = await asyncio.to_thread(self.telemetry.compact, self.spool, now)
                     await asyncio.to_thread(self.spool.trim, now)
