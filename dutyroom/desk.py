@@ -353,6 +353,8 @@ class Desk:
         while self._news:
             self._add(self._news[:1])
             del self._news[0]
+        if self._asked:
+            self._settle(now)  # what was due comes before what is asked
         while self._asked:
             command, answer = self._asked.popleft()
             self.counts.commands += 1

@@ -202,7 +202,11 @@ class Spool:
             for id_, blob in rows:
                 row = id_
                 if row <= last and (batch := self._decoded(row, blob)):
-                    yield from batch.scans(self._device)
+                    # After a profile edit the positions of an older layout mean something else.
+                    newest = {layout.device: layout.id for layout in self.layouts().values()}
+                    for layout, scan in zip(batch.layout.tolist(), batch.scans(self._device), strict=True):
+                        if newest.get(scan.device) == layout:
+                            yield scan
 
     # The readers' side.
 
