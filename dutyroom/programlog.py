@@ -1,5 +1,6 @@
 """The programmers' log, on standard error: lines for people or JSON lines. Never a reason to stop."""
 
+import asyncio
 import contextlib
 import logging
 import sys
@@ -36,6 +37,8 @@ class Passed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log it under its source's name."""
+        if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+            return  # a request that was cut off when the service stopped
         logger = structlog.get_logger()
         logger.log(record.levelno, record.getMessage(), source=record.name, exc_info=record.exc_info or None)
 
@@ -46,7 +49,10 @@ def set_up(*, json_lines: bool, quiet: bool = False) -> None:
     renderer: Callable[..., object] = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if json_lines
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Plain tracebacks: the pretty ones print local variables, and so passwords.
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     structlog.configure(
         processors=[

@@ -105,13 +105,15 @@ class Serving:
         began = time.monotonic()
         self.process.terminate()
         code = self.process.wait(30)
+        self.process.stdin.close()
         return code, time.monotonic() - began
 
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.wait(5)
-            self.process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()[-3000:]
