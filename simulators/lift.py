@@ -7,6 +7,8 @@ from simulators.machine import Machine, Surroundings
 
 FLOOR_M = 3.0
 DOOR_S = 3.0
+RUN_S = 25
+"""How long a run takes on the whole."""
 TRAPPED_BETWEEN = 71
 
 
@@ -121,5 +123,6 @@ class Lift(Machine):
             "fault_code": float(TRAPPED_BETWEEN) if self.level_fault else 0.0,
             "bell": float(self.bell_left_s > 0),
             "run_count": float(self.runs),
+            "run_time": float(self.runs * RUN_S // 3600),
             "temperature": 24.0,
         }
