@@ -74,12 +74,13 @@ class EquipmentShape(Shape):
 
 
 class PlanShape(Shape):
-    """A plan that can be started by hand."""
+    """A plan that can be started by hand, with the words of its steps for whoever reads the log book."""
 
     id: str
     name: Words
     kinds: list[str]
     priority: int
+    steps: dict[str, Words]
 
 
 class RuleShape(Shape):
@@ -126,6 +127,7 @@ class SiteShape(Shape):
     people: list[PersonName]
     parties: list[PersonName]
     roles: dict[str, Words]
+    promises: dict[str, Words]
     labels: dict[str, dict[str, Words]]
     statement: Words
     demo: bool
@@ -152,6 +154,7 @@ class AlarmShape(Shape):
     acknowledged_ms: int | None
     value: float | None
     unit: str
+    point: str
     count: int
     incident: str | None
 

@@ -78,6 +78,7 @@ def site_shape(station: Station, *, inside: bool) -> shapes.SiteShape:
         people=[_name(p.id, p.name, p.roles) for p in site.people.values()] if inside else [],
         parties=[_name(p.id, p.name.zh, p.roles) for p in site.parties.values()] if inside else [],
         roles=_table(site.roles),
+        promises=_table(site.promises) if inside else {},
         labels={group: _table(table) for group, table in labels.TABLE.items()},
         statement=words(labels.NOT_A_SAFETY_FUNCTION),
         demo=station.settings.demo,
@@ -119,7 +120,13 @@ def _point(id: str, point: Point) -> shapes.PointShape:
 
 
 def _plan(plan: Plan) -> shapes.PlanShape:
-    return shapes.PlanShape(id=plan.id, name=words(plan.name), kinds=list(plan.kinds), priority=int(plan.priority))
+    return shapes.PlanShape(
+        id=plan.id,
+        name=words(plan.name),
+        kinds=list(plan.kinds),
+        priority=int(plan.priority),
+        steps={step.id: words(step.text) for step in plan.steps},
+    )
 
 
 def _rule(rule: Any) -> shapes.RuleShape:
@@ -150,9 +157,8 @@ def joined(view: View) -> dict[str, str]:
 def alarm_shape(site: Site, alarm: Alarm, incident: str | None) -> shapes.AlarmShape:
     """Return an alarm as it leaves."""
     rule, machine = site.rules.get(alarm.rule), site.equipment.get(alarm.owner)
-    unit = ""
-    if rule and rule.when and (point := site.point(point_id(alarm.owner, rule.when[0].point))):
-        unit = point.unit
+    point = alarm.point or (point_id(alarm.owner, rule.when[0].point) if rule and rule.when else "")
+    known = site.point(point) if point else None
     return shapes.AlarmShape(
         subject=alarm.subject,
         owner=alarm.owner,
@@ -170,7 +176,8 @@ def alarm_shape(site: Site, alarm: Alarm, incident: str | None) -> shapes.AlarmS
         acknowledged_by=alarm.acknowledged_by or "",
         acknowledged_ms=alarm.acknowledged_ms,
         value=number(alarm.value),
-        unit=unit,
+        unit=known.unit if known else "",
+        point=point if known else "",
         count=alarm.count,
         incident=incident,
     )
