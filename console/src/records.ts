@@ -10,10 +10,26 @@ const str = (data: Data, key: string): string => (data[key] == null ? "" : Strin
 const plan = (id: string): string => tx(site.value?.plans.find((p) => p.id === id)?.name) || id;
 const rule = (id: string): string => tx(site.value?.rules[id]?.name) || id;
 
-function stepText(record: LogRecord, whole?: Incident): string {
-  const id = str(record.data, "step");
-  const incident = whole ?? incidents.get(record.subject.replace(/^incident:/, ""));
-  return tx(incident?.steps?.find((s) => s.id === id)?.text) || id;
+/** The plans of incidents that are closed, as far as records told us; the open ones are at hand. */
+const plans = new Map<string, string>();
+
+/** Learn from these records which incident runs which plan. */
+export function learn(records: readonly LogRecord[]): void {
+  for (const r of records) if (r.data["plan"]) plans.set(r.subject, str(r.data, "plan"));
+}
+
+const planOf = (record: LogRecord, whole?: Incident): string =>
+  whole?.plan ?? incidents.get(record.subject.replace(/^incident:/, ""))?.plan ?? plans.get(record.subject) ?? "";
+
+function stepText(record: LogRecord, whole?: Incident, id = str(record.data, "step")): string {
+  const all = site.value?.plans ?? [];
+  const own = all.find((p) => p.id === planOf(record, whole)) ?? all.find((p) => p.steps[id]);
+  return tx(own?.steps[id]) || id;
+}
+
+function promise(record: LogRecord, whole?: Incident): string {
+  const id = str(record.data, "promise");
+  return id.startsWith("step/") ? stepText(record, whole, id.slice("step/".length)) : tx(site.value?.promises[id]) || id;
 }
 
 function alarm(subject: string): string {
@@ -57,9 +73,12 @@ export function particulars(record: LogRecord, whole?: Incident): string {
       return `${person} · ${label("channel", str(d, "channel"))} · ${str(d, "text")}`;
     case "page.sent":
     case "page.refused":
-      return str(d, "said");
+      // Only the page's key and the provider's words are in the data; whom it went to is what the record is about.
+      return [...record.about.map(personName), str(d, "said")].filter(Boolean).join(" · ");
     case "promise.kept":
-      return t("promise.kept", { span: span(Number(d["took_ms"])) });
+      return `${promise(record, whole)} · ${t("promise.kept", { span: span(Number(d["took_ms"])) })}`;
+    case "promise.broken":
+      return promise(record, whole);
     case "clock.stepped":
       return `${Number(d["by_ms"]) / 1000} s`;
     default:

@@ -32,6 +32,7 @@ export interface PlanName {
   name: Text;
   kinds: string[];
   priority: Priority;
+  steps: Record<string, Text>;
 }
 export interface RuleText {
   name: Text;
@@ -61,6 +62,7 @@ export interface Site {
   rules: Record<string, RuleText>;
   people: PersonName[];
   roles: Record<string, Text>;
+  promises: Record<string, Text>;
   parties: PersonName[];
   labels: Record<string, Record<string, Text>>;
   statement: Text;
@@ -85,6 +87,7 @@ export interface Alarm {
   acknowledged_ms: number | null;
   value: number | null;
   unit: string;
+  point: string; // what the value is a reading of; empty where the rule looks at none
   count: number;
   incident: string | null;
 }
@@ -220,7 +223,8 @@ export interface Hole {
   to_ms: number;
   have: number;
   need: number;
-  why: string;
+  certificate: string;
+  text: Text;
 }
 export interface Expiring {
   person: string;
