@@ -115,7 +115,7 @@ def build(site: Site, incident: Incident, person: str, now_ms: int, language: st
     card = machine.card if machine else Card()
     state = state_of(incident, person)
     say = _Say(site, language)
-    never = dict.fromkeys([*card.never, *(plan.never if plan else ())])
+    never = dict.fromkeys(say.text(text) for text in (*(plan.never if plan else ()), *card.never))
     place = say.text(place_of(site, incident))
     name = say.text(machine.name) if machine else ""
     return Page(
@@ -131,7 +131,7 @@ def build(site: Site, incident: Incident, person: str, now_ms: int, language: st
         status=_status(state, incident, say),
         state=state,
         card=_card(site, card, say),
-        never=tuple(say.text(text) for text in never),
+        never=tuple(text for text in never if not any(text != other and text in other for other in never)),
         coming=_coming(site, incident, person, say),
         steps=_steps(site, incident, plan, person, state, now_ms, say),
         person=_person(site, person, say),
