@@ -90,7 +90,7 @@ class MqttLine:
         self._password = password
         self._sink = sink
         self._clock = clock
-        self._manner = manner or Manner(protocol=getattr(line, "protocol", AUTO))
+        self._manner = manner or Manner(protocol=line.protocol or AUTO)
         self._version = V311 if self._manner.protocol == V311 else V5
         self._listeners: list[_Listener] = []
         self._topics: dict[str, _Listener] = {}

@@ -52,6 +52,7 @@ class Line:
     gap_ms: int = 0  # silence a gateway needs between two requests
     username: str = ""
     secret: str = ""  # name of the password in secrets.toml
+    protocol: str = ""  # MQTT: "5" or "3.1.1"; empty: 5 is tried first
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class LineTable(Strict):
     port: int = Field(ge=1, le=65535)
     timeout: Annotated[Duration, Field(ge=50, le=60_000)] = 1000
     gap: Annotated[Duration, Field(le=10_000)] = 0
+    protocol: Literal["", "5", "3.1.1"] = ""
     username: str = ""
     secret: str = ""
 
@@ -34,6 +35,7 @@ class LineTable(Strict):
             port=self.port,
             timeout_ms=self.timeout,
             gap_ms=self.gap,
+            protocol=self.protocol,
             username=self.username,
             secret=self.secret,
         )
