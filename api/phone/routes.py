@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.asking import Flights
@@ -27,6 +26,9 @@ from facility.text import Text
 from response.incident import Incident
 from response.token import read_token
 from stores.bucket import Buckets
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 router = APIRouter(tags=["phone"], include_in_schema=True)
 
@@ -74,7 +76,9 @@ class _PageError(Exception):
 
 
 @cache
-def _templates() -> Environment:
+def _templates() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     return Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,

@@ -1,7 +1,6 @@
 """How the service is: health for watchdogs, figures for Prometheus. Both tell figures only, and need no log-in."""
 
 from fastapi import APIRouter, Request
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from starlette.responses import Response
 
 from api import shapes
@@ -49,6 +48,8 @@ async def health(request: Request, station: StationHere) -> Response:
 @router.get("/metrics")
 async def metrics(request: Request, station: StationHere) -> Response:
     """Give the figures in Prometheus' text format."""
+    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+
     figures: Figures = request.app.state.figures
     process = CollectorRegistry()
     ProcessCollector(registry=process)
