@@ -16,7 +16,7 @@ from sitefolder.planning import plan
 from sitefolder.plant import Plant, equip
 from sitefolder.profiles import read_profiles
 from sitefolder.sitefile import SiteFile
-from sitefolder.staff import Staff, roster_of, staff_of
+from sitefolder.staff import Staff, manned, roster_of, staff_of
 from sitefolder.warnings import warn
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None
     plant = equip(equipment, words, profiles, secrets) if equipment else Plant()
     if people:
         _cards(plant, staff, people)
+        machines = {machine.kind for machine in plant.equipment.values()}
+        manned(people, staff, planning.plans.values(), machines, {**words.roles, **words.party_roles})
     duty = roster_of(roster, words, staff, zone) if roster and people else None
     if problems.errors or head is None or duty is None:
         raise SiteError(problems.findings)

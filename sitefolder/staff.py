@@ -1,11 +1,13 @@
 """Builds people, parties and the roster, and checks that every shift has somebody who may do the work."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from facility.duty import Layer, Leave, Roster, Shift
 from facility.person import Party, Person
+from facility.plan import Plan
+from facility.text import Text
 from sitefolder.document import Document, Entry
 from sitefolder.library import Library
 from sitefolder.peoplefile import ChannelTable, PartyTable, PersonTable
@@ -13,6 +15,8 @@ from sitefolder.rosterfile import LayerTable, LeaveTable, ShiftTable
 
 OFF = "off"
 ALWAYS = "always"  # round the clock, without a shift of its own
+BY_CARD = frozenset({"contractor", "deputy"})
+"""Who answers to these is written on the machine's card."""
 
 
 @dataclass
@@ -69,6 +73,29 @@ def roster_of(document: Document, library: Library, staff: Staff, zone: ZoneInfo
         leave for entry in document.entries("leave", LeaveTable) if (leave := _leave(entry, staff, zone)) is not None
     ]
     return Roster(_ordered(shifts.values()), tuple(layers), tuple(leaves))
+
+
+def manned(
+    document: Document, staff: Staff, plans: Iterable[Plan], machines: set[str], roles: Mapping[str, Text]
+) -> None:
+    """See that every role that a plan of this site's machines pages is somebody's."""
+    if staff.doubted or document.broken.get("party"):
+        return  # whoever was refused may have it
+    have = {role for person in staff.people.values() for role in person.roles} | BY_CARD
+    have |= {role for party in staff.parties.values() for role in party.roles}
+    wanted: dict[str, list[str]] = {}
+    for plan in plans:
+        if not plan.kinds or machines.intersection(plan.kinds):
+            for role in {call.role for level in plan.levels for call in level.calls} - have:
+                wanted.setdefault(role, []).append(plan.id)
+    for role, by in sorted(wanted.items()):
+        label = roles[role].zh if role in roles else role
+        named = ", ".join(sorted(by))
+        document.error(
+            ("person",),
+            f"预案（{named}）要呼叫{label}，但没有这样的人或单位",
+            f"nobody has the role {role}, whom plans page ({named})",
+        )
 
 
 def _ordered(shifts: Iterable[Shift]) -> tuple[Shift, ...]:

@@ -34,7 +34,6 @@ def warn(site: Site, documents: Mapping[str, Document], problems: Problems, now_
         _certificates(people, site, today)
     if now_ms is not None:
         _holes(site, problems, now_ms)
-    _roles(site, problems)
 
 
 def _positions(document: Document, key: str) -> list[tuple[int, str]]:
@@ -83,17 +82,3 @@ def _holes(site: Site, problems: Problems, now_ms: int) -> None:
 
     for hole in holes(site, now_ms, now_ms + HOLES_DAYS * DAY_MS):
         problems.warning("roster.toml", f"layer.{hole.role}", hole.text.zh, hole.text.en)
-
-
-def _roles(site: Site, problems: Problems) -> None:
-    have = {role for person in site.people.values() for role in person.roles}
-    have |= {role for party in site.parties.values() for role in party.roles} | {"contractor", "deputy"}
-    wanted = {call.role for plan in site.plans.values() for level in plan.levels for call in level.calls}
-    for role in sorted(wanted - have):
-        label = site.roles[role]
-        problems.warning(
-            "people.toml",
-            "",
-            f"预案要呼叫{label.zh}，但没有这样的人或单位",
-            f"plans page {role}, but nobody has that role",
-        )
