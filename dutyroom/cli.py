@@ -206,9 +206,12 @@ def _plainly() -> "Iterator[None]":
     try:
         yield
     except SiteError as error:
-        for f in error.findings:
-            if f.level == "error":
-                print(f, file=sys.stderr)
+        errors = [f for f in error.findings if f.level == "error"]
+        if len(errors) == 1 and not errors[0].place and errors[0].line is None:
+            f = errors[0]
+            _fail(f"{f.file}：{f.text.zh}，服务没有启动。{f.file}: {f.text.en}; the service was not started.")
+        for f in errors:
+            print(f, file=sys.stderr)
         _fail("站点文件有误，服务没有启动。The site folder has errors; the service was not started.")
     except (SettingsError, StoreError) as error:
         _fail(str(error))

@@ -421,8 +421,8 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def serve(settings: Settings, ready: Callable[[int], None]) -> None:
     """Load the site, build the station and run it until it is asked to stop."""
+    loaded = load(settings.site_folder)  # first: a site that is refused leaves no data folder behind
     settings = settings.checked()
-    loaded = load(settings.site_folder)
 
     async def main() -> None:
         station = Station(loaded, settings)
