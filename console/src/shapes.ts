@@ -99,6 +99,7 @@ export interface Step {
   due_ms: number | null;
   state: "open" | "waiting" | "done" | "skipped";
   by: string;
+  signed: string[];
   at_ms: number | null;
   mandatory: boolean;
   persons: number;
@@ -116,6 +117,7 @@ export interface Page {
   state: "requested" | "sent" | "refused" | "acknowledged" | "declined";
   at_ms: number | null;
   said: string;
+  responder: boolean; // asked to come; else only told
 }
 export interface Responder {
   id: string;
