@@ -34,7 +34,7 @@ def test_thirty_kills_lose_no_page_and_no_transition_and_double_none(tmp_path) -
         time.sleep(HOLD_S[1] + 3)
         assert service.stop() == 0
     finally:
-        service.process.kill()
+        service.close()
         building.close()
         receiver.close()
 
