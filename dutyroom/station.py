@@ -45,8 +45,8 @@ RETAIN_MS = 3_600_000
 SNAPSHOT_MS = 3_600_000
 DRAIN_S = 3
 UNCLEAN_SHOWN_MS = 60_000
-LINES_MS = 3_000
-"""What lines have to come up after the start before the log says that they are down."""
+LINES_MS = 10_000
+"""How long after the start a line that was not asked anything yet is not called down."""
 UNSAID = Text(
     "磁盘不接受最后的记录，服务仍然结束了；重新启动后会从设备重新判断。请清理磁盘。",
     "The disk did not take the last records, and the service has ended all the same; started again, it judges anew"
@@ -96,7 +96,7 @@ class Station:
         self._stopping = asyncio.Event()
         self._started = self.clock.now()
         self._clean = self._damaged = False
-        self._lines_up: dict[str, bool] = {}
+        self._told_down: set[str] = set()
 
     # -- what the API reads -------------------------------------------------------------------------------
 
@@ -332,13 +332,17 @@ class Station:
 
     def _tell_lines(self) -> None:
         """Say in the log, once each time, that a line went down or came back."""
-        if self.clock.now() < self._started + LINES_MS:
-            return  # nobody has had the time to answer
-        for line in self.lines():
-            if line.connected != self._lines_up.get(line.line, True):
-                said = "a line is back" if line.connected else "a line is down; it is tried again by itself"
-                log.warning(said, line=line.line)
-            self._lines_up[line.line] = line.connected
+        down = set(self._lines_down())
+        for line in sorted(down - self._told_down):
+            log.warning("a line is down; it is tried again by itself", line=line)
+        for line in sorted(self._told_down - down):
+            log.warning("a line is back", line=line)
+        self._told_down = down
+
+    def _lines_down(self) -> list[str]:
+        """Return the lines that are not connected; one that was not tried yet is not down."""
+        tried = self.clock.now() >= self._started + LINES_MS
+        return [line.line for line in self.lines() if not line.connected and (tried or line.failures)]
 
     def _look_at_self(self) -> Mapping[str, float]:
         self._tell_lines()
@@ -367,7 +371,7 @@ class Station:
             self.desk.spool_refuses,
             self.desk.stuck,
             counts.scans_lost,
-            [line.line for line in self.lines() if not line.connected],
+            self._lines_down(),
         )
 
     # -- pagers -------------------------------------------------------------------------------------------

@@ -83,6 +83,10 @@ class Serving:
     def health(self) -> dict:
         return self.get("/api/v1/health")
 
+    def reading(self, *lines: str) -> None:
+        """Wait until these lines have brought something."""
+        eventually(lambda: all(row["reads"] for row in self.health()["lines"] if row["id"] in lines), 15, self.health)
+
     def figures(self) -> dict[str, float]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
             rows = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#")]

@@ -64,7 +64,7 @@ def test_dead_tasks_live_again_within_seconds_and_a_blocked_loop_ends_the_proces
 
     try:
         service.start()
-        eventually(lambda: service.health()["status"] == "ok", 10, service.health)
+        service.reading("lift-broker", "contact-line")
 
         began = time.monotonic()
         service.say("poller")

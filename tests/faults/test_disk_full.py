@@ -77,7 +77,8 @@ def test_a_full_disk_stops_no_alarm_and_no_page_and_costs_no_reading(tmp_path, d
 
     try:
         service.start()
-        eventually(lambda: service.health()["status"] == "ok", 10, service.health)
+        service.reading("lift-broker", "contact-line")
+        assert service.health()["status"] == "ok"
         assert reserve.exists()
 
         filler.fill()
