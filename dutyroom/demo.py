@@ -67,10 +67,18 @@ def run(*, data: Path, port: int, auto: bool, as_json: bool) -> int:
 
 
 def prepare(place: Place) -> list[str]:
-    """Make a fresh working copy: planted findings, free ports, passwords, demo users, thirty days behind it."""
+    """Make a fresh working copy: planted findings, free ports, passwords, demo users, thirty days behind it.
+
+    Raises:
+        StoreInUseError: another demo runs in this folder.
+    """
     from simulators.planting import move_ports, plant
     from sitefolder import load
+    from stores.lock import InstanceLock
 
+    if place.data.exists():
+        with InstanceLock(place.data):  # a demo that still runs here keeps its folder
+            pass
     shutil.rmtree(place.folder, ignore_errors=True)
     place.data.mkdir(parents=True)
     shutil.copytree(SITE, place.site)
