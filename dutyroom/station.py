@@ -17,6 +17,7 @@ from dutyroom.clock import SystemClock
 from dutyroom.desk import Addressee, Desk
 from dutyroom.settings import Settings, SettingsError
 from dutyroom.supervisor import LoopWatch, Supervisor
+from dutyroom.warmup import warm_up
 from facility import records
 from facility.commands import Command, Refused
 from facility.ports import Pager, Written
@@ -85,8 +86,9 @@ class Station:
         self.telemetry = Archive(data / "archive", self.spool)
         self.accounts = Accounts(data / "accounts.db")
         self.supervisor = Supervisor(self._task_restarted)
+        self._ways = self._pagers()
         self.desk = Desk(
-            self.site, self.clock, self.book, self.spool, self.live, self._pagers(), self._addressee, __version__
+            self.site, self.clock, self.book, self.spool, self.live, self._ways, self._addressee, __version__
         )
         newest = self.book.last(Kind.INCIDENT_OPENED)
         self.desk.restore(self.book.open_records(), newest.record.subject if newest else "")
@@ -193,6 +195,7 @@ class Station:
         self._say_started()
         ready(port)
         self._start_background()
+        background.append(asyncio.create_task(asyncio.to_thread(warm_up, self._ways.values())))
         stopping = asyncio.create_task(self._stopping.wait())
         fenced = asyncio.create_task(self.desk.fenced.wait())
         await asyncio.wait({stopping, fenced, web}, return_when=asyncio.FIRST_COMPLETED)
