@@ -17,6 +17,7 @@ from facility.text import Text
 from response import duty
 from response import plan as steps
 from response.incident import Incident
+from stores.live import Now
 
 VALID_AFTER_CLOSE_MS = 4 * 3_600_000
 """A link is good until so long after its incident was closed."""
@@ -109,8 +110,8 @@ def state_of(incident: Incident, person: str) -> str:
     return "told" if pages and not any(p.responder for p in pages) else "called"
 
 
-def build(site: Site, incident: Incident, person: str, now_ms: int, language: str) -> Page:
-    """Return the page; personal numbers of colleagues and residents are not on it."""
+def build(site: Site, incident: Incident, person: str, now_ms: int, language: str, floor: Now | None = None) -> Page:
+    """Return the page, with the `floor` of a lift's car; personal numbers of colleagues and residents are not on it."""
     machine, plan = site.equipment.get(incident.equipment), site.plans.get(incident.plan)
     card = machine.card if machine else Card()
     state = state_of(incident, person)
@@ -123,7 +124,7 @@ def build(site: Site, incident: Incident, person: str, now_ms: int, language: st
         title=say.text(plan_name(site, incident)),
         priority=incident.priority,
         shape=SHAPES[incident.priority],
-        where=" · ".join(part for part in (name, place) if part),
+        where=" · ".join(part for part in (name, place, _floor(floor, incident, say)) if part),
         what=_what(site, incident, say),
         notes=tuple(f"{say.time(n.at_ms)} {n.text}" for n in incident.notes[-3:]),
         clock=_clock(incident, plan, now_ms, say),
@@ -160,6 +161,15 @@ def span(ms: int) -> str:
     seconds = abs(ms) // 1000
     hours, rest = divmod(seconds, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60:02}:{rest % 60:02}"
+
+
+def _floor(floor: Now | None, incident: Incident, say: _Say) -> str:
+    """Return where the car is, or where it was when it last said so."""
+    if floor is None or incident.closed_ms is not None or not floor.last_good_ms:
+        return ""
+    at = f"{floor.last_good:.0f}"
+    words = f"floor {at}" if say.language == "en" else f"{at} 层"
+    return words if floor.reason == 0 else f"{words}（{say('last_seen')} {say.time(floor.last_good_ms)}）"
 
 
 def _what(site: Site, incident: Incident, say: _Say) -> str:

@@ -22,6 +22,7 @@ from api.routes.incidents import find
 from api.station import Station
 from api.who import StationHere
 from facility.commands import Accept, Arrive, Command, Decline, Finish, Refused, TickStep
+from facility.equipment import point_id
 from facility.text import Text
 from response.incident import Incident
 from response.token import read_token
@@ -130,11 +131,12 @@ async def show(token: str, request: Request, station: StationHere) -> Response:
     figures.count("phone_previews_total" if _is_preview(request) else "phone_opened_total")
     saved = request.query_params.get("saved") == "1"
     now = station.clock.now()
+    floor = station.live.read(point_id(link.incident.equipment, "floor")) if link.incident.equipment else None
     html = write(
         "incident.html",
         link.language,
         token=token,
-        page=build(station.site, link.incident, link.person, now, link.language),
+        page=build(station.site, link.incident, link.person, now, link.language, floor),
         request_id=secrets.token_hex(8),
         saved=saved,
     )

@@ -16,6 +16,7 @@ SENTENCES: Mapping[str, Text] = {
     "arrive_in": Text("到场剩", "arrive in"),
     "arrive_late": Text("到场已超时", "arrival overdue"),
     "arrived_at": Text("已有人到场", "somebody arrived"),
+    "last_seen": Text("最后", "last seen"),
     "duty_room": Text("值班室", "Duty room"),
     "car": Text("轿厢五方", "Car intercom"),
     "contractor": Text("维保单位", "Contractor"),
