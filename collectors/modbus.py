@@ -1,4 +1,4 @@
-"""One Modbus TCP line: the only file that knows pymodbus.
+"""A Modbus line over pymodbus, for what is not plain Modbus TCP: the only file that knows the library.
 
 The library carries bytes; it decides nothing. It does not retry, does not reconnect and does not interpret: replies are
 kept as raw bytes, every one is checked by the guard, and after anything strange (a timeout, a cancel, an answer that
@@ -7,8 +7,7 @@ does not fit) the connection is closed, because the next answer on it could belo
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
@@ -17,16 +16,13 @@ from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
 from collectors import guard
-from collectors.readplan import Request
+from collectors.wire import BUSY_WAITS_MS, Done, Question
 from facility.equipment import Line
 from facility.ports import Clock
 from facility.scan import Reason
 
 # Every failure it could log is counted and shown by us, once per slot and in both languages.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-
-BUSY_WAITS_MS = (50, 100, 200)
-"""How long a device that says "busy" is left alone before it is asked again; then the slot is given up."""
 
 _REQUESTS: dict[int, type[ModbusPDU]] = {
     1: ReadCoilsRequest,
@@ -76,22 +72,6 @@ class _InputRegisters(_Reply):
 _REPLIES: tuple[type[_Reply], ...] = (_Coils, _Inputs, _Holding, _InputRegisters)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One request to one unit, built once and asked for ever."""
-
-    request: Request
-    unit: int
-    pdu: ModbusPDU
-
-
-def questions(unit: int, requests: Iterable[Request]) -> tuple[Question, ...]:
-    """Return the requests of a plan, ready to be asked of a unit."""
-    return tuple(
-        Question(r, unit, _REQUESTS[r.function](address=r.address, count=r.count, dev_id=unit)) for r in requests
-    )
-
-
 def _still_wanted() -> None:
     """Raise the cancel that `asyncio.wait_for` of Python 3.11 swallows when it comes together with the result."""
     task = asyncio.current_task()
@@ -100,7 +80,7 @@ def _still_wanted() -> None:
 
 
 class ModbusLine:
-    """A gateway with its units. One question at a time: the caller asks in turn and never two at once."""
+    """A gateway with its units; implements `collectors.wire.Wire`."""
 
     def __init__(self, line: Line, clock: Clock, busy_waits_ms: Sequence[int] = BUSY_WAITS_MS) -> None:
         """Prepare; nothing is sent before `connect`."""
@@ -108,6 +88,8 @@ class ModbusLine:
         self._clock = clock
         self._busy_waits = (*busy_waits_ms, None)
         self._client: AsyncModbusTcpClient | None = None
+        self._task: asyncio.Task[bytes | Reason] | None = None
+        self._leaving: asyncio.Task[bytes | Reason] | None = None
         self._asking = False
         self._damaged = False
         self._quiet_until = 0
@@ -120,6 +102,9 @@ class ModbusLine:
     async def connect(self) -> bool:
         """Connect afresh, nothing carried over; return False after at most the line's timeout."""
         self.close()
+        if self._leaving is not None:  # what it leaves behind must not meet the new connection
+            await asyncio.wait({self._leaving})
+            self._leaving = None
         client = AsyncModbusTcpClient(
             self._line.host,
             port=self._line.port,
@@ -142,19 +127,35 @@ class ModbusLine:
         return up
 
     def close(self) -> None:
-        """Close the connection; the next question needs a new one."""
+        """Close; the next question needs a new connection, and one under way is never answered."""
+        task, self._task = self._task, None
+        if task is not None:
+            self._leaving = task
+            task.cancel()
+        self._drop()
+
+    def ask(self, question: Question, done: Done) -> None:
+        """Ask, and call `done` with the reply, never before this returns."""
+
+        def ended(task: asyncio.Task[bytes | Reason]) -> None:
+            error = None if task.cancelled() else task.exception()
+            if task is not self._task:  # closed meanwhile
+                return
+            self._task = None
+            if isinstance(error, Exception):
+                done(error)
+            else:
+                done(Reason.NOT_CONNECTED if task.cancelled() or error else task.result())
+
+        self._task = asyncio.get_running_loop().create_task(self._ask(question))
+        self._task.add_done_callback(ended)
+
+    def _drop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             client.close()
 
-    async def ask(self, question: Question) -> bytes | Reason:
-        """Return the data bytes of the answer, or why there are none.
-
-        A unit that is busy is asked again after a while; NO_ANSWER and MALFORMED leave the line closed.
-
-        Raises:
-            guard.WriteRefusedError: the question was no read; nothing was sent.
-        """
+    async def _ask(self, question: Question) -> bytes | Reason:
         reply: bytes | Reason = Reason.BUSY
         for wait in self._busy_waits:
             if self._line.gap_ms:
@@ -171,30 +172,31 @@ class ModbusLine:
         client = self._client
         if client is None or not client.connected:
             return Reason.NOT_CONNECTED
-        pdu = question.pdu
+        request = question.request
+        pdu = _REQUESTS[request.function](address=request.address, count=request.count, dev_id=question.unit)
         self._asking, self._damaged = True, False
         try:
             answer = await client.execute(False, pdu)  # noqa: FBT003 - the library's signature
             _still_wanted()
         except ModbusException:
             lost = not client.connected
-            self.close()
+            self._drop()
             if self._damaged:
                 return Reason.MALFORMED
             return Reason.NOT_CONNECTED if lost else Reason.NO_ANSWER
         except BaseException:
-            self.close()
+            self._drop()
             raise
         finally:
             self._asking = False
-        reply = self._checked(question, answer)
+        reply = self._checked(question, pdu, answer)
         if reply is Reason.MALFORMED:
-            self.close()
+            self._drop()
         return reply
 
     @staticmethod
-    def _checked(question: Question, answer: ModbusPDU) -> bytes | Reason:
-        pdu, request = question.pdu, question.request
+    def _checked(question: Question, pdu: ModbusPDU, answer: ModbusPDU) -> bytes | Reason:
+        request = question.request
         heard = (answer.function_code, answer.dev_id, answer.transaction_id)
         if isinstance(answer, _Reply):
             return guard.answer(request, question.unit, pdu.transaction_id, heard, answer.raw)

@@ -1,69 +1,69 @@
 """Polls the units of one Modbus line: every slot of every unit yields a scan, good or with its reason.
 
+A poll is a chain of callbacks: the agenda sends the first question of a unit that is due, each answer sends the next,
+and the last hands the scan over, all without a switch of tasks. The line's task only connects.
+
 What a unit costs the others is bounded: one question at a time, at most one timeout per turn, and a unit that stayed
 silent three times is asked only now and then, behind the units that answer.
 """
 
 import asyncio
-import random
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from collectors.agenda import Agenda
+from collectors.agenda import Agenda, Call
 from collectors.decode import Decoder
-from collectors.modbus import ModbusLine, Question
+from collectors.pace import Pace, Retries
+from collectors.polled import Patience, Polled
 from collectors.status import LineStatus, Tally
+from collectors.wire import Question, Reply, Wire
 from facility.equipment import Device, Line
 from facility.ports import Beat, Clock, ScanSink
-from facility.scan import COMMUNICATION, Reason, Scan, missed
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How a line behaves when it is not answered; tests shrink it."""
-
-    reconnect_ms: tuple[int, ...] = (250, 500, 1000, 2000, 4000)  # ± a quarter, so never beyond 5 s
-    demote_after: int = 3
-    probe_ms: int = 4_500  # a silent unit is asked again after so long: back within 6 s of its return
-    probe_rest: float = 2.0  # timeouts that a line rests between two questions to silent units
-
-
-@dataclass(slots=True, eq=False)
-class Polled:
-    """A unit and where it stands."""
-
-    device: Device
-    decoder: Decoder
-    questions: tuple[Question, ...]
-    waiting: bool = False  # in a queue, or being asked
-    extra: bool = False  # asked out of turn, after the line came back: a miss is not a missed slot
-    misses: int = 0
-    why: Reason = Reason.NEVER
-    probe_at: int = 0
+from facility.scan import COMMUNICATION, Reason, missed
 
 
 class Poller:
-    """One line's task."""
+    """One line and its task."""
 
     def __init__(
-        self, line: Line, wire: ModbusLine, agenda: Agenda, sink: ScanSink, clock: Clock, patience: Patience
+        self,
+        line: Line,
+        wire: Wire,
+        agenda: Agenda,
+        sink: ScanSink,
+        clock: Clock,
+        patience: Patience,
+        pace: Pace | None = None,
     ) -> None:
-        """Prepare; units join by `add`."""
+        """Prepare; units join by `add`.
+
+        Args:
+            line: the line.
+            wire: carries its questions.
+            agenda: calls when units are due.
+            sink: takes the scans.
+            clock: the one clock.
+            patience: how to behave when the line is not answered.
+            pace: the turns of all lines to connect again; None: this line has no neighbours.
+        """
         self._line = line
         self._wire = wire
         self._agenda = agenda
         self._sink = sink
         self._clock = clock
         self._patience = patience
+        self._retries = Retries(pace or Pace(1, patience.connect_every_ms), patience.reconnect_ms)
         self._units: list[Polled] = []
         self._ready: deque[Polled] = deque()
         self._silent: deque[Polled] = deque()
+        self._current: Polled | None = None  # who is being asked
+        self._replies: list[bytes | Reason] = []
+        self._beat: Beat | None = None  # while the task runs; nothing is asked otherwise
         self._wake: asyncio.Future[None] | None = None
-        self._failed_connects = 0
-        self._down = False  # a connect failed and the next is on the agenda
-        self._try_now = False
+        self._error: Exception | None = None
+        self._down = False  # not connected, and the next try is on the agenda
+        self._connect_now = False
         self._probe_after = 0
+        self._probe_look = 0
         self._tally = Tally()
         self._stopped = False
 
@@ -90,49 +90,51 @@ class Poller:
         self._wire.close()
 
     async def run(self, beat: Beat) -> None:
-        """Poll for ever. Started again after a death it begins with a clean line; who waited still waits."""
+        """Connect whenever it is asked for. Begun again after a death it has a clean line; who waited still waits."""
         self._wire.close()
-        self._down = self._try_now = False
-        current: Polled | None = None
+        self._down = self._connect_now = False
+        self._beat = beat
         try:
+            self._go()
             while True:
                 beat()
-                if self._try_now:
-                    self._try_now = False
+                error, self._error = self._error, None
+                if error is not None:
+                    raise error
+                if self._connect_now:
                     await self._connect()
-                current = self._next()
-                if current is None:
+                    self._connect_now = False
+                    self._go()
+                else:
                     self._wake = asyncio.get_running_loop().create_future()
                     await self._wake
-                    continue
-                await self._poll(current)
-                current.waiting = current.extra = False
         finally:
+            self._beat = None
             self._wire.close()
-            if current is not None and current.waiting:  # ended in the middle of a poll: its slot too yields a scan
-                if not self._stopped:
-                    self._missed(current, Reason.NOT_CONNECTED)
-                current.waiting = current.extra = False
+            if self._current is not None and not self._stopped:  # ended in a poll: its slot too yields a scan
+                self._end(self._current, Reason.NOT_CONNECTED)
 
     # -- slots ------------------------------------------------------------------------------------------------------
 
-    def _slot(self, unit: Polled) -> Callable[[int], None]:
+    def _slot(self, unit: Polled) -> Call:
         interval = unit.device.interval_ms
 
-        def due(moment_ms: int) -> None:
+        def due(moment_ms: int, now: int) -> None:
             if self._stopped:
                 return
-            behind = (self._clock.now() - moment_ms) // interval
+            behind = (now - moment_ms) // interval
             self._agenda.at(moment_ms + (behind + 1) * interval, due)
-            if behind > 0:  # the process stood still: one scan says so for all the slots that passed
-                self._tally.overruns += behind
-                self._miss(unit, moment_ms, unit.why if unit.misses else Reason.BUSY)
-            self._due(unit)
+            try:
+                if behind > 0:  # the process stood still: one scan says so for all the slots that passed
+                    self._tally.overruns += behind
+                    self._miss(unit, moment_ms, unit.why if unit.misses else Reason.BUSY)
+                self._due(unit, now)
+            except Exception as error:  # noqa: BLE001 - this line's task dies of it, not the agenda of all
+                self._fail(error)
 
         return due
 
-    def _due(self, unit: Polled) -> None:
-        now = self._clock.now()
+    def _due(self, unit: Polled, now: int) -> None:
         if self._down:
             self._missed(unit, Reason.NOT_CONNECTED)
         elif unit.waiting:
@@ -149,55 +151,107 @@ class Poller:
     def _queue(self, unit: Polled, queue: deque[Polled], *, extra: bool = False) -> None:
         unit.waiting, unit.extra = True, extra
         queue.append(unit)
-        self._awake(0)
+        if self._current is None:
+            self._go()
 
-    def _awake(self, _moment_ms: int) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+    def _go(self) -> None:
+        """Begin the next poll, if somebody waits for one and the line is free."""
+        while self._current is None and self._beat is not None and not self._stopped:
+            unit = self._next()
+            if unit is None:
+                return
+            if self._down:
+                self._end(unit, Reason.NOT_CONNECTED)
+            elif not unit.questions:
+                self._end(unit, Reason.NOT_GIVEN)
+            elif self._wire.connected:
+                self._current = unit
+                self._replies = []
+                self._wire.ask(unit.questions[0], self._heard)
+            else:
+                self._ready.appendleft(unit)
+                self._try_now()
+                return
 
     def _next(self) -> Polled | None:
         """Return whose turn it is: units that answer first, a silent one only when the line has rested."""
-        if self._stopped:
-            return None
         if self._ready:
             return self._ready.popleft()
         if self._silent:
             if self._clock.now() >= self._probe_after:
                 return self._silent.popleft()
-            self._agenda.at(self._probe_after, self._awake)
+            if self._probe_look != self._probe_after:
+                self._probe_look = self._probe_after
+                self._agenda.at(self._probe_after, self._look)
         return None
+
+    def _look(self, _moment_ms: int, _now: int) -> None:
+        try:
+            self._go()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
 
     def _demoted(self, unit: Polled) -> bool:
         return unit.misses >= self._patience.demote_after and len(self._units) > 1 and unit.why is Reason.NO_ANSWER
 
     # -- one poll ---------------------------------------------------------------------------------------------------
 
-    async def _poll(self, unit: Polled) -> None:
-        if self._down or (not self._wire.connected and not await self._connect()):
-            self._missed(unit, Reason.NOT_CONNECTED)
+    def _heard(self, reply: Reply) -> None:
+        """Take a reply: ask on, or hand over what this poll brought."""
+        unit = self._current
+        if unit is None:
             return
-        replies: list[bytes | Reason] = []
-        for question in unit.questions:
-            reply = await self._wire.ask(question)
+        if isinstance(reply, Exception):
+            self._fail(reply)
+            return
+        try:
+            replies = self._replies
             replies.append(reply)
-            if reply in COMMUNICATION:
-                replies += [reply] * (len(unit.questions) - len(replies))
-                break
-        now = self._clock.now()
-        first = replies[0] if replies else Reason.NOT_GIVEN
-        if isinstance(first, Reason) and all(reply is first for reply in replies):
-            self._missed(unit, first)
-        else:
-            self._good(unit, unit.decoder.scan(unit.device.id, now, replies))
+            left = len(unit.questions) - len(replies)
+            if left and reply in COMMUNICATION:
+                replies += [reply] * left
+            elif left:
+                self._wire.ask(unit.questions[len(replies)], self._heard)
+                return
+            self._brought(unit, replies)
+            if self._ready or self._silent:
+                self._go()
+        except Exception as error:  # noqa: BLE001 - the line's task dies of it
+            self._fail(error)
 
-    def _good(self, unit: Polled, scan: Scan) -> None:
-        came_back = self._demoted(unit)
-        unit.misses = 0
-        self._tally.good(scan)
-        self._sink.scan(scan)
-        if came_back:  # where one unit is back, its neighbours probably are
-            self._probe_after = 0
-            self._ask_at_once([u for u in self._units if self._demoted(u)])
+    def _brought(self, unit: Polled, replies: list[bytes | Reason]) -> None:
+        first = replies[0]
+        if isinstance(first, Reason) and all(reply is first for reply in replies):
+            self._end(unit, first)
+        else:
+            scan = unit.decoder.scan(unit.device.id, self._clock.now(), replies)
+            came_back = self._demoted(unit)
+            unit.misses = 0
+            self._tally.good(scan)
+            self._sink.scan(scan)
+            self._free(unit)
+            if came_back:  # where one unit is back, its neighbours probably are
+                self._probe_after = 0
+                self._ask_at_once([u for u in self._units if self._demoted(u)])
+        if self._beat is not None:
+            self._beat()
+
+    def _end(self, unit: Polled, why: Reason) -> None:
+        """End a poll that brought nothing."""
+        try:
+            self._missed(unit, why)
+        finally:
+            self._free(unit)
+
+    def _free(self, unit: Polled) -> None:
+        unit.waiting = unit.extra = False
+        if self._current is unit:
+            self._current = None
+
+    def _fail(self, error: Exception) -> None:
+        """Let the line's task die of an error, so that it is said and begins again with a clean line."""
+        self._error = error
+        self._awake()
 
     def _missed(self, unit: Polled, why: Reason) -> None:
         now = self._clock.now()
@@ -215,25 +269,35 @@ class Poller:
 
     # -- the connection ---------------------------------------------------------------------------------------------
 
-    async def _connect(self) -> bool:
-        if await self._wire.connect():
+    async def _connect(self) -> None:
+        now = self._clock.now()
+        turn = self._retries.turn(now)
+        if turn > now:
+            self._wait(turn)
+        elif await self._wire.connect():
             was_down, self._down = self._down, False
-            self._failed_connects = 0
+            self._retries.up()
             self._tally.connects += 1
             if was_down:  # a slow unit must not wait for its slot to show that it is back
                 self._ask_at_once([u for u in self._units if u.misses])
-            return True
-        steps = self._patience.reconnect_ms
-        delay = steps[min(self._failed_connects, len(steps) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load
-        self._failed_connects += 1
-        self._down = True
-        self._agenda.at(self._clock.now() + int(delay), self._retry)
-        return False
+        else:
+            self._wait(self._retries.failed(self._clock.now()))
 
-    def _retry(self, _moment_ms: int) -> None:
+    def _wait(self, moment_ms: int) -> None:
+        self._down = True
+        self._agenda.at(moment_ms, self._retry)
+
+    def _retry(self, _moment_ms: int, _now: int) -> None:
         if self._down and not self._stopped:
-            self._try_now = True
-            self._awake(0)
+            self._try_now()
+
+    def _try_now(self) -> None:
+        self._connect_now = True
+        self._awake()
+
+    def _awake(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
 
     def _ask_at_once(self, units: list[Polled]) -> None:
         for unit in units:

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-from collectors.agenda import Agenda, offset
+from collectors.agenda import Agenda, offset, slot_for
 from collectors.decode import Decoder
-from collectors.modbus import ModbusLine, questions
 from collectors.mqtt import Manner, MqttLine
-from collectors.polling import Patience, Poller
+from collectors.pace import Pace
+from collectors.polled import Patience
+from collectors.polling import Poller
 from collectors.profile import Profile
 from collectors.status import LineStatus
-from facility.equipment import Device
+from collectors.tcp import TcpLine
+from collectors.wire import Wire, questions
+from facility.equipment import Device, Line
 from facility.point import Point
 from facility.ports import Clock, ScanSink, Tasks
 from facility.site import Site
@@ -17,6 +20,8 @@ from facility.site import Site
 __all__ = ["Collectors", "LineStatus"]
 
 AGENDA_LIMIT_MS = 5_000
+PLAIN = "modbus-tcp"
+"""The transport of lines that `collectors.tcp` serves."""
 START_MS = 50
 """The first slot begins a little after the start, so that everything is in place."""
 
@@ -56,16 +61,18 @@ class Collectors:
         self._secrets = secrets
         self._patience = patience or Patience()
         self._manner = manner
-        self._agenda = Agenda(clock)
+        self._polled = [d for d in site.devices.values() if profiles[d.profile].modbus]
+        self._agenda = Agenda(clock, slot_for(d.interval_ms for d in self._polled))
+        self._pace = Pace(len({d.line for d in self._polled}), self._patience.connect_every_ms)
         self._decoders: dict[object, Decoder] = {}
         self._lines: dict[str, Poller | MqttLine] = {}
 
     def start(self) -> None:
         """Begin to poll and to listen; every device is heard for the first time within its interval."""
-        polled = [d for d in self._site.devices.values() if self._profiles[d.profile].modbus]
+        polled = self._polled
         first_ms = self._clock.now() + START_MS
         for index, device in enumerate(polled):
-            self._poll(device, first_ms + offset(index, len(polled), device.interval_ms))
+            self._poll(device, first_ms + offset(index, len(polled), device.interval_ms, self._agenda.slot_ms))
         for device in self._site.devices.values():
             self._listen(device)
         if polled:
@@ -86,12 +93,20 @@ class Collectors:
         line = self._site.lines[device.line]
         poller = self._lines.get(line.id)
         if poller is None:
-            wire = ModbusLine(line, self._clock)
-            poller = Poller(line, wire, self._agenda, self._sink, self._clock, self._patience)
+            wire = self._wire(line)
+            poller = Poller(line, wire, self._agenda, self._sink, self._clock, self._patience, self._pace)
             self._lines[line.id] = poller
         assert isinstance(poller, Poller), f"line {line.id} cannot be Modbus and MQTT at once"
         decoder = self._decoder(device)
         poller.add(device, decoder, questions(device.unit, decoder.requests), first_ms)
+
+    def _wire(self, line: Line) -> Wire:
+        """Return what carries the line's questions: ours for plain Modbus TCP, the library for everything else."""
+        if line.transport == PLAIN:
+            return TcpLine(line, self._clock, self._agenda)
+        from collectors.modbus import ModbusLine
+
+        return ModbusLine(line, self._clock)
 
     def _listen(self, device: Device) -> None:
         mqtt = self._profiles[device.profile].mqtt

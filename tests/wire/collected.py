@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from collectors.polling import Patience
+from collectors.polled import Patience
 from collectors.supervisor import Collectors
 from dutyroom.clock import SystemClock
 from facility.duty import Roster
@@ -19,7 +19,7 @@ from sitefolder.finding import Problems
 from sitefolder.profiles import read_profiles
 
 LIBRARY = Path(__file__).parents[2] / "library" / "profiles"
-HURRY = Patience(reconnect_ms=(30, 60, 120), probe_ms=300, probe_rest=2.0)
+HURRY = Patience(reconnect_ms=(30, 60, 120), probe_ms=300, probe_rest=2.0, connect_every_ms=5.0)
 
 
 def library():

@@ -26,27 +26,33 @@ PROFILES = {
 RIGHT = (float(register(0)), float(register(3)), float(register(100)), 0.0)
 
 
+@pytest.fixture(params=["modbus-tcp", "pymodbus"])
+def line(request):
+    """Return what makes a line of the site; a transport that is not plain Modbus TCP is the library's."""
+
+    def make(server, id="l", timeout_ms=60):
+        return Line(id, request.param, "127.0.0.1", server.port, timeout_ms=timeout_ms)
+
+    return make
+
+
 def device(id, line="l", unit=1, interval=100):
     return Device(
         id, "p", line, interval, tuple(f.channel for f in FIELDS), tuple(f"{id}/{f.channel}" for f in FIELDS), unit=unit
     )
 
 
-def line(server, id="l", timeout_ms=60):
-    return Line(id, "modbus-tcp", "127.0.0.1", server.port, timeout_ms=timeout_ms)
-
-
 def values_are_right(scans):
     return all(s.values == RIGHT for s in scans if not any(s.reasons))
 
 
-async def test_values_come_and_only_read_codes_leave():
+async def test_values_come_and_only_read_codes_leave(line):
     async with Scripted() as server, Running([line(server)], [device("d")], PROFILES, patience=HURRY) as run:
         await until(lambda: run.sink.reasons("d")[Reason.GOOD] >= 5)
         assert values_are_right(run.sink.scans)
         assert set(server.functions) == {2, 3, 4}
         status = run.status("l")
-        assert (status.connected, status.transport, status.connects) == (True, "modbus-tcp", 1)
+        assert (status.connected, status.transport, status.connects) == (True, line(server).transport, 1)
         assert status.reads >= 5
         assert status.last_good_ms == run.sink.scans[-1].received_ms
 
@@ -63,7 +69,7 @@ async def test_values_come_and_only_read_codes_leave():
         "half a frame",
     ],
 )
-async def test_bad_answers_never_become_values_and_the_device_is_back_with_its_first_good_one(mode):
+async def test_bad_answers_never_become_values_and_the_device_is_back_with_its_first_good_one(line, mode):
     async with (
         Scripted(BAD[mode]) as server,
         Running([line(server)], [device("d", interval=50)], PROFILES, patience=HURRY) as run,
@@ -76,7 +82,7 @@ async def test_bad_answers_never_become_values_and_the_device_is_back_with_its_f
         assert values_are_right(run.sink.scans)
 
 
-async def test_a_hung_device_is_told_in_two_polls_and_delays_no_other_line():
+async def test_a_hung_device_is_told_in_two_polls_and_delays_no_other_line(line):
     async with Scripted(lambda _f: None) as hung, Scripted() as well:
         lines = [line(hung, "hung", 80), line(well, "well")]
         async with Running(
@@ -91,7 +97,7 @@ async def test_a_hung_device_is_told_in_two_polls_and_delays_no_other_line():
             await until(lambda: run.sink.reasons("h")[Reason.GOOD] >= 1, within_s=0.6)
 
 
-async def test_a_dead_unit_behind_a_gateway_costs_the_others_one_timeout_and_is_back_when_it_answers():
+async def test_a_dead_unit_behind_a_gateway_costs_the_others_one_timeout_and_is_back_when_it_answers(line):
     dead = {3}
     async with Scripted(lambda f: None if f[6] in dead else good(f)) as server:
         units = [device(f"u{n}", unit=n, interval=200) for n in range(1, 6)]
@@ -107,7 +113,7 @@ async def test_a_dead_unit_behind_a_gateway_costs_the_others_one_timeout_and_is_
             assert values_are_right(run.sink.scans)
 
 
-async def test_a_gateway_that_says_a_target_does_not_answer_takes_down_only_that_unit():
+async def test_a_gateway_that_says_a_target_does_not_answer_takes_down_only_that_unit(line):
     async with Scripted(lambda f: refusal(f, 11) if f[6] == 2 else good(f)) as server:
         units = [device("u1", unit=1), device("u2", unit=2)]
         async with Running([line(server)], units, PROFILES, patience=HURRY) as run:
@@ -116,7 +122,7 @@ async def test_a_gateway_that_says_a_target_does_not_answer_takes_down_only_that
             assert server.connections == 1
 
 
-async def test_one_refused_block_leaves_the_other_values_good():
+async def test_one_refused_block_leaves_the_other_values_good(line):
     server = await Scripted(lambda f: refusal(f, 2) if f[7] == 4 else good(f)).start()
     async with Running([line(server)], [device("d")], PROFILES, patience=HURRY) as run:
         await until(lambda: len(run.sink.scans) >= 2)
@@ -129,12 +135,11 @@ async def test_one_refused_block_leaves_the_other_values_good():
     await server.stop()
 
 
-async def test_a_device_that_is_not_there_at_the_start_is_read_soon_after_it_comes():
+async def test_a_device_that_is_not_there_at_the_start_is_read_soon_after_it_comes(line):
     async with Scripted() as gone:
         port = gone.port
     server = Scripted()
-    where = Line("l", "modbus-tcp", "127.0.0.1", port, timeout_ms=60)
-    async with Running([where], [device("d")], PROFILES, patience=HURRY) as run:
+    async with Running([line(gone)], [device("d")], PROFILES, patience=HURRY) as run:
         await until(lambda: run.sink.reasons("d")[Reason.NOT_CONNECTED] >= 4)
         await server.start(port)
         await until(lambda: run.sink.reasons("d")[Reason.GOOD] >= 1, within_s=0.5)
@@ -147,7 +152,7 @@ async def test_a_device_that_is_not_there_at_the_start_is_read_soon_after_it_com
         await again.stop()
 
 
-async def test_two_hundred_devices_that_come_back_at_once_are_all_read_again():
+async def test_two_hundred_devices_that_come_back_at_once_are_all_read_again(line):
     server = await Scripted().start()
     lines = [line(server, f"l{n}", 400) for n in range(200)]
     devices = [device(f"d{n}", f"l{n}", interval=500) for n in range(200)]

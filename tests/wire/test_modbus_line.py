@@ -6,9 +6,12 @@ import time
 import pytest
 from modbus_script import BAD, Scripted, good, refusal, reply, words
 
+from collectors.agenda import Agenda
 from collectors.guard import WriteRefusedError
-from collectors.modbus import ModbusLine, Question, questions
+from collectors.modbus import ModbusLine
 from collectors.readplan import Request
+from collectors.tcp import TcpLine
+from collectors.wire import Question, Wire, questions
 from dutyroom.clock import SystemClock
 from facility.equipment import Line
 from facility.scan import Reason
@@ -17,22 +20,46 @@ TIMEOUT_MS = 60
 FIRST, SECOND = Request(3, 0, 5), Request(3, 100, 5)
 
 
-def line_to(server: Scripted, **more) -> ModbusLine:
-    line = Line("l", "modbus-tcp", "127.0.0.1", server.port, timeout_ms=TIMEOUT_MS, **more)
-    return ModbusLine(line, SystemClock(), busy_waits_ms=(2, 4, 8))
+@pytest.fixture(params=["own", "library"])
+async def line_to(request):
+    """Return what makes a line to a scripted server: ours, and the one over the library, must behave alike."""
+    clock = SystemClock()
+    agenda = Agenda(clock)
+    looking = asyncio.create_task(agenda.run(lambda: None))
+    lines = []
+
+    def make(server: Scripted, timeout_ms=TIMEOUT_MS, **more) -> Wire:
+        line = Line("l", "modbus-tcp", "127.0.0.1", server.port, timeout_ms=timeout_ms, **more)
+        waits = (2, 4, 8)
+        own = request.param == "own"
+        lines.append(TcpLine(line, clock, agenda, waits) if own else ModbusLine(line, clock, waits))
+        return lines[-1]
+
+    yield make
+    for line in lines:
+        line.close()
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
 
 
-async def ask(line: ModbusLine, question: Question):
+def asked(line: Wire, question: Question) -> asyncio.Future:
+    reply = asyncio.get_running_loop().create_future()
+    line.ask(question, reply.set_result)
+    assert not reply.done()
+    return reply
+
+
+async def ask(line: Wire, question: Question):
     if not line.connected:
         assert await line.connect()
-    return await line.ask(question)
+    return await asked(line, question)
 
 
 def right(request: Request) -> bytes:
     return words(request.address, request.count)
 
 
-async def test_a_good_answer_is_its_bytes():
+async def test_a_good_answer_is_its_bytes(line_to):
     async with Scripted() as server:
         line = line_to(server)
         a, b = questions(7, [FIRST, SECOND])
@@ -40,11 +67,10 @@ async def test_a_good_answer_is_its_bytes():
         assert await ask(line, b) == right(SECOND)
         assert server.asked == [(7, 3, 0), (7, 3, 100)]
         assert server.connections == 1
-        line.close()
 
 
 @pytest.mark.parametrize("mode", BAD)
-async def test_a_bad_answer_becomes_a_reason_and_the_next_good_one_a_value(mode):
+async def test_a_bad_answer_becomes_a_reason_and_the_next_good_one_a_value(line_to, mode):
     async with Scripted(BAD[mode]) as server:
         line = line_to(server)
         a, b = questions(1, [FIRST, SECOND])
@@ -54,7 +80,6 @@ async def test_a_bad_answer_becomes_a_reason_and_the_next_good_one_a_value(mode)
         server.answer = good
         assert await ask(line, a) == right(FIRST)
         assert await ask(line, b) == right(SECOND)
-        line.close()
 
 
 @pytest.mark.parametrize(
@@ -68,17 +93,16 @@ async def test_a_bad_answer_becomes_a_reason_and_the_next_good_one_a_value(mode)
         "transaction 0",
     ],
 )
-async def test_the_six_answers_that_the_library_believes_are_told_at_once(mode):
+async def test_the_six_answers_that_the_library_believes_are_told_at_once(line_to, mode):
     async with Scripted(BAD[mode]) as server:
         line = line_to(server)
         began = time.perf_counter()
         assert await ask(line, questions(1, [FIRST])[0]) is Reason.MALFORMED
         assert time.perf_counter() - began < TIMEOUT_MS / 1000
-        line.close()
 
 
 @pytest.mark.parametrize("tid", [None, 0])
-async def test_an_answer_later_than_its_timeout_never_answers_the_next_question(tid):
+async def test_an_answer_later_than_its_timeout_never_answers_the_next_question(line_to, tid):
     async with Scripted(lambda f: [0.08, reply(f, tid=tid)]) as server:
         line = line_to(server)
         a, b = questions(1, [FIRST, SECOND])
@@ -86,37 +110,34 @@ async def test_an_answer_later_than_its_timeout_never_answers_the_next_question(
             for question in (a, b):
                 assert await ask(line, question) in {Reason.NO_ANSWER, Reason.NOT_CONNECTED}
         assert server.connections == 8, "after a timeout nothing more is asked on the same connection"
-        line.close()
 
 
-async def test_after_a_cancelled_question_the_next_one_gets_its_own_answer():
+async def test_after_a_question_that_was_given_up_the_next_one_gets_its_own_answer(line_to):
     slow = True
     async with Scripted(lambda f: [0.03 if slow else 0.0, reply(f, tid=0 if slow else None)]) as server:
         line = line_to(server)
         a, b = questions(1, [FIRST, SECOND])
         await line.connect()
-        task = asyncio.create_task(line.ask(a))
+        heard = asked(line, a)
         await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        line.close()
         assert not line.connected
         slow = False
         assert await ask(line, b) == right(SECOND)
-        line.close()
+        assert not heard.done()
 
 
-async def test_an_answer_byte_by_byte_is_put_together():
+async def test_an_answer_byte_by_byte_is_put_together(line_to):
     def drip(frame):
         return [part for byte in good(frame) for part in (bytes([byte]), 0.001)]
 
     async with Scripted(drip) as server:
-        line = line_to(server)
+        line = line_to(server, timeout_ms=1_000)
         assert await ask(line, questions(1, [FIRST])[0]) == right(FIRST)
-        line.close()
 
 
 @pytest.mark.parametrize("end", [["close"], ["reset"], [b"\0\1\0\0\0\x0d\1\3", "close"]])
-async def test_a_connection_that_ends_under_a_question_is_told_without_waiting_for_the_timeout(end):
+async def test_a_connection_that_ends_under_a_question_is_told_without_waiting_for_the_timeout(line_to, end):
     async with Scripted(lambda _f: end) as server:
         line = line_to(server)
         question = questions(1, [FIRST])[0]
@@ -125,15 +146,13 @@ async def test_a_connection_that_ends_under_a_question_is_told_without_waiting_f
         assert time.perf_counter() - began < TIMEOUT_MS / 1000
         server.answer = good
         assert await ask(line, question) == right(FIRST)
-        line.close()
 
 
-async def test_silence_is_told_after_the_timeout_and_closes_the_line():
+async def test_silence_is_told_after_the_timeout_and_closes_the_line(line_to):
     async with Scripted(lambda _f: None) as server:
         line = line_to(server)
         assert await ask(line, questions(1, [FIRST])[0]) is Reason.NO_ANSWER
         assert not line.connected
-        line.close()
 
 
 @pytest.mark.parametrize(
@@ -150,16 +169,15 @@ async def test_silence_is_told_after_the_timeout_and_closes_the_line():
         (11, Reason.NO_ANSWER, 1),
     ],
 )
-async def test_an_exception_becomes_its_reason_and_only_a_busy_unit_is_asked_again(code, why, times):
+async def test_an_exception_becomes_its_reason_and_only_a_busy_unit_is_asked_again(line_to, code, why, times):
     async with Scripted(lambda f: refusal(f, code)) as server:
         line = line_to(server)
         assert await ask(line, questions(1, [FIRST])[0]) is why
         assert len(server.asked) == times
         assert line.connected, "the line itself is well"
-        line.close()
 
 
-async def test_a_unit_that_was_busy_answers_when_asked_again():
+async def test_a_unit_that_was_busy_answers_when_asked_again(line_to):
     answers = iter([6, 5, 0])
 
     def busy(frame):
@@ -169,24 +187,28 @@ async def test_a_unit_that_was_busy_answers_when_asked_again():
     async with Scripted(busy) as server:
         line = line_to(server)
         assert await ask(line, questions(1, [FIRST])[0]) == right(FIRST)
-        line.close()
 
 
-async def test_a_gateway_gets_its_silence_between_two_questions():
+async def test_a_gateway_gets_its_silence_between_two_questions(line_to):
     async with Scripted() as server:
         line = line_to(server, gap_ms=20)
         question = questions(1, [FIRST])[0]
         await line.connect()
         began = time.perf_counter()
         for _ in range(3):
-            await line.ask(question)
+            await asked(line, question)
         assert time.perf_counter() - began >= 0.038
-        line.close()
 
 
-async def test_no_write_leaves_the_process():
+@pytest.mark.parametrize("function", [5, 6, 15, 16, 22, 23, 43, 0, 131])
+def test_a_question_that_writes_cannot_be_made(function):
+    with pytest.raises(WriteRefusedError):
+        questions(1, [Request(function, 0, 1)])
+
+
+async def test_no_write_leaves_the_library():
     async with Scripted() as server:
-        line = line_to(server)
+        line = ModbusLine(Line("l", "other", "127.0.0.1", server.port), SystemClock())
         await line.connect()
         client = line._client
         for write in (
@@ -198,14 +220,45 @@ async def test_no_write_leaves_the_process():
         ):
             with pytest.raises(WriteRefusedError):
                 await write()
+        assert not server.functions
+        line.close()
+
+
+async def test_only_the_four_reads_are_on_the_wire(line_to):
+    async with Scripted() as server:
+        line = line_to(server)
         for function in (1, 2, 3, 4):
             count = 8 if function < 3 else 2
             assert isinstance(await ask(line, questions(1, [Request(function, 0, count)])[0]), bytes)
         assert server.functions == {1: 1, 2: 1, 3: 1, 4: 1}
-        line.close()
 
 
-async def test_nobody_there_is_no_connection():
+async def test_a_closed_line_says_so(line_to):
+    async with Scripted() as server:
+        assert await asked(line_to(server), questions(1, [FIRST])[0]) is Reason.NOT_CONNECTED
+
+
+async def test_an_answer_said_twice_is_taken_once_and_never_for_the_next_question(line_to):
+    async with Scripted(lambda f: good(f) + good(f)) as server:
+        line = line_to(server)
+        a, b = questions(1, [FIRST, SECOND])
+        for _ in range(3):
+            assert await ask(line, a) in {right(FIRST), Reason.MALFORMED}
+            assert await ask(line, b) in {right(SECOND), Reason.MALFORMED}
+
+
+async def test_bytes_that_nobody_asked_for_never_become_an_answer(line_to):
+    async with Scripted(lambda f: [good(f), 0.01, reply(f, tid=int.from_bytes(f[:2], "big") + 1)]) as server:
+        line = line_to(server)
+        a, b = questions(1, [FIRST, SECOND])
+        assert await ask(line, a) == right(FIRST)
+        await asyncio.sleep(0.03)
+        server.answer = good
+        assert await ask(line, b) in {right(SECOND), Reason.MALFORMED}
+        assert await ask(line, b) == right(SECOND)
+
+
+async def test_nobody_there_is_no_connection(line_to):
     async with Scripted() as server:
         pass
     assert not await line_to(server).connect()

@@ -9,7 +9,9 @@ import pytest
 
 from collectors.agenda import Agenda, offset
 from collectors.decode import Decoder
-from collectors.polling import Patience, Poller
+from collectors.pace import Pace
+from collectors.polled import Patience
+from collectors.polling import Poller
 from collectors.profile import ModbusField, ModbusMap, Type
 from collectors.readplan import Request
 from facility.equipment import Device, Line
@@ -77,8 +79,10 @@ class Wire:
     def close(self):
         self.connected = False
 
-    async def ask(self, question):
-        unit = question
+    def ask(self, question, done):
+        asyncio.ensure_future(self._answer(question)).add_done_callback(lambda task: done(task.result()))
+
+    async def _answer(self, unit):
         self.asked.append((self.clock.now(), unit))
         if unit in self.silent:
             await self.clock.until(self.clock.now() + 1000)
@@ -235,3 +239,72 @@ async def test_after_stop_nothing_is_asked():
         await bench.clock.run(5_000)
         assert len(bench.wire.asked) == asked
         assert not bench.poller.status().connected
+
+
+async def test_an_error_of_ours_ends_the_lines_task_and_the_next_one_goes_on():
+    async with Bench(units=2) as bench:
+        await bench.clock.run(1_900)
+        sink, bench.poller._sink = bench.poller._sink, None
+        await bench.clock.run(1_000)
+        assert isinstance(bench.tasks[1].exception(), AttributeError)
+        bench.poller._sink = sink
+        bench.tasks[1] = asyncio.ensure_future(bench.poller.run(lambda: None))
+        heard = bench.reasons("u0")[Reason.GOOD]
+        await bench.clock.run(3_000)
+        assert bench.reasons("u0")[Reason.GOOD] == heard + 3
+
+
+async def test_an_error_in_a_slot_ends_the_lines_task_and_not_the_agenda_of_all():
+    async with Bench() as bench:
+        await bench.clock.run(1_900)
+        ask, bench.wire.ask = bench.wire.ask, None
+        await bench.clock.run(1_000)
+        assert isinstance(bench.tasks[1].exception(), TypeError)
+        assert not bench.tasks[0].done()
+        bench.wire.ask = ask
+        bench.tasks[1] = asyncio.ensure_future(bench.poller.run(lambda: None))
+        heard = bench.reasons("u0")[Reason.GOOD]
+        await bench.clock.run(3_000)
+        assert bench.reasons("u0")[Reason.GOOD] == heard + 3
+
+
+async def test_an_error_that_a_line_reports_ends_its_task():
+    async with Bench() as bench:
+        bench.wire.refusing = {0: ValueError("strange")}
+        await bench.clock.run(100)
+        assert str(bench.tasks[1].exception()) == "strange"
+        assert bench.reasons("u0") == {Reason.NOT_CONNECTED: 1}
+
+
+async def test_a_hundred_lines_that_are_lost_together_come_back_in_turn_and_each_within_six_seconds():
+    clock, sink = VirtualClock(), Sink()
+    agenda, pace, decoder = Agenda(clock), Pace(100), Decoder(MAP, ["v"])
+    wires, runs, connects = [], [agenda.run], []
+    for n in range(100):
+        wire = Wire(clock)
+        poller = Poller(Line(f"l{n}", "modbus-tcp", "h", 502), wire, agenda, sink, clock, PATIENCE, pace)
+        device = Device(f"u{n}", "p", f"l{n}", 1000, ("v",), (f"e{n}/v",), unit=n)
+        poller.add(device, decoder, (n,), clock.now() + offset(n, 100, 1000))
+        wires.append(wire)
+        runs.append(poller.run)
+    tasks = [asyncio.ensure_future(run(lambda: None)) for run in runs]
+    await clock.run(3_000)
+    assert all(wire.connected for wire in wires), "at the start nobody waits"
+    for wire in wires:
+        wire.connected = wire.there = False
+    tried = [wire.connects for wire in wires]
+    await clock.run(20_000)
+    assert sum(wire.connects for wire in wires) - sum(tried) <= 20 * 20 * 1.1
+    assert all(wire.connects > before + 2 for wire, before in zip(wires, tried, strict=True))
+    for wire in wires:
+        wire.there = True
+    back, before = clock.now(), sum(wire.connects for wire in wires)
+    for _ in range(6):
+        await clock.run(1_000)
+        connects.append(sum(wire.connects for wire in wires) - before)
+        before += connects[-1]
+    assert max(connects) <= 22
+    assert len({s.device for s in sink.scans if s.at_ms > back and not s.reasons[0]}) == 100
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
