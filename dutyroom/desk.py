@@ -1,4 +1,4 @@
-"""The one loop and the one writer: from scans and commands to records, and only then to deeds.
+"""The one loop that decides: from scans and commands to records, and only then to deeds.
 
 Order of every turn: evaluate -> spool commit -> log-book commit -> act -> acknowledge. A crash anywhere repeats
 what was not finished and doubles nothing: scans after the checkpoint are read again, transitions the book
@@ -9,9 +9,7 @@ under its old key.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -20,28 +18,20 @@ from alarms import life
 from alarms.cause import Causes
 from alarms.life import Alarm
 from alarms.rules import Evaluator, Transition
-from facility import records as book_words
+from dutyroom.dispatch import Address, Dispatch
+from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
 from facility.commands import AcknowledgeAlarm, Command, Refused
-from facility.ports import Clock, LogBook, Message, Pager, PageRefusedError, Written
-from facility.records import Kind, Record
+from facility.ports import Clock, LogBook, Pager, Written
+from facility.records import Record, incident_subject
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
-from response.incident import Context, Incident, Incidents, PageState
-from stores.errors import StoreError, StoreFencedError
+from response.incident import Context, Incident, Incidents
 from stores.live import Live
 
 log = structlog.get_logger(__name__)
 
-GROUP_MS = 250
-"""Scans that move nothing are committed together at least this often."""
 CHECKPOINT_MS = 10_000
-PORTION = 20_000
-"""Scans of one commit at most: what has waited for a disk must not hold up an alarm."""
-READINGS_LIMIT = 5_000_000
-"""Readings that wait in memory for a disk (about 160 MB); beyond it the oldest are let go, and counted."""
-SPOOL_PAUSE_MS = (1_000, 2_000, 5_000)
-"""How long a spool that refused is left alone."""
 STOP_S = 2.0
 """How long the last commit may take when the disk does not take it."""
 
@@ -53,52 +43,6 @@ class WakingClock(Clock, Protocol):
         """Return when the event is set or the moment has come, and clear the event."""
 
 
-class DeskSpool(Protocol):
-    """What the desk needs of the spool."""
-
-    @property
-    def last_row(self) -> int:
-        """The newest row that was ever committed."""
-
-    def commit(self, scans: Sequence[Scan]) -> int:
-        """Write the scans durably; return the row."""
-
-    def checkpoint(self, row: int, memory: bytes) -> None:
-        """Remember the rule memory as of this row."""
-
-    def restore(self) -> tuple[bytes | None, Iterable[Scan]]:
-        """Return the newest rule memory and the scans after it."""
-
-    def dead_letter(self, source: str, payload: bytes, why: str, at_ms: int) -> None:
-        """Keep what could not be decoded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """Where a page goes."""
-
-    address: str
-    link: str
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened since the start; nothing is dropped uncounted."""
-
-    scans: int = 0
-    scans_lost: int = 0
-    transitions: int = 0
-    records: int = 0
-    commits: int = 0
-    commands: int = 0
-    pages_sent: int = 0
-    pages_refused: int = 0
-    dead_letters: int = 0
-    book_failures: int = 0
-    spool_failures: int = 0
-    commit_ms: deque[float] = field(default_factory=lambda: deque(maxlen=512))
-
-
 @dataclass(frozen=True, slots=True)
 class Standing:
     """The committed state: what screens may believe."""
@@ -107,20 +51,6 @@ class Standing:
     seq: int
     alarms: Mapping[str, Alarm]
     incidents: Mapping[str, Incident]
-
-
-@dataclass(slots=True)
-class Commit:
-    """What one turn writes. It outlives a turn that is cut off: the records are told already, and must be written."""
-
-    scans: list[Scan]
-    records: list[Record]
-    closed: list[str]
-    memory: bytes | None
-    answers: list[tuple["asyncio.Future[Sequence[Written] | Refused]", "Refused | list[str]"]]
-    spooled: bool = False
-    refused: Exception | None = None  # the spool's word, when it does not take the scans
-    writing: "asyncio.Future[list[Written]] | None" = None
 
 
 class Desk:
@@ -134,59 +64,40 @@ class Desk:
         spool: DeskSpool,
         live: Live,
         pagers: Mapping[str, Pager],
-        address: Callable[[str, str, str], Addressee | None],
-        version: str = "",
+        address: Address,
     ) -> None:
         """Take the outside world; `address(person, channel, incident)` says where a page goes."""
-        self.site, self.clock, self.book, self.spool, self.live = site, clock, book, spool, live
+        self.site, self.clock, self.book, self.live = site, clock, book, live
         self.evaluator = Evaluator(site)
         self.incidents = Incidents()
         self.alarms: dict[str, Alarm] = {}
         self.counts = Counts()
+        self.ledger = Ledger(book, spool, clock, self.counts)
+        self.dispatch = Dispatch(site, clock, pagers, address, self.report, self.counts)
         self.standing = Standing(clock.now(), 0, {}, {})
         self.replayed = 0
-        self._pagers, self._address, self._version = pagers, address, version
         self._wake = asyncio.Event()
-        self._batch: list[Scan] = []
-        self._kept_back: deque[Scan] = deque()  # scans the spool could not take yet
-        self._readings = 0  # of the scans that are not durable
-        self._refusals = 0  # of the spool, one after the other
-        self._spool_at = 0  # not before
         self._commit: Commit | None = None  # begun and not finished
-        self.fenced = asyncio.Event()  # another instance has taken over: this one must end
-        self.stuck = False  # the book does not take records at this moment
-        self._dones: list[Callable[[], None]] = []
         self._moves: list[Transition] = []
         self._news: list[Record] = []  # outcomes of acts, and what the service itself has to say
-        self._decided: list[Record] = []  # told to the state, and not yet in a commit
-        self._answers: list[tuple[asyncio.Future[Sequence[Written] | Refused], Refused | list[str]]] = []
-        self._beat: Callable[[], None] = lambda: None
         self._asked: deque[tuple[Command, asyncio.Future[Sequence[Written] | Refused]]] = deque()
-        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._decided: list[Record] = []  # told to the state, and not yet in a commit
+        self._answers: list[Answer] = []
         self._listeners: list[Callable[[Sequence[Written]], None]] = []
         self._watched: frozenset[str] = frozenset()
-        self._look = False
-        self._batch_since = 0
+        self._look = False  # a watched machine spoke
         self._checkpoint_at = 0
-        self._row = 0
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._beat: Callable[[], None] = lambda: None
 
     # -- what others hand in ------------------------------------------------------------------------------
 
     def scan(self, scan: Scan, done: Callable[[], None] | None = None) -> None:
         """Take a scan: evaluated at once, durable at the next commit (then `done` is called)."""
         self.counts.scans += 1
-        self._readings += len(scan.values)
-        if self._readings > READINGS_LIMIT:
-            self._let_go()
         self.live.update(scan)
-        moves = self._evaluate(scan)
-        if not self._batch:
-            self._batch_since = scan.received_ms
+        moves = self.evaluator.step(scan)
+        if self.ledger.add(scan, done):
             self._wake.set()
-        self._batch.append(scan)
-        if done is not None:
-            self._dones.append(done)
         if moves:
             self._moves += moves
             self._wake.set()
@@ -196,8 +107,7 @@ class Desk:
 
     def dead_letter(self, source: str, payload: bytes, why: str) -> None:
         """Keep and count what could not be decoded."""
-        self.counts.dead_letters += 1
-        self._writer.submit(self._bury, source, payload, why, self.clock.now())
+        self.ledger.bury(source, payload, why)
 
     async def ask(self, command: Command) -> Sequence[Written] | Refused:
         """Carry out a person's command; return what was written, or why not."""
@@ -221,16 +131,6 @@ class Desk:
         found = self.incidents.open().get(incident)
         return () if found is None else self.incidents.missing(found, self._context(self.clock.now()))
 
-    @property
-    def waiting(self) -> int:
-        """How many scans are not yet durable."""
-        return len(self._batch) + len(self._kept_back)
-
-    @property
-    def spool_refuses(self) -> bool:
-        """Whether the spool does not take scans at this moment."""
-        return self._refusals > 0
-
     # -- the life of the desk -----------------------------------------------------------------------------
 
     def restore(self, open_records: Iterable[Written], newest_incident: str = "") -> None:
@@ -243,8 +143,7 @@ class Desk:
             self._tell(written.record)
             last = written.seq
         self.incidents.restored(newest_incident)
-        memory, scans = self.spool.restore()
-        self._row = self.spool.last_row
+        memory, scans = self.ledger.spool.restore()
         if memory is not None:
             try:
                 self.evaluator.remember(memory)
@@ -253,7 +152,7 @@ class Desk:
         for scan in scans:
             self.replayed += 1
             self.live.update(scan)
-            self._moves += self._evaluate(scan)
+            self._moves += self.evaluator.step(scan)
         self._moves = [m for m in self._moves if not self._holds(life.record_of(m, self.site))]
         self._reconcile()
         self.standing = Standing(self.clock.now(), last, dict(self.alarms), dict(self.incidents.open()))
@@ -275,19 +174,17 @@ class Desk:
         try:
             async with asyncio.timeout(STOP_S):
                 await self.turn(final=True)
-                while self._kept_back and not self._refusals:
+                while self.ledger.backlog and not self.ledger.refused:
                     await self.turn(final=True)
-                for task in self._sending.values():
-                    task.cancel()
-                await asyncio.gather(*self._sending.values(), return_exceptions=True)
+                await self.dispatch.stop()
                 # What was sent meanwhile, and the last words behind everything else.
                 news, self._news = [*self._news, *last_words], []
                 self._add(news)
                 await self._finish(self._begin([], None))
         except TimeoutError:
-            self._writer.shutdown(wait=False, cancel_futures=True)
+            self.ledger.close(wait=False)
             raise
-        self._writer.shutdown(wait=True)
+        self.ledger.close()
 
     async def turn(self, *, final: bool = False) -> None:
         """Take what is there, decide until nothing is new, commit once, then act."""
@@ -301,19 +198,13 @@ class Desk:
             return
         self._look = False
         self._decide(now)
-        scans = self._take(now, final=final)
-        due = (final or now >= self._checkpoint_at) and not self._kept_back
+        scans = self.ledger.take(now, final=final)
+        due = (final or now >= self._checkpoint_at) and not self.ledger.backlog
         await self._finish(self._begin(scans, self.evaluator.memory() if due else None))
         if not final:
             self._act(self.clock.now())
 
     # -- deciding -----------------------------------------------------------------------------------------
-
-    def _evaluate(self, scan: Scan) -> list[Transition]:
-        due = self.evaluator.due()
-        moves = list(self.evaluator.ripen(scan.received_ms)) if due is not None and due <= scan.received_ms else []
-        moves += self.evaluator.step(scan)
-        return moves
 
     def _context(self, now: int) -> Context:
         return Context(site=self.site, now=now, read=self._read, cause=self._causes())
@@ -352,6 +243,7 @@ class Desk:
             del self._moves[0]
         while self._news:
             self._add(self._news[:1])
+            self.dispatch.told(self._news[:1])
             del self._news[0]
         if self._asked:
             self._settle(now)  # what was due comes before what is asked
@@ -415,26 +307,7 @@ class Desk:
         for key in self.evaluator.active() - set(told) - set(pending):
             self.evaluator.force(*key, active=False, since_ms=self.clock.now())
 
-    # -- committing ---------------------------------------------------------------------------------------
-
-    def _take(self, now: int, *, final: bool) -> list[Scan]:
-        """Take the scans of this commit; a spool that refuses is left alone for a while."""
-        if not self._kept_back and len(self._batch) <= PORTION:
-            scans, self._batch = self._batch, []
-            return scans
-        self._kept_back += self._batch
-        self._batch = []
-        if now < self._spool_at and not final:
-            return []
-        return [self._kept_back.popleft() for _ in range(min(PORTION, len(self._kept_back)))]
-
-    def _let_go(self) -> None:
-        """Forget the oldest scans that wait: memory is for alarms. Their rules were evaluated when they came."""
-        self._kept_back += self._batch
-        self._batch = []
-        while self._kept_back and self._readings > READINGS_LIMIT * 0.99:
-            self._readings -= len(self._kept_back.popleft().values)
-            self.counts.scans_lost += 1
+    # -- committing and acting -----------------------------------------------------------------------------
 
     def _begin(self, scans: list[Scan], memory: bytes | None) -> Commit:
         """Bind what was decided into one commit; from here on it will be written, whatever happens to this turn."""
@@ -445,101 +318,20 @@ class Desk:
 
     async def _finish(self, commit: Commit) -> None:
         """See a commit through, then tell everybody."""
-        written = await self._written(commit)
+        written = await self.ledger.write(commit, self._beat)
         self._commit = None
-        self.stuck = False
-        dones: list[Callable[[], None]] = []
-        if commit.refused is not None:
-            self._refuse(commit)
-        else:
-            self._readings -= sum(len(scan.values) for scan in commit.scans)
-            if commit.scans:
-                self._refusals = self._spool_at = 0
-        if not self._kept_back or self._refusals > 1:
-            # While the spool refuses, messages are acknowledged all the same: a broker that is owed twenty
-            # acknowledgements sends nothing more, and alarms must come in.
-            dones, self._dones = self._dones, []
-        self.counts.commits += 1
-        self.counts.records += len(written)
-        self.counts.transitions += sum(w.record.subject.startswith("alarm:") for w in written)
         if commit.memory is not None:
             self._checkpoint_at = self.clock.now() + CHECKPOINT_MS
         self._publish(written)
         for answer, said in commit.answers:
             if not answer.done():
                 answer.set_result(said if isinstance(said, Refused) else _mine(said, written))
-        for done in dones:
+        for done in self.ledger.durable():
             done()
-
-    def _refuse(self, commit: Commit) -> None:
-        pause = SPOOL_PAUSE_MS[min(self._refusals, len(SPOOL_PAUSE_MS) - 1)]
-        if not self._refusals:
-            log.error("the spool does not take scans; they wait in memory", why=str(commit.refused))
-        self._refusals += 1
-        self.counts.spool_failures += 1
-        self._spool_at = self.clock.now() + pause
-        self._kept_back.extendleft(reversed(commit.scans))
-
-    async def _written(self, commit: Commit) -> list[Written]:
-        """Spool first, then the book; the book is tried until it takes the records."""
-        loop = asyncio.get_running_loop()
-        pause = 100
-        began = loop.time()
-        while True:
-            if commit.writing is None:
-                commit.writing = loop.run_in_executor(self._writer, self._write, commit)
-            try:
-                written = await asyncio.shield(commit.writing)
-                break
-            except StoreFencedError as error:
-                log.error("another instance has taken over", why=str(error))
-                self.fenced.set()
-                raise
-            except (StoreError, OSError) as error:
-                commit.writing = None
-                self.counts.book_failures += 1
-                if not self.stuck:
-                    log.error("the log book does not take records; nothing is acted on until it does", why=str(error))
-                self.stuck = True
-                self._beat()
-                await self.clock.until(self.clock.now() + pause)
-                pause = min(5_000, pause * 2)
-            except Exception:
-                commit.writing = None
-                raise
-        if self.stuck:
-            log.warning("the log book takes records again", after_s=round(loop.time() - began, 1))
-        self.counts.commit_ms.append((loop.time() - began) * 1000)
-        return written
-
-    def _write(self, commit: Commit) -> list[Written]:
-        """Run in the writer thread; safe to repeat."""
-        if commit.scans and not commit.spooled and commit.refused is None:
-            try:
-                self._row = self.spool.commit(commit.scans)
-                commit.spooled = True
-            except Exception as error:  # telemetry waits in memory; alarms and pages do not wait for it
-                if not isinstance(error, StoreError | OSError):
-                    log.error("scans that cannot be written", exc_info=error)
-                commit.refused = error
-        written = self.book.append(commit.records, commit.closed) if commit.records or commit.closed else []
-        if commit.memory is not None and commit.refused is None:
-            try:
-                self.spool.checkpoint(self._row, commit.memory)
-            except (StoreError, OSError) as error:
-                log.error("no checkpoint could be written", why=str(error))
-        return written
-
-    def _bury(self, source: str, payload: bytes, why: str, at_ms: int) -> None:
-        """Run in the writer thread; what the disk does not take was counted."""
-        try:
-            self.spool.dead_letter(source, payload, why, at_ms)
-        except (StoreError, OSError) as error:
-            log.error("a dead letter could not be kept", source=source, why=str(error))
 
     def _closed(self) -> list[str]:
         """Subjects whose story is over: closed incidents, and alarms that no open incident needs any more."""
-        closed = [book_words.incident_subject(i) for i in self.incidents.drop_closed()]
+        closed = [incident_subject(i) for i in self.incidents.drop_closed()]
         needed = {a for i in self.incidents.open().values() for a in i.alarms}
         for subject in [s for s, a in self.alarms.items() if not life.is_open(a) and s not in needed]:
             del self.alarms[subject]
@@ -558,62 +350,17 @@ class Desk:
             except Exception as error:
                 log.error("who was told of a commit failed", exc_info=error)
 
-    # -- acting -------------------------------------------------------------------------------------------
-
     def _act(self, now: int) -> None:
         for page in self.incidents.unsent(now):
-            if page.key not in self._sending and page.not_before_ms <= now:
+            if page.not_before_ms <= now and self.dispatch.idle(page.key):
                 incident, _ = self.incidents.page(page.key)
-                task = asyncio.create_task(self._send(incident, page), name=f"page:{page.key}")
-                self._sending[page.key] = task
-                task.add_done_callback(partial(self._sent, page.key))
-
-    def _sent(self, key: str, _task: asyncio.Task[None]) -> None:
-        self._sending.pop(key, None)
-        self._wake.set()
-
-    async def _send(self, incident: Incident, page: PageState) -> None:
-        key = page.key
-        subject = book_words.incident_subject(incident.id)
-        attempt = page.attempts + 1
-        try:
-            pager = self._pagers.get(page.channel)
-            where = self._address(page.person, page.channel, incident.id)
-            if pager is None or where is None:
-                raise PageRefusedError(f"no way to reach {page.person} by {page.channel}")  # noqa: TRY301
-            said = await pager.page(
-                Message(
-                    key=key,
-                    address=where.address,
-                    person=page.person,
-                    incident=incident.id,
-                    title=self.site.plans[incident.plan].name.zh if incident.plan in self.site.plans else incident.plan,
-                    text=page.text,
-                    link=where.link,
-                    priority=incident.priority,
-                )
-            )
-        except PageRefusedError as refusal:
-            self.counts.pages_refused += 1
-            data: book_words.Payload = book_words.PageRefused(key, str(refusal), attempt)
-            kind, request = Kind.PAGE_REFUSED, f"{key}/refused/{attempt}"
-        except Exception as error:
-            self.counts.pages_refused += 1
-            log.error("pager failed", channel=page.channel, why=repr(error), exc_info=error)
-            data = book_words.PageRefused(key, f"{type(error).__name__}: {error}", attempt)
-            kind, request = Kind.PAGE_REFUSED, f"{key}/refused/{attempt}"
-        else:
-            self.counts.pages_sent += 1
-            data = book_words.PageSent(key, said)
-            kind, request = Kind.PAGE_SENT, f"{key}/sent"
-        self.report(Record(self.clock.now(), kind, subject, data, request=request, about=(page.person,)))
+                self.dispatch.send(incident, page)
 
     # -- time ---------------------------------------------------------------------------------------------
 
     def _batch_due(self) -> int:
-        if self._kept_back:
-            return self._spool_at
-        return self._batch_since + GROUP_MS if self._batch else self._checkpoint_at
+        due = self.ledger.due()
+        return self._checkpoint_at if due is None else due
 
     def _response_due(self, now: int) -> bool:
         due = self.incidents.due(self._context(now))
@@ -622,7 +369,7 @@ class Desk:
     def _next_moment(self) -> int | None:
         now = self.clock.now()
         moments = [self._batch_due(), self.evaluator.due(), self.incidents.due(self._context(now))]
-        moments += [p.not_before_ms for p in self.incidents.unsent(now) if p.key not in self._sending]
+        moments += [p.not_before_ms for p in self.incidents.unsent(now) if self.dispatch.idle(p.key)]
         return min((m for m in moments if m is not None), default=None)
 
 

@@ -14,7 +14,8 @@ from api.station import Health, Notice, PhoneMessage, TaskHealth, View
 from dutyroom import __version__, selfwatch
 from dutyroom import notices as words
 from dutyroom.clock import SystemClock
-from dutyroom.desk import Addressee, Desk
+from dutyroom.desk import Desk
+from dutyroom.dispatch import Addressee
 from dutyroom.settings import Settings, SettingsError
 from dutyroom.supervisor import LoopWatch, Supervisor
 from dutyroom.warmup import warm_up
@@ -87,9 +88,7 @@ class Station:
         self.accounts = Accounts(data / "accounts.db")
         self.supervisor = Supervisor(self._task_restarted)
         self._ways = self._pagers()
-        self.desk = Desk(
-            self.site, self.clock, self.book, self.spool, self.live, self._ways, self._addressee, __version__
-        )
+        self.desk = Desk(self.site, self.clock, self.book, self.spool, self.live, self._ways, self._addressee)
         newest = self.book.last(Kind.INCIDENT_OPENED)
         self.desk.restore(self.book.open_records(), newest.record.subject if newest else "")
         self._collectors: Collectors | None = None
@@ -156,7 +155,7 @@ class Station:
             "dead_letters_total": counts.dead_letters,
             "book_failures_total": counts.book_failures,
             "spool_failures_total": counts.spool_failures,
-            "scans_waiting": self.desk.waiting,
+            "scans_waiting": self.desk.ledger.waiting,
             "spool_rows": self.spool.size().rows,
             "spool_oldest_seconds": (now - oldest) / 1000 if oldest else 0.0,
             "alarms_open": len(self.desk.standing.alarms),
@@ -197,7 +196,7 @@ class Station:
         self._start_background()
         background.append(asyncio.create_task(asyncio.to_thread(warm_up, self._ways.values())))
         stopping = asyncio.create_task(self._stopping.wait())
-        fenced = asyncio.create_task(self.desk.fenced.wait())
+        fenced = asyncio.create_task(self.desk.ledger.fenced.wait())
         await asyncio.wait({stopping, fenced, web}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         if self._collectors:
@@ -208,7 +207,7 @@ class Station:
         await self.supervisor.stop()
         for task in (*background, stopping, fenced):
             task.cancel()
-        if self.desk.fenced.is_set():
+        if self.desk.ledger.fenced.is_set():
             watch.stop()
             raise SettingsError(FENCED)
         site = f"site:{self.site.id}"
@@ -371,8 +370,8 @@ class Station:
         counts = self.desk.counts
         return words.Troubles(
             disk_state(self.settings.data).used_percent,
-            self.desk.spool_refuses,
-            self.desk.stuck,
+            self.desk.ledger.refused,
+            self.desk.ledger.stuck,
             counts.scans_lost,
             self._lines_down(),
         )

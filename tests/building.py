@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from dutyroom.desk import Addressee, Desk
+from dutyroom.desk import Desk
+from dutyroom.dispatch import Addressee
 from facility.commands import Command, Refused
 from facility.ports import Message, PageRefusedError, Written
 from facility.records import Kind, Record
@@ -82,7 +83,7 @@ class Building:
         for device in site.devices.values():
             self.spool.layout(device.id, device.points, device.profile)
         self.live = Live(self.spool.layouts())
-        self.desk = Desk(site, clock, self.book, self.spool, self.live, {"demo": phones}, self._where, "test")
+        self.desk = Desk(site, clock, self.book, self.spool, self.live, {"demo": phones}, self._where)
         newest = self.book.last(Kind.INCIDENT_OPENED)
         self.desk.restore(self.book.open_records(), newest.record.subject if newest else "")
         self._values: dict[str, dict[str, float]] = {}
@@ -94,7 +95,7 @@ class Building:
 
     def again(self) -> "Building":
         """What was committed, opened by a new process: the old desk is gone without a word."""
-        self.desk._writer.shutdown(wait=True)
+        self.desk.ledger.close()
         self.book._connection.close()
         self.spool.close()
         new = Building(self.folder, self.clock, self.phones, self.site)
@@ -132,7 +133,7 @@ class Building:
 
     async def turn(self) -> None:
         await self.desk.turn()
-        while self.desk._sending:
+        while self.desk.dispatch.sending():
             await asyncio.sleep(0)
         if self.desk._news:
             await self.desk.turn()

@@ -6,6 +6,7 @@ import pytest
 from building import Building
 
 from dutyroom import desk as desks
+from dutyroom import ledger as ledgers
 from facility.commands import AddNote
 from facility.records import Kind, Record, ServiceStopped
 from stores.errors import StoreFullError
@@ -17,7 +18,7 @@ TRAPPED = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "faul
 async def night(tmp_path):
     night = await Building.open(tmp_path, "02:13")
     yield night
-    night.desk._writer.shutdown(wait=True)
+    night.desk.ledger.close()
     night.spool.close()
     night.book.close()
 
@@ -42,17 +43,17 @@ async def test_a_spool_that_refuses_delays_no_page_and_gets_its_scans_later(nigh
     monkeypatch.setattr(night.desk, "scan", _with_done(night.desk.scan, done))
     await night.reads("lift-1b", **TRAPPED)
     assert night.pages()
-    assert night.desk.spool_refuses
-    assert night.desk.waiting == 1
+    assert night.desk.ledger.refused
+    assert night.desk.ledger.waiting == 1
     assert not done, "the broker keeps it too, for the first moment"
     await night.until("02:13:02")
     assert len(refusals) == 2, "not tried at every turn"
     assert done, "acknowledged all the same, or the broker would send nothing more"
     await night.until("02:13:10")
-    assert not night.desk.spool_refuses
-    assert night.desk.waiting == 0
+    assert not night.desk.ledger.refused
+    assert night.desk.ledger.waiting == 0
     assert sum(len(scans) for _, _, scans in night.spool.read("test", 100)) == 1
-    assert night.desk._readings == 0
+    assert night.desk.ledger.readings == 0
 
 
 def _with_done(scan, done):
@@ -63,13 +64,13 @@ async def test_what_memory_cannot_hold_is_let_go_oldest_first_and_counted_and_it
     night, monkeypatch
 ) -> None:
     refusing(night.spool, "commit", monkeypatch)
-    monkeypatch.setattr(desks, "READINGS_LIMIT", 100)
+    monkeypatch.setattr(ledgers, "READINGS_LIMIT", 100)
     for _ in range(30):
         await night.reads("lift-1b", **TRAPPED)
         night.clock.time += 1000
     assert night.desk.counts.scans_lost > 0
-    assert night.desk._readings <= 100
-    assert night.desk.waiting + night.desk.counts.scans_lost == 30
+    assert night.desk.ledger.readings <= 100
+    assert night.desk.ledger.waiting + night.desk.counts.scans_lost == 30
     assert len([r for r in night.records(Kind.ALARM_RAISED) if r.subject.startswith("alarm:lift-1b/")]) >= 1
     assert night.pages()
 
@@ -81,13 +82,13 @@ async def test_a_turn_that_is_cut_off_while_the_book_refuses_loses_no_record(nig
     turn = asyncio.create_task(night.desk.turn())
     while len(refusals) < 3:
         await asyncio.sleep(0.005)
-    assert night.desk.stuck
+    assert night.desk.ledger.stuck
     turn.cancel()
     await asyncio.gather(turn, return_exceptions=True)
     assert not night.pages(), "record first, then act"
     monkeypatch.undo()
     await night.turn()
-    assert not night.desk.stuck
+    assert not night.desk.ledger.stuck
     assert night.pages()
     requests = [r.request for r in night.records() if r.request]
     assert len(requests) == len(set(requests))

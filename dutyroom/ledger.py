@@ -1,0 +1,256 @@
+"""The one writer: scans that wait to be durable, and commits that are seen through, spool first, then the book."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from facility.commands import Refused
+from facility.ports import Clock, LogBook, Written
+from facility.records import Record
+from facility.scan import Scan
+from stores.errors import StoreError, StoreFencedError
+
+log = structlog.get_logger(__name__)
+
+GROUP_MS = 250
+"""Scans that move nothing are committed together at least this often."""
+PORTION = 20_000
+"""Scans of one commit at most: what has waited for a disk must not hold up an alarm."""
+READINGS_LIMIT = 5_000_000
+"""Readings that wait in memory for a disk (about 160 MB); beyond it the oldest are let go, and counted."""
+SPOOL_PAUSE_MS = (1_000, 2_000, 5_000)
+"""How long a spool that refused is left alone."""
+
+Answer = tuple["asyncio.Future[Sequence[Written] | Refused]", Refused | list[str]]
+"""Who waits for a commit, and what to say: a refusal, or the requests under which the answer will stand in the book."""
+
+
+class DeskSpool(Protocol):
+    """What the desk needs of the spool."""
+
+    @property
+    def last_row(self) -> int:
+        """The newest row that was ever committed."""
+
+    def commit(self, scans: Sequence[Scan]) -> int:
+        """Write the scans durably; return the row."""
+
+    def checkpoint(self, row: int, memory: bytes) -> None:
+        """Remember the rule memory as of this row."""
+
+    def restore(self) -> tuple[bytes | None, Iterable[Scan]]:
+        """Return the newest rule memory and the scans after it."""
+
+    def dead_letter(self, source: str, payload: bytes, why: str, at_ms: int) -> None:
+        """Keep what could not be decoded."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened since the start; nothing is dropped uncounted."""
+
+    scans: int = 0
+    scans_lost: int = 0
+    transitions: int = 0
+    records: int = 0
+    commits: int = 0
+    commands: int = 0
+    pages_sent: int = 0
+    pages_refused: int = 0
+    dead_letters: int = 0
+    book_failures: int = 0
+    spool_failures: int = 0
+
+
+@dataclass(slots=True)
+class Commit:
+    """What one turn writes. It outlives a turn that is cut off: the records are told already, and must be written."""
+
+    scans: list[Scan]
+    records: list[Record]
+    closed: list[str]
+    memory: bytes | None
+    answers: list[Answer] = field(default_factory=list)
+    spooled: bool = False
+    refused: Exception | None = None  # the spool's word, when it does not take the scans
+    writing: "asyncio.Future[list[Written]] | None" = None
+
+
+class Ledger:
+    """Holds what is not durable yet and writes it in its own thread, in order, until the disk has taken it."""
+
+    def __init__(self, book: LogBook, spool: DeskSpool, clock: Clock, counts: Counts) -> None:
+        self.book, self.spool = book, spool
+        self.fenced = asyncio.Event()  # another instance has taken over: this one must end
+        self.stuck = False  # the book does not take records at this moment
+        self.readings = 0  # of the scans that are not durable
+        self._clock, self._counts = clock, counts
+        self._batch: list[Scan] = []
+        self._batch_since = 0
+        self._kept_back: deque[Scan] = deque()  # scans the spool could not take yet
+        self._dones: list[Callable[[], None]] = []
+        self._refusals = 0  # of the spool, one after the other
+        self._spool_at = 0  # not before
+        self._row = spool.last_row
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+
+    @property
+    def waiting(self) -> int:
+        """How many scans are not yet durable."""
+        return len(self._batch) + len(self._kept_back)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the spool does not take scans at this moment."""
+        return self._refusals > 0
+
+    @property
+    def backlog(self) -> bool:
+        """Whether scans wait that an earlier commit could not take."""
+        return bool(self._kept_back)
+
+    def due(self) -> int | None:
+        """Return when the scans that wait are to be committed; None when there are none."""
+        if self._kept_back:
+            return self._spool_at
+        return self._batch_since + GROUP_MS if self._batch else None
+
+    def add(self, scan: Scan, done: Callable[[], None] | None) -> bool:
+        """Take a scan, `done` to be called once it is durable; say whether it is the first that waits."""
+        self.readings += len(scan.values)
+        if self.readings > READINGS_LIMIT:
+            self._let_go()
+        first = not self._batch
+        if first:
+            self._batch_since = scan.received_ms
+        self._batch.append(scan)
+        if done is not None:
+            self._dones.append(done)
+        return first
+
+    def take(self, now: int, *, final: bool = False) -> list[Scan]:
+        """Take the scans of this commit; a spool that refuses is left alone for a while."""
+        if not self._kept_back and len(self._batch) <= PORTION:
+            scans, self._batch = self._batch, []
+            return scans
+        self._kept_back += self._batch
+        self._batch = []
+        if now < self._spool_at and not final:
+            return []
+        return [self._kept_back.popleft() for _ in range(min(PORTION, len(self._kept_back)))]
+
+    async def write(self, commit: Commit, alive: Callable[[], None]) -> list[Written]:
+        """Spool first, then the book; the book is tried until it takes the records, `alive` at every try.
+
+        Raises:
+            StoreFencedError: another instance has taken over.
+        """
+        written = await self._written(commit, alive)
+        self.stuck = False
+        if commit.refused is not None:
+            self._refuse(commit)
+        else:
+            self.readings -= sum(len(scan.values) for scan in commit.scans)
+            if commit.scans:
+                self._refusals = self._spool_at = 0
+        self._counts.commits += 1
+        self._counts.records += len(written)
+        self._counts.transitions += sum(w.record.subject.startswith("alarm:") for w in written)
+        return written
+
+    def durable(self) -> list[Callable[[], None]]:
+        """Return whom to tell that their scans are durable, each once.
+
+        While the spool refuses, messages are acknowledged all the same: a broker that is owed twenty
+        acknowledgements sends nothing more, and alarms must come in.
+        """
+        if self._kept_back and self._refusals <= 1:
+            return []
+        dones, self._dones = self._dones, []
+        return dones
+
+    def bury(self, source: str, payload: bytes, why: str) -> None:
+        """Keep what could not be decoded."""
+        self._counts.dead_letters += 1
+        self._thread.submit(self._bury, source, payload, why, self._clock.now())
+
+    def close(self, *, wait: bool = True) -> None:
+        """Let the thread end; without `wait`, what it has not begun is left."""
+        self._thread.shutdown(wait=wait, cancel_futures=not wait)
+
+    def _let_go(self) -> None:
+        """Forget the oldest scans that wait: memory is for alarms. Their rules were evaluated when they came."""
+        self._kept_back += self._batch
+        self._batch = []
+        while self._kept_back and self.readings > READINGS_LIMIT * 0.99:
+            self.readings -= len(self._kept_back.popleft().values)
+            self._counts.scans_lost += 1
+
+    def _refuse(self, commit: Commit) -> None:
+        pause = SPOOL_PAUSE_MS[min(self._refusals, len(SPOOL_PAUSE_MS) - 1)]
+        if not self._refusals:
+            log.error("the spool does not take scans; they wait in memory", why=str(commit.refused))
+        self._refusals += 1
+        self._counts.spool_failures += 1
+        self._spool_at = self._clock.now() + pause
+        self._kept_back.extendleft(reversed(commit.scans))
+
+    async def _written(self, commit: Commit, alive: Callable[[], None]) -> list[Written]:
+        loop = asyncio.get_running_loop()
+        pause = 100
+        began = loop.time()
+        while True:
+            if commit.writing is None:
+                commit.writing = loop.run_in_executor(self._thread, self._write, commit)
+            try:
+                written = await asyncio.shield(commit.writing)
+                break
+            except StoreFencedError as error:
+                log.error("another instance has taken over", why=str(error))
+                self.fenced.set()
+                raise
+            except (StoreError, OSError) as error:
+                commit.writing = None
+                self._counts.book_failures += 1
+                if not self.stuck:
+                    log.error("the log book does not take records; nothing is acted on until it does", why=str(error))
+                self.stuck = True
+                alive()
+                await self._clock.until(self._clock.now() + pause)
+                pause = min(5_000, pause * 2)
+            except Exception:
+                commit.writing = None
+                raise
+        if self.stuck:
+            log.warning("the log book takes records again", after_s=round(loop.time() - began, 1))
+        return written
+
+    def _write(self, commit: Commit) -> list[Written]:
+        """Run in the writer thread; safe to repeat."""
+        if commit.scans and not commit.spooled and commit.refused is None:
+            try:
+                self._row = self.spool.commit(commit.scans)
+                commit.spooled = True
+            except Exception as error:  # telemetry waits in memory; alarms and pages do not wait for it
+                if not isinstance(error, StoreError | OSError):
+                    log.error("scans that cannot be written", exc_info=error)
+                commit.refused = error
+        written = self.book.append(commit.records, commit.closed) if commit.records or commit.closed else []
+        if commit.memory is not None and commit.refused is None:
+            try:
+                self.spool.checkpoint(self._row, commit.memory)
+            except (StoreError, OSError) as error:
+                log.error("no checkpoint could be written", why=str(error))
+        return written
+
+    def _bury(self, source: str, payload: bytes, why: str, at_ms: int) -> None:
+        """Run in the writer thread; what the disk does not take was counted."""
+        try:
+            self.spool.dead_letter(source, payload, why, at_ms)
+        except (StoreError, OSError) as error:
+            log.error("a dead letter could not be kept", source=source, why=str(error))
