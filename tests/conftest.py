@@ -1,1 +1,22 @@
-"""Puts this folder on the path: helpers such as `night_shift` are shared by unit tests and stories."""
+"""Puts this folder on the path: helpers such as `night_shift` are shared by unit tests and stories.
+
+Where DUTYROOM_REAL is set (in .ci/run), a test against a real server or browser that is skipped is a failure.
+"""
+
+import os
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if (
+        report.skipped
+        and os.environ.get("DUTYROOM_REAL")
+        and item.get_closest_marker("real")
+        and not hasattr(report, "wasxfail")
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} needs a real server or browser, which must be here: {report.longrepr}"
+    return report
