@@ -30,7 +30,7 @@ class WebhookPager:
         self._client: httpx.AsyncClient | None = None
 
     def prepare(self) -> None:
-        """Load what a page needs (0.3 s), so that the first one does not wait for it. For a thread."""
+        """Load what a page needs (0.2 s), so that the first one does not wait for it. For a thread."""
         if self._client is None:
             self._open()
 
