@@ -1,6 +1,5 @@
 """Bad input at the start, and a field that is not there: one clear sentence, nothing touched, retried where that makes sense."""
 
-import os
 import sqlite3
 import subprocess
 import time
