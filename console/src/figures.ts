@@ -1,6 +1,6 @@
 // Machines and points of the site by id, and how a value is written.
 import { computed } from "vue";
-import type { Alarm, Equipment, Point, Priority } from "./api";
+import type { Alarm, Equipment, Incident, Point, Priority } from "./api";
 import { alarms, incidents, me, site, values, type Value } from "./live";
 import { t, tx } from "./words";
 
@@ -63,15 +63,27 @@ export const fresh = computed(() => {
   return { fresh: n, all };
 });
 
-/** Alarms in the order in which they want attention: priority, unacknowledged, newest. */
+/** Alarms in the order in which they want attention: priority, people before machines, unacknowledged, newest. */
 export const ordered = computed(() => [...alarms.values()].sort(byUrgency));
 
+const people = (a: Alarm | undefined): number => (a?.class === "life-safety" ? 1 : 0);
+
 export function byUrgency(a: Alarm, b: Alarm): number {
-  return a.priority - b.priority || Number(a.acknowledged) - Number(b.acknowledged) || b.raised_ms - a.raised_ms;
+  return (
+    a.priority - b.priority ||
+    people(b) - people(a) ||
+    Number(a.acknowledged) - Number(b.acknowledged) ||
+    b.raised_ms - a.raised_ms
+  );
 }
 
+/** Whether people are in danger, as far as its alarms say. */
+const forPeople = (i: Incident): number => Math.max(0, ...i.alarms.map((subject) => people(alarms.get(subject))));
+
 export const openIncidents = computed(() =>
-  [...incidents.values()].sort((a, b) => a.priority - b.priority || b.opened_ms - a.opened_ms),
+  [...incidents.values()].sort(
+    (a, b) => a.priority - b.priority || forPeople(b) - forPeople(a) || b.opened_ms - a.opened_ms,
+  ),
 );
 
 /** The most urgent active alarm of each machine. */
