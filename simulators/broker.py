@@ -19,6 +19,14 @@ from amqtt.session import Session
 class GuardedBroker(Broker):  # type: ignore[misc] # amqtt ships no types
     """A broker that sends retained messages only to those who subscribed."""
 
+    async def stream_connected(self, reader: Any, writer: Any, listener_name: str) -> None:
+        """Serve a client; one that left in the middle of its greeting is let go, transport and all."""
+        try:
+            await super().stream_connected(reader, writer, listener_name)
+        except OSError:
+            writer.transport.abort()
+            self._servers[listener_name].release_connection()
+
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session
     ) -> None:
