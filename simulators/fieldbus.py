@@ -103,7 +103,7 @@ class LineServer:
     async def stop(self) -> None:
         """Stop serving."""
         if self._server:
-            await self._server.shutdown()
+            await self._server.shutdown()  # type: ignore[no-untyped-call] # pymodbus leaves it untyped
 
     def _pass_on(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001 - pymodbus calls it so
         unit = self.units.get(data[6]) if sending and len(data) > 6 else None
