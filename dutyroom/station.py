@@ -194,7 +194,7 @@ class Station:
         self._say_started()
         ready(port)
         self._start_background()
-        background.append(asyncio.create_task(asyncio.to_thread(warm_up, self._ways.values())))
+        background.append(asyncio.create_task(warm_up([*self._ways.values()], self.clock)))
         stopping = asyncio.create_task(self._stopping.wait())
         fenced = asyncio.create_task(self.desk.ledger.fenced.wait())
         await asyncio.wait({stopping, fenced, web}, return_when=asyncio.FIRST_COMPLETED)
