@@ -9,7 +9,7 @@ import math
 import struct
 from collections.abc import Mapping, Sequence
 
-from collectors.numbers import BITS, CODES, FLOATS, NAN, above, bcd, folded, power, spans, swapped, view
+from collectors.numbers import BITS, CODES, FLOATS, NAN, above, bcd, folded, power, ratio, spans, swapped, view
 from collectors.profile import BIT_FUNCTIONS, ModbusField, ModbusMap, Type
 from collectors.quick import Position, Sheet, generate
 from collectors.readplan import Request, locate, plan, wanted
@@ -60,11 +60,11 @@ class Decoder:
 
     def decode(self, replies: Sequence[REPLY]) -> tuple[tuple[float, ...], bytes, dict[int, str] | None]:
         """Return values, reasons and unmapped words of one round of replies, one reply per request of the plan."""
-        if all(type(r) is bytes for r in replies):
-            quick: tuple[float, ...] | None = self._quick(*replies)
-            if quick is not None:
-                return quick, self._good, None
-        return self._explain(replies)
+        for reply in replies:
+            if type(reply) is not bytes:
+                return self._explain(replies)
+        quick: tuple[float, ...] | None = self._quick(*replies)
+        return self._explain(replies) if quick is None else (quick, self._good, None)
 
     def scan(self, device: str, at_ms: int, replies: Sequence[REPLY]) -> Scan:
         """Return what the device said at that moment."""
@@ -142,9 +142,14 @@ class Decoder:
             if reason is not Reason.GOOD:
                 return NAN, reason, word
             value *= power(factor) if field.exponent else factor
+        if field.over:
+            by, reason, word = self._value(self._modbus.fields[field.over], replies)
+            if reason is not Reason.GOOD:
+                return NAN, reason, word
+            value = ratio(value, by)
         value += field.offset
-        if field.plus:
-            rest, reason, word = self._value(self._modbus.fields[field.plus], replies)
+        for other in field.plus:
+            rest, reason, word = self._value(self._modbus.fields[other], replies)
             if reason is not Reason.GOOD:
                 return NAN, reason, word
             value += rest

@@ -66,6 +66,31 @@ async def test_a_call_that_fails_takes_no_other_with_it():
     assert heard == [1, 2, 3]
 
 
+async def test_who_is_behind_still_lets_the_loop_read_after_every_turn():
+    clock = Clock(500)
+    agenda = Agenda(clock, 10)
+    turns = []
+
+    def slow(asked, _now):
+        turns.append(clock.turns)
+        clock.at += 35
+        agenda.at(asked + 10, slow)
+
+    agenda.at(10, slow)
+    rests = []
+    until = clock.until
+
+    async def rest(at_ms):
+        rests.append(at_ms - clock.at)
+        if len(rests) > 10:
+            raise asyncio.CancelledError
+        await until(at_ms)
+
+    clock.until = rest
+    await served(agenda)
+    assert min(rests) >= 1
+
+
 async def test_an_empty_agenda_looks_up_often_enough():
     clock = Clock(1_000)
     await served(Agenda(clock, 5))
