@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -25,23 +25,7 @@ class Head:
 
     def readings(self, point: str, after_row: int) -> tuple[Ints, Floats, Octets]:
         """Return time, value and reason of a point's readings in the rows after a row, in no order."""
-        ats: list[Ints] = [np.zeros(0, np.int64)]
-        values: list[Floats] = [np.zeros(0)]
-        reasons: list[Octets] = [np.zeros(0, np.uint8)]
-        for batch in self._after(after_row):
-            for group in batch.groups:
-                layouts = batch.layout[group.scans]
-                for layout in np.unique(layouts).tolist():
-                    column = self._position(layout).get(point)
-                    if column is None:
-                        continue
-                    which = layouts == layout
-                    ats.append(batch.at_ms[group.scans[which]])
-                    values.append(group.values[which, column])
-                    reasons.append(
-                        np.zeros(int(which.sum()), np.uint8) if group.reasons is None else group.reasons[which, column]
-                    )
-        return np.concatenate(ats), np.concatenate(values), np.concatenate(reasons)
+        return readings_of(point, self._after(after_row), self._position)
 
     def minutes(self, after_row: int) -> Sums | None:
         """Return what the minutes of all points come to in the rows after a row; None when there are none."""
@@ -72,3 +56,29 @@ class Head:
             points = self._spool.layout_of(layout).points
             self._positions[layout] = {point: i for i, point in enumerate(points)}
         return self._positions[layout]
+
+
+def readings_of(
+    point: str, batches: Iterable[Batch], position: Callable[[int], dict[str, int]]
+) -> tuple[Ints, Floats, Octets]:
+    """Return time, value and reason of a point's readings in some batches, in no order.
+
+    `position` says where in a layout's scans each point is.
+    """
+    ats: list[Ints] = [np.zeros(0, np.int64)]
+    values: list[Floats] = [np.zeros(0)]
+    reasons: list[Octets] = [np.zeros(0, np.uint8)]
+    for batch in batches:
+        for group in batch.groups:
+            layouts = batch.layout[group.scans]
+            for layout in np.unique(layouts).tolist():
+                column = position(layout).get(point)
+                if column is None:
+                    continue
+                which = layouts == layout
+                ats.append(batch.at_ms[group.scans[which]])
+                values.append(group.values[which, column])
+                reasons.append(
+                    np.zeros(int(which.sum()), np.uint8) if group.reasons is None else group.reasons[which, column]
+                )
+    return np.concatenate(ats), np.concatenate(values), np.concatenate(reasons)

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from timeseries_servers import INFLUXD, InfluxDb
 
 from facility.ports import Bucket, Layout, Telemetry
 from facility.scan import Reason, Scan, missed
 from stores.telemetry.archive import Archive
+from stores.telemetry.influx import Influx
+from stores.telemetry.influxserver import Address
 
 _START = 1_790_000_040_000 - 1_790_000_040_000 % 3_600_000  # a full hour
 _METER = Layout(1, "meter", ("M/v", "M/i"), "meter@1")
@@ -27,9 +30,26 @@ def _archive(folder: Path) -> Iterator[Telemetry]:
 _STORES["archive"] = _archive
 
 
-@pytest.fixture(params=sorted(_STORES))
+@pytest.fixture(scope="session")
+def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxDb]:
+    if INFLUXD is None:
+        pytest.skip("no influxd here")
+    server = InfluxDb(tmp_path_factory.mktemp("influxdb"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=[*sorted(_STORES), pytest.param("influx", marks=pytest.mark.real)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Telemetry]:
-    yield from _STORES[request.param](tmp_path)
+    if request.param != "influx":
+        yield from _STORES[request.param](tmp_path)
+        return
+    server = request.getfixturevalue("influxdb")
+    server.database(tmp_path.name)
+    influx = Influx(Address(server.url, tmp_path.name, "1"), "test-site", {"M": "lv_meter"})
+    yield influx
+    influx.close()
 
 
 def _meter(second: int, v: float, i: float = 1.0, *, late_by: int = 0) -> Scan:
