@@ -323,7 +323,10 @@ def _requested(i: Incident, at: int, data: PageRequested) -> Incident:
         last=this_round,
     )
     if len(pages) > PAGES_KEPT * 4 // 3:
-        old = frozenset([k for k, p in pages.items() if p.state not in UNSENT][:-PAGES_KEPT])
+        # A page that still waits needs its siblings: they say which channels were tried beside it.
+        held = {(p.person, p.level, p.round) for p in pages.values() if p.state in UNSENT}
+        over = [k for k, p in pages.items() if (p.person, p.level, p.round) not in held]
+        old = frozenset(over[:-PAGES_KEPT])
         pages = {k: p for k, p in pages.items() if k not in old}
     pages[data.key] = PageState(
         data.key, data.incident, data.person, data.channel, data.level, data.round, data.responder, data.role,

@@ -1,6 +1,6 @@
 """Whatever happens in a night: what must always hold, shown on nights that nobody wrote."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from night_shift import Night, moment
 
@@ -118,7 +118,11 @@ def test_a_desk_that_restarts_after_every_event_decides_the_same(lines) -> None:
     assert Story().play(lines).log == Story(restarts=True).play(lines).log
 
 
+TRAPPED = ("alarm", ("lift-1a", "lift-trapped"))
+
+
 @settings(max_examples=250, deadline=None)
+@example([(0, ("hang", "demo"), 0), (0, TRAPPED, 0), (440_000, TRAPPED, 0)], False)  # a page that never leaves
 @given(script, st.booleans())
 def test_what_holds_in_every_night_even_when_the_desk_is_late(lines, sleepy) -> None:
     night = Story(sleepy=sleepy).play(lines)
