@@ -6,6 +6,12 @@ Where DUTYROOM_REAL is set (in .ci/run), a test against a real server or browser
 import os
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every machine and every day; HYPOTHESIS_PROFILE=explore looks for new ones.
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("explore", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 @pytest.hookimpl(wrapper=True)

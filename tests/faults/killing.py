@@ -37,6 +37,10 @@ STAGES = (
 )
 
 
+SEEN_S = 8.0
+"""In so long a service that is not killed any more has surely seen what was staged, delays of rules included."""
+
+
 @dataclass
 class Post:
     """A page as the receiver got it."""
@@ -194,7 +198,7 @@ class Stager:
             thread.start()
 
     def finish(self) -> None:
-        """Put everything right and wait for it."""
+        """Put everything right and wait until a service that lives has seen it."""
         self._stop.set()
         for thread in self._threads:
             thread.join(60)
@@ -204,6 +208,8 @@ class Stager:
         while not self._stop.is_set():
             self._building.tell(do="stage", fault=fault, equipment=machine)
             self._told.staged[machine, rule] = self._told.staged.get((machine, rule), 0) + 1
-            time.sleep(self._roll.uniform(*self._hold))
+            if self._stop.wait(self._roll.uniform(*self._hold)):
+                time.sleep(SEEN_S)
             self._building.tell(do="restore", fault=fault, equipment=machine)
-            time.sleep(self._roll.uniform(*self._hold))
+            if self._stop.wait(self._roll.uniform(*self._hold)):
+                time.sleep(SEEN_S)
