@@ -40,6 +40,24 @@ def load() -> float:
     return round(os.getloadavg()[0], 2)
 
 
+def rest(patience_s: float) -> float:
+    """Wait, but not longer than this, for a second in which the machine idles; return how busy the last second was."""
+    until = time.monotonic() + patience_s
+    while True:
+        before = _ticks()
+        time.sleep(1.0)
+        idle, all_ = (now - then for now, then in zip(_ticks(), before, strict=True))
+        busy = 1 - idle / max(1, all_)
+        if busy < 0.15 or time.monotonic() >= until:
+            return round(busy, 2)
+
+
+def _ticks() -> tuple[int, int]:
+    """Return the idle and all ticks of the processors so far (Linux)."""
+    ticks = [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
 def part(values: Sequence[float], share: float) -> float:
     """Return the value below which so large a share of the values lies."""
     ranked = sorted(values)
