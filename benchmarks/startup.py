@@ -1,9 +1,9 @@
 """From the start of the process to its first "200" on /api/v1/health, with an empty book and with a year's.
 
-`python -m benchmarks.startup [--records 700000] [--starts 7] [--patience 0] [--keep .data/bench]`: the real service on a
-copy of the demo site. The year is generated once (a minute) and kept in the folder. Beside the seconds on the wall stand
-the processor seconds of the service, how busy the second before each start was (0 to 1), and the machine's load;
-`--patience 20` waits so long before each start for a quiet second.
+`python -m benchmarks.startup [--records 700000] [--starts 7] [--patience 0] [--keep .data/bench]`: the real service on
+a copy of the demo site. The year is generated once (a minute) and kept in the folder. Beside the seconds on the wall
+stand the processor seconds of the service, how busy the second before each start was (0 to 1), and the machine's
+load; `--patience 20` waits so long before each start for a quiet second.
 Targets: 2 s with an empty book, 3 s with 700,000 records.
 """
 
