@@ -2,8 +2,9 @@
 
 import secrets
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facility.text import Text
@@ -42,6 +43,16 @@ class Settings(BaseSettings):
     smtp_starttls: bool = True
     raw_days: int = Field(default=90, ge=1)
     rollup_days: int = Field(default=1100, ge=1)
+    history: Literal["archive", "influx"] = "archive"
+    """Who keeps and answers history. With "archive" an InfluxDB server, if named, gets everything as well."""
+    influx_url: str = ""
+    influx_version: Literal["1", "2"] = "2"
+    influx_org: str = ""
+    influx_bucket: str = "dutyroom"
+    """Of a 1.x server: the database, or database/retention policy."""
+    influx_token: SecretStr = SecretStr("")
+    influx_user: str = ""
+    influx_password: SecretStr = SecretStr("")
 
     def checked(self) -> "Settings":
         """Return these settings with what is derived filled in; raise SettingsError for what must not be."""
@@ -51,6 +62,14 @@ class Settings(BaseSettings):
                     f"拒绝监听 {self.host}：对外监听需要前置 TLS 代理。请设置 --behind-proxy，或监听 127.0.0.1。",
                     f"Refusing to listen on {self.host}: beyond loopback a TLS proxy must stand in front."
                     " Set --behind-proxy, or listen on 127.0.0.1.",
+                )
+            )
+        if self.history == "influx" and not self.influx_url:
+            raise SettingsError(
+                Text(
+                    "历史数据设为 InfluxDB，但没有地址。请设置 DUTYROOM_INFLUX_URL，或改用 history=archive。",
+                    "History is to be in InfluxDB, but there is no address."
+                    " Set DUTYROOM_INFLUX_URL, or use history=archive.",
                 )
             )
         base = self.base_url or f"http://{self.host}:{self.port}"

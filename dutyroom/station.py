@@ -16,12 +16,13 @@ from dutyroom import notices as words
 from dutyroom.clock import SystemClock
 from dutyroom.desk import Desk
 from dutyroom.dispatch import Addressee
+from dutyroom.forwarding import forwarding
 from dutyroom.settings import Settings, SettingsError
 from dutyroom.supervisor import LoopWatch, Supervisor
 from dutyroom.warmup import warm_up
 from facility import records
 from facility.commands import Command, Refused
-from facility.ports import Pager, Written
+from facility.ports import Pager, Telemetry, Written
 from facility.records import Kind, Record
 from facility.text import Text
 from response import token
@@ -84,7 +85,12 @@ class Station:
             profile = loaded.profiles.get(device.profile)
             self.spool.layout(device.id, device.points, profile.stamp if profile else device.profile)
         self.live = Live(self.spool.layouts())
-        self.telemetry = Archive(data / "archive", self.spool)
+        self.forwarding = forwarding(settings, self.site, self.spool, self.clock)
+        self.archive: Archive | None = None
+        if self.forwarding and settings.history == "influx":
+            self.telemetry: Telemetry = self.forwarding.influx
+        else:
+            self.telemetry = self.archive = Archive(data / "archive", self.spool)
         self.accounts = Accounts(data / "accounts.db")
         self.supervisor = Supervisor(self._task_restarted)
         self._ways = self._pagers()
@@ -164,6 +170,8 @@ class Station:
             "task_restarts_total": sum(t.restarts for t in self.supervisor.tasks.values()),
             "clock_offset_seconds": self.clock.offset() / 1000,
         }
+        if self.forwarding:
+            figures.update(self.forwarding.figures())
         for line in self.lines():
             figures[f'line_up{{line="{line.line}"}}'] = float(line.connected)
         return figures
@@ -226,7 +234,10 @@ class Station:
     def close(self) -> None:
         """Let go of the stores, of the address and of the data folder."""
         self._bound.close()
-        self.telemetry.close()
+        if self.archive:
+            self.archive.close()
+        if self.forwarding:
+            self.forwarding.influx.close()
         self.spool.close()
         self.book.close()
         self.accounts.close()
@@ -266,6 +277,8 @@ class Station:
         self._collectors.start()
         keep = self.supervisor.keep
         keep("archive", self._compact, limit_ms=120_000)
+        if self.forwarding:
+            keep("influx", self.forwarding.run, limit_ms=120_000)
         keep("book-keeping", self._keep_book, limit_ms=600_000)
         keep("clock", self._follow_clock, limit_ms=60_000)
         if selfwatch.DEVICE in self.site.devices:
@@ -282,7 +295,7 @@ class Station:
             try:
                 await asyncio.to_thread(self.book.hold_reserve)
                 if disk_state(self.settings.data).free >= FOR_RECORDS:
-                    moved = await asyncio.to_thread(self.telemetry.compact, self.spool, now)
+                    moved = await asyncio.to_thread(self.archive.compact, self.spool, now) if self.archive else 0
                     await asyncio.to_thread(self.spool.trim, now)
             except StoreError as error:
                 log.error("the archive does not take readings; they stay in the spool", why=str(error))
@@ -299,7 +312,8 @@ class Station:
             days = self.settings.raw_days, self.settings.rollup_days
             try:
                 await asyncio.to_thread(self.book.keep_snapshot, self.settings.data / "snapshots", self.clock.now())
-                await asyncio.to_thread(self.telemetry.retain, self.clock.now(), *days)
+                if self.archive:
+                    await asyncio.to_thread(self.archive.retain, self.clock.now(), *days)
             except StoreError as error:
                 log.error("no snapshot or no tidying this hour", why=str(error))
             until = self.clock.now() + SNAPSHOT_MS

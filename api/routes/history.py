@@ -13,6 +13,7 @@ from api.views import bucket_shape
 from api.who import Caller, StationHere, allowed
 from facility.equipment import split_point
 from facility.text import Text
+from stores.errors import StoreError
 
 router = APIRouter(prefix="/api/v1/history", tags=["history"])
 
@@ -49,4 +50,8 @@ async def history(
         rows = [bucket_shape(b) for b in found]
         return shapes.HistoryShape(point=point, from_ms=from_ms, to_ms=to_ms, buckets=rows).model_dump_json()
 
-    return Response(await asyncio.to_thread(written), media_type="application/json")
+    try:
+        answer = await asyncio.to_thread(written)
+    except StoreError as error:
+        raise ProblemError(503, "history-away", error.text) from error
+    return Response(answer, media_type="application/json")

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-import httpx
-
 _TIMEOUT_S = 10.0
 _REFUSALS = frozenset({400, 413, 422})
 """The server has understood and will never take it; every other failure may pass."""
@@ -79,6 +77,8 @@ class Server:
         self._address = address
         self._client: Any = None
         self._write: Any = None
+        import httpx
+
         headers, auth = {}, None
         if address.token:
             headers["Authorization"] = f"Token {address.token}"
@@ -151,6 +151,8 @@ class Server:
             raise InfluxAwayError(f"an answer that makes no sense: {error!r}") from None
 
     def _ask(self, method: str, path: str, params: Mapping[str, str], body: bytes) -> bytes:
+        import httpx
+
         try:
             with self._http.stream(method, path, params=params, content=body) as answer:
                 content = bytearray()
