@@ -45,10 +45,12 @@ def encode(
         ValueError: NaN for a field that has no way to say so, or a code the map does not have.
     """
     out: Bank = {} if bank is None else bank
-    for channel, wish in values.items():
-        field = modbus.fields[channel]
-        if field.above is not None:
-            continue  # told by a number that another channel writes
+    values = _with_flags(modbus, values)
+    # "Any bit set" first: a channel that shows the same register as a number knows better.
+    for channel in sorted(values, key=lambda c: not modbus.fields[c].nonzero):
+        field, wish = modbus.fields[channel], values[channel]
+        if field.above is not None or field.over:
+            continue  # told by numbers that other channels write
         value = 1.0 - wish if channel in inverted else wish
         if field.type is Type.PAIR:
             closed = bool(value) is not field.inverted
@@ -59,12 +61,26 @@ def encode(
         if field.scale_from:
             by = values[field.scale_from]
             factor *= 10.0**by if field.exponent else by
-        if field.plus and field.plus not in values:
+        given = [values[other] for other in field.plus if other in values]
+        if given:
+            value -= sum(given)
+        elif field.plus:
             whole = math.trunc(value / (field.scale * factor)) * field.scale * factor
-            _put(out, modbus.fields[field.plus], value - whole, 1.0)
+            _put(out, modbus.fields[field.plus[0]], value - whole, 1.0)
             value = whole
         _put(out, field, value, factor)
     return out
+
+
+def _with_flags(modbus: ModbusMap, values: Mapping[str, float]) -> Mapping[str, float]:
+    """Add what was not given of the flags that others are read by (unit systems): the first code of their list."""
+    flags = {
+        other: next(iter(modbus.fields[other].codes.values()))
+        for channel in values
+        for other in (modbus.fields[channel].scale_from, *modbus.fields[channel].plus)
+        if other and other not in values and modbus.fields[other].codes
+    }
+    return {**values, **flags} if flags else values
 
 
 def _put(bank: Bank, field: ModbusField, value: float, factor: float) -> None:

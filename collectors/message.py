@@ -3,8 +3,11 @@
 A message is somebody else's text: nothing in it is believed before it was looked at, and nothing in it may raise.
 """
 
+import base64
+import binascii
 import math
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +25,8 @@ CLOCK_SET_BACK_MS = 30_000
 OLDEST_MS = 1_577_836_800_000  # 2020: no device of this system was running before it
 REMEMBERED = 256  # recent messages per device that a repeat is told by
 _WORD_LENGTH = 64
+_CUT = re.compile(r"^(\d{1,4}):(u8|i8|(?:u16|i16|u32|i32|f32)(?:le|be))$")
+_CODES: Mapping[str, str] = {"u8": "B", "i8": "b", "u16": "H", "i16": "h", "u32": "I", "i32": "i", "f32": "f"}
 _FLOOR = re.compile(r"^(B)?F?(-?\d{1,3})F?$", re.IGNORECASE)
 _SECOND_MS = 1000
 
@@ -116,7 +121,7 @@ class MessageDecoder:
         self._positions = [
             (i, f, known[i], i in inverted)
             for i, f in enumerate(mqtt.fields[c] for c in channels)
-            if f.message == message.name
+            if message.name in (f.message, f.cleared_by)
         ]
 
     def read(self, device: str, payload: bytes, now_ms: int, memory: Memory, *, retained: bool = False) -> Heard:
@@ -132,15 +137,22 @@ class MessageDecoder:
         Raises:
             UndecodableError: no value of this profile could be found in it.
         """
-        body = _body(payload, self._message.payload)
-        stamp = _moment(body, self._mqtt) if self._message.payload is Payload.JSON else None
+        body = _body(payload, self._message)
+        path = self._message.time or self._mqtt.time
+        stamp = _moment(body, path, self._mqtt.time_unit) if self._message.payload is not Payload.PLAIN else None
         number = _at(body, self._mqtt.seq) if self._mqtt.seq else None
         seq = _whole(number)
         values = [NAN] * self._size
         reasons = bytearray([Reason.NOT_GIVEN]) * self._size
         texts: dict[int, str] = {}
         for index, spec, point, inverted in self._positions:
-            value, reason, word = _judged(spec, point, _at(body, spec.path), inverted=inverted)
+            found = _at(body, spec.path)
+            if spec.cleared_by:
+                found = _event(spec, found, begins=self._message.name == spec.message)
+                value, reason, word = (NAN, Reason.NOT_GIVEN, "") if found is None else (found, Reason.GOOD, "")
+                value = 1.0 - value if inverted else value
+            else:
+                value, reason, word = _judged(spec, point, found, inverted=inverted)
             values[index], reasons[index] = value, reason
             if word:
                 texts[index] = word[:_WORD_LENGTH]
@@ -162,7 +174,7 @@ def absent(presence: Presence, payload: bytes) -> bool | None:
     Raises:
         UndecodableError: it cannot be read at all.
     """
-    body = _body(payload, Payload.JSON if presence.path else Payload.PLAIN)
+    body = _body(payload, MqttMessage("", "", Payload.JSON if presence.path else Payload.PLAIN))
     word = _word(_at(body, presence.path))
     if word in presence.offline:
         return True
@@ -191,21 +203,47 @@ def encode(
     if message.payload is Payload.PLAIN:
         channel, value = next((c, v) for c, v in values.items() if mqtt.fields[c].message == message.name)
         return str(_said(mqtt.fields[channel], value)).encode()
-    body: dict[str, Any] = {}
+    outer: dict[str, Any] = {}
     for path, text in {**mqtt.constants, **(extra or {})}.items():
-        _put(body, path.split("."), text)
+        _put(outer, path.split("."), text)
+    frame = bytearray(message.size)
+    body = frame if message.payload is Payload.BINARY else outer
     if mqtt.seq:
         _put(body, mqtt.seq, seq)
-    if mqtt.time:
-        _put(body, mqtt.time, at_ms if mqtt.time_unit == "ms" else at_ms // _SECOND_MS)
+    if message.time or mqtt.time:
+        _put(body, message.time or mqtt.time, at_ms if mqtt.time_unit == "ms" else at_ms // _SECOND_MS)
     for channel, value in values.items():
         spec = mqtt.fields[channel]
         if spec.message == message.name and not math.isnan(value):
             _tell(body, spec, value)
-    return msgspec.json.encode(body)
+    if message.payload is Payload.BINARY:
+        if not message.envelope:
+            return bytes(frame)
+        _put(outer, message.envelope, base64.b64encode(frame).decode())
+    return msgspec.json.encode(outer)
 
 
-def _tell(body: dict[str, Any], spec: MqttField, value: float) -> None:
+def fits(step: str, size: int) -> bool:
+    """Say whether "offset:type" names a number inside a frame of so many bytes."""
+    found = _CUT.match(step)
+    return found is not None and int(found[1]) + struct.calcsize(_code(found[2])) <= size
+
+
+def _code(type: str) -> str:
+    return (">" if type.endswith("be") else "<") + _CODES[type.removesuffix("le").removesuffix("be")]
+
+
+def _event(spec: MqttField, found: Any, *, begins: bool) -> float | None:
+    """Return what a message that begins or ends events says about this one; None when it is about another."""
+    if found is None:
+        return None
+    words = [_word(one) for one in (found if isinstance(found, list) else [found])]
+    if spec.contains and not any(word in spec.contains for word in words):
+        return None
+    return 1.0 if begins else 0.0
+
+
+def _tell(body: dict[str, Any] | bytearray, spec: MqttField, value: float) -> None:
     if not spec.contains and spec.empty is None:
         _put(body, spec.path, _said(spec, value))
         return
@@ -235,19 +273,44 @@ def _plain(word: str) -> int | str:
     return int(word) if word.lstrip("-").isdecimal() else word
 
 
-def _put(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
+def _put(body: dict[str, Any] | bytearray, path: Sequence[str], value: Any) -> None:
+    if isinstance(body, bytearray):  # a frame
+        found = _CUT.match(path[0])
+        assert found is not None, "a frame's paths were checked when its profile was read"
+        code = _code(found[2])
+        struct.pack_into(code, body, int(found[1]), value if code.endswith("f") else round(value))
+        return
+    here = body
     for step in path[:-1]:
-        body = body.setdefault(step, {})
-    body[path[-1]] = value
+        here = here.setdefault(step, {})
+    here[path[-1]] = value
 
 
-def _body(payload: bytes, shape: Payload) -> Any:
+def _body(payload: bytes, message: MqttMessage) -> Any:
     if len(payload) > MOST_BYTES:
         raise UndecodableError(f"{len(payload)} bytes are more than {MOST_BYTES}")
     try:
-        return msgspec.json.decode(payload) if shape is Payload.JSON else payload.decode()
+        if message.payload is Payload.BINARY:
+            return _frame(payload, message)
+        return msgspec.json.decode(payload) if message.payload is Payload.JSON else payload.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UndecodableError(str(error)) from error
+
+
+def _frame(payload: bytes, message: MqttMessage) -> bytes:
+    """Return the bytes of a frame; a shorter or longer one is not this frame, and nothing in it is believed."""
+    frame = payload
+    if message.envelope:
+        text = _at(msgspec.json.decode(payload), message.envelope)
+        if not isinstance(text, str):
+            raise UndecodableError("there is no frame in the envelope")
+        try:
+            frame = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise UndecodableError(f"the frame is not base64: {error}") from error
+    if len(frame) != message.size:
+        raise UndecodableError(f"a frame of {len(frame)} bytes, not of {message.size}")
+    return frame
 
 
 def _at(body: Any, path: Sequence[str]) -> Any:
@@ -255,6 +318,11 @@ def _at(body: Any, path: Sequence[str]) -> Any:
     for step in path:
         if isinstance(here, dict):
             here = here.get(step)
+        elif isinstance(here, bytes):
+            found = _CUT.match(step)
+            here = (
+                struct.unpack_from(_code(found[2]), here, int(found[1]))[0] if found and fits(step, len(here)) else None
+            )
         elif isinstance(here, list) and step.isdecimal() and int(step) < len(here):
             here = here[int(step)]
         else:
@@ -262,11 +330,11 @@ def _at(body: Any, path: Sequence[str]) -> Any:
     return here
 
 
-def _moment(body: Any, mqtt: MqttMap) -> int | None:
-    number = _number(_at(body, mqtt.time)) if mqtt.time else None
+def _moment(body: Any, path: Sequence[str], unit: str) -> int | None:
+    number = _number(_at(body, path)) if path else None
     if number is None or not math.isfinite(number):
         return None
-    return int(number * (_SECOND_MS if mqtt.time_unit == "s" else 1))
+    return int(number * (_SECOND_MS if unit == "s" else 1))
 
 
 def _whole(value: Any) -> int:

@@ -49,6 +49,11 @@ def power(exponent: float) -> float:
     return 10.0**exponent if -_EXPONENTS <= exponent <= _EXPONENTS else NAN
 
 
+def ratio(value: float, by: float) -> float:
+    """Return the quotient; what is divided by nothing is no number."""
+    return value / by if by else NAN
+
+
 def folded(value: float) -> float:
     """Return a four-quadrant power factor as a plain one."""
     return value if -1.0 <= value <= 1.0 else math.copysign(2.0, value) - value

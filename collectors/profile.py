@@ -79,7 +79,8 @@ class ModbusField:
 
     `channel` is the profile's own name, `point` the canonical point of the kind it speaks for ("" for a free
     channel that the site maps). The value is `codes[raw]` where codes are given, else
-    `raw * scale * (scale_from) * (multiplier) + offset + (plus)`; `nonzero` and `above` turn that into a state.
+    `raw * scale * (scale_from) * (multiplier) / (over) + offset + (plus)`; `nonzero` and `above` turn that into a
+    state.
     """
 
     channel: str
@@ -92,7 +93,8 @@ class ModbusField:
     offset: float = 0.0
     scale_from: str = ""  # channel whose value multiplies this one
     exponent: bool = False  # the value of `scale_from` is a power of ten
-    plus: str = ""  # channel whose value is added (integer and fraction in two registers)
+    over: str = ""  # channel whose value divides this one (power factor from power and apparent power)
+    plus: tuple[str, ...] = ()  # channels whose values are added (integer and fraction, any of several contacts)
     multiplier: str = ""  # "ct", "pt" or "ct*pt": ratios of the site's own transformers
     sentinels: tuple[tuple[int, int], ...] = ()  # spans (both ends included) of the raw value that mean "not available"
     bit: int = 0
@@ -115,7 +117,7 @@ class ModbusField:
     @property
     def needs(self) -> tuple[str, ...]:
         """The other channels this one cannot be computed without."""
-        return tuple(c for c in (self.scale_from, self.plus, self.closed, self.open) if c)
+        return tuple(c for c in (self.scale_from, self.over, *self.plus, self.closed, self.open) if c)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Payload(StrEnum):
 
     JSON = "json"
     PLAIN = "plain"  # the payload is one value as text
+    BINARY = "binary"  # a frame of fixed size, bare or as base64 in a JSON envelope; paths are "offset:type"
 
 
 class Retained(StrEnum):
@@ -158,6 +161,9 @@ class MqttMessage:
     topic: str
     payload: Payload = Payload.JSON
     retained: Retained = Retained.STALE
+    size: int = 0  # bytes of a frame, exactly
+    envelope: tuple[str, ...] = ()  # path of the frame's base64 text; empty: the payload is the frame
+    time: tuple[str, ...] = ()  # path of the device's time in this kind of message; empty: as in the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +182,16 @@ class MqttField:
 
     A list at that place holds codes: `contains` asks whether one of them is there; otherwise the first that
     `codes` knows is the value, `empty` stands for a list with none, and those in `ignore` say nothing.
+
+    With `cleared_by` the value is an event: 1 when `message` names it, 0 when that other kind of message does, and
+    nothing is said by either about events that they do not name.
     """
 
     channel: str
     path: tuple[str, ...]
     point: str = ""
     message: str = ""
+    cleared_by: str = ""  # the kind of message that ends what `message` begins
     scale: float = 1.0
     offset: float = 0.0
     inverted: bool = False

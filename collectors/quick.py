@@ -23,6 +23,7 @@ from collectors.numbers import (
     folded,
     pair,
     power,
+    ratio,
     spans,
     swapped,
     view,
@@ -128,7 +129,15 @@ def generate(
         f"def checked({arguments}):\n{body}    return {answer}, ({each}{',' if verdicts else ''})\n"
     )
     world: dict[str, Any] = {**writer.names, "nan": NAN, "swapped": swapped, "bcd": bcd}
-    world |= {"power": power, "folded": folded, "pair": pair, "above": above, "BIT": BITS, "TIB": BITS_INVERTED}
+    world |= {
+        "power": power,
+        "folded": folded,
+        "pair": pair,
+        "above": above,
+        "ratio": ratio,
+        "BIT": BITS,
+        "TIB": BITS_INVERTED,
+    }
     exec(compile(source, "<decoder>", "exec"), world)  # noqa: S102 - only numbers and our own names are in it
     return world["quick"], world["checked"]
 
@@ -193,16 +202,7 @@ def _expression(writer: _Writer, spec: ModbusField) -> str:
     if spec.codes:
         value = f"{writer.keep({k: float(v) for k, v in spec.codes.items()})}.get({raw}, nan)"
     else:
-        scale = spec.scale * sheet.ratio(spec)
-        plain = spec.type in FLOATS and scale == 1.0
-        value = raw if plain else f"{raw} * {scale!r}"
-        if spec.scale_from:
-            factor = _write_value(writer, fields[spec.scale_from])
-            value += f" * {f'power({factor})' if spec.exponent else factor}"
-        if spec.offset:
-            value += f" + {spec.offset!r}"
-        if spec.plus:
-            value += f" + {_write_value(writer, fields[spec.plus])}"
+        value = _scaled(writer, spec, raw)
     if spec.folded:
         value = f"folded({value})"
     if spec.nonzero:
@@ -210,6 +210,24 @@ def _expression(writer: _Writer, spec: ModbusField) -> str:
     elif spec.above is not None:
         value = f"above({value}, {spec.above!r})"
     return f"1.0 - ({value})" if spec.inverted else value
+
+
+def _scaled(writer: _Writer, spec: ModbusField, raw: str) -> str:
+    """Return the expression of the engineering value: scale, what other channels multiply, divide and add, offset."""
+    fields = writer.sheet.modbus.fields
+    scale = spec.scale * writer.sheet.ratio(spec)
+    plain = spec.type in FLOATS and scale == 1.0
+    value = raw if plain else f"{raw} * {scale!r}"
+    if spec.scale_from:
+        factor = _write_value(writer, fields[spec.scale_from])
+        value += f" * {f'power({factor})' if spec.exponent else factor}"
+    if spec.over:
+        value = f"ratio({value}, {_write_value(writer, fields[spec.over])})"
+    if spec.offset:
+        value += f" + {spec.offset!r}"
+    for other in spec.plus:
+        value += f" + {_write_value(writer, fields[other])}"
+    return value
 
 
 def _raw(writer: _Writer, spec: ModbusField) -> tuple[str, bool]:

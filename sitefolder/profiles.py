@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from collectors.message import fits
 from collectors.profile import (
     BIT_FUNCTIONS,
     REGISTERS,
@@ -62,7 +63,8 @@ class ModbusChannel(Strict):
     offset: Number = 0.0
     scale_from: PointName | None = None
     exponent: bool = False
-    plus: PointName | None = None
+    over: PointName | None = None
+    plus: PointName | list[PointName] = Field(default_factory=list)
     multiplier: Literal["ct", "pt", "ct*pt"] | None = None
     sentinels: list[int | Span] = Field(default_factory=list)
     bit: int = Field(default=0, ge=0, le=15)
@@ -108,7 +110,8 @@ class ModbusChannel(Strict):
             offset=self.offset,
             scale_from=self.scale_from or "",
             exponent=self.exponent,
-            plus=self.plus or "",
+            over=self.over or "",
+            plus=(self.plus,) if isinstance(self.plus, str) else tuple(self.plus),
             multiplier=self.multiplier or "",
             sentinels=tuple((s, s) if isinstance(s, int) else (s[0], s[1]) for s in self.sentinels),
             bit=self.bit,
@@ -142,6 +145,7 @@ class MqttChannel(Strict):
     id: PointName
     path: Path_ | None = None
     message: Id | None = None
+    cleared_by: Id | None = None
     point: PointName | Literal[""] | None = None
     scale: Number = 1.0
     offset: Number = 0.0
@@ -163,6 +167,7 @@ class MqttChannel(Strict):
             path=_steps(self.path),
             point=own if self.point is None else self.point,
             message=self.message or first,
+            cleared_by=self.cleared_by or "",
             scale=self.scale,
             offset=self.offset,
             inverted=self.inverted,
@@ -178,12 +183,38 @@ class MqttChannel(Strict):
 
 
 class MessageTable(Strict):
-    """One kind of message: its topic, whether it is JSON or one plain value, what a retained copy is worth."""
+    """One kind of message: its topic, what its payload is, what a retained copy is worth.
+
+    A binary payload has a `size`; it stands bare, or as base64 at `envelope` in a JSON object.
+    """
 
     id: Id
     topic: Topic
-    payload: Literal["json", "plain"] = "json"
+    payload: Literal["json", "plain", "binary"] = "json"
     retained: Literal["stale", "state"] = "stale"
+    size: int | None = Field(default=None, ge=1, le=4096)
+    envelope: Path_ | None = None
+    time: Path_ | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_payload(self) -> "MessageTable":
+        if (self.payload == "binary") is not bool(self.size):
+            raise WordError(
+                "size（字节数）只用于 binary，且必须写明", "a binary payload, and no other, states its `size` in bytes"
+            )
+        return self
+
+    def message(self) -> MqttMessage:
+        """Return it in the language of the collectors."""
+        return MqttMessage(
+            self.id,
+            self.topic,
+            Payload(self.payload),
+            Retained(self.retained),
+            self.size or 0,
+            _steps(self.envelope),
+            _steps(self.time),
+        )
 
 
 class PresenceTable(Strict):
@@ -314,6 +345,8 @@ def _mqtt(id: str, document: Document) -> Profile | None:
     first = table.message[0].id
     for index, channel in enumerate(file.channel):
         message = messages.get(channel.message or first)
+        if channel.cleared_by and channel.cleared_by not in messages:
+            document.error(("channel", index, "cleared_by"), "没有这种消息", "there is no such message")
         if message is None:
             document.error(("channel", index, "message"), "没有这种消息", "there is no such message")
         elif (message.payload == "plain") is (channel.path is not None):
@@ -322,9 +355,15 @@ def _mqtt(id: str, document: Document) -> Profile | None:
                 "json 消息需要 path，plain 消息不写 path",
                 "a json message needs a path; a plain one takes none",
             )
+        elif message.size and not fits(channel.path or "", message.size):
+            document.error(
+                ("channel", index, "path"),
+                f"应写作 偏移:类型（如 12:i8、0:u32le），且不超出 {message.size} 字节",
+                f"is written offset:type (12:i8, 0:u32le) and stays within {message.size} bytes",
+            )
     presence = table.presence
     mqtt = MqttMap(
-        messages=tuple(MqttMessage(m.id, m.topic, Payload(m.payload), Retained(m.retained)) for m in table.message),
+        messages=tuple(m.message() for m in table.message),
         fields={c.id: c.field(first, file.kind) for c in file.channel},
         product=table.product,
         time=_steps(table.time),

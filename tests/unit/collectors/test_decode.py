@@ -167,7 +167,7 @@ def test_a_scale_and_a_fraction_from_other_registers():
         ModbusField("decimals", 1, 3, Type.I16),
         ModbusField("u", 2, 3, Type.U16, scale_from="decimals", exponent=True),
         ModbusField("fraction", 4, 3, Type.U16, scale=0.01),
-        ModbusField("t", 3, 3, Type.I16, plus="fraction"),
+        ModbusField("t", 3, 3, Type.I16, plus=("fraction",)),
     ]
     decoder = Decoder(ModbusMap({f.channel: f for f in fields}), ["u", "t"])
     values, reasons, _ = decoder.decode([bytes.fromhex("ffff 0929 0007 0019")])
