@@ -84,10 +84,13 @@ def test_what_a_simulator_writes_the_decoder_reads(id):
     points = kind(profile.kind).points
     channels = [c for c, f in profile.modbus.fields.items() if f.point] or list(profile.modbus.fields)
     wanted = {c: possible(profile.modbus.fields[c], points) for c in channels}
+    for spec in [profile.modbus.fields[c] for c in channels]:
+        others = [c for c in (spec.scale_from, *spec.plus[:1]) if c and not profile.modbus.fields[c].codes]
+        wanted.update(dict.fromkeys(others, 3.0 if spec.exponent else 1.0))
     if id == "smartgen-hgm6100n":
         wanted["speed"] = 1500.0  # which is what tells that it runs
     if "pf" in wanted:
-        wanted["pf"] = 0.9
+        wanted["pf"] = 1.0 if profile.modbus.fields["pf"].over else 0.9
     bank = encode(profile.modbus, wanted, multipliers={"ct": 2, "pt": 1})
     decoder = Decoder(
         profile.modbus,
