@@ -174,6 +174,7 @@ class Forwarder:
             if now_ms - at_ms >= SETTLE_MS:
                 self._doubts = 0
             elif reach > known:
+                row = max(row, known)
                 break
             row = reach
             self._acknowledged.popleft()
