@@ -100,10 +100,18 @@ def demo(
 
 @app.command()
 def check(
-    site: SiteArgument,
+    site: Annotated[Path | None, typer.Argument(help="The site folder.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option("--profile", help="Explain one device profile instead: addresses, types, points.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
 ) -> None:
-    """Check a site folder: every error with file and place, in both languages."""
+    """Check a site folder, or explain a profile: every error with file and place, in both languages."""
+    if (site is None) is (profile is None):
+        _fail("请给出站点文件夹或 --profile 文件。Give a site folder, or --profile and a file.", 2)
+    if profile is not None:
+        _explain(profile)
+    assert site is not None, "one of the two was given"
     from dutyroom.clock import SystemClock
     from sitefolder import SiteError, load
 
@@ -131,6 +139,42 @@ def check(
             print(f)
         print(summary or f"{len(errors)} error(s); nothing was adopted")
     raise typer.Exit(1 if errors else 0)
+
+
+def _explain(profile: Path) -> None:
+    from dutyroom.fieldwork import explained
+
+    lines, findings = explained(profile)
+    for f in findings:
+        print(f)
+    for line in lines:
+        print(line)
+    raise typer.Exit(0 if lines else 1)
+
+
+@app.command()
+def probe(
+    host: Annotated[str, typer.Argument(help="HOST or HOST:PORT of the Modbus TCP device or gateway.")],
+    address: Annotated[str, typer.Option("--address", help="First register as sent (0x1000 is fine), counted from 0.")],
+    unit: Annotated[int, typer.Option("--unit", min=0, max=255, help="Unit (slave) number.")] = 1,
+    count: Annotated[int, typer.Option("--count", min=1, max=125, help="How many registers.")] = 2,
+    function: Annotated[int, typer.Option("--function", min=3, max=4, help="3 holding, 4 input registers.")] = 3,
+    known: Annotated[
+        float | None, typer.Option("--known", help="What the device's own display shows; the best reading comes first.")
+    ] = None,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.05, max=60, help="Seconds to wait.")] = 3.0,
+) -> None:
+    """Read registers of a live device, only read, and show what they may mean."""
+    from collectors.readplan import Request
+    from dutyroom import fieldwork
+
+    try:
+        where, port = fieldwork.target(host)
+        request = Request(function, fieldwork.number(address), count)
+        for line in fieldwork.probe(where, port, unit, request, known=known, timeout_ms=round(timeout * 1000)):
+            print(line)
+    except fieldwork.FieldworkError as error:
+        _fail(str(error))
 
 
 @app.command()
