@@ -50,11 +50,11 @@ def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None
     words = read_library(library_folder, problems)
     if not words.roles:  # without its words nothing else can be judged
         raise SiteError(problems.findings)
-    profiles = _profiles(library_folder, folder, problems)
     documents = {
         file: read(folder / file, file, problems)
         for file in ("site.toml", "equipment.toml", "people.toml", "roster.toml")
     }
+    profiles = _profiles(library_folder, folder, documents["equipment.toml"], problems)
     secrets = _secrets(folder, problems)
     head, zone = _site(documents["site.toml"], words)
     planning = plan(library_folder, folder, words, problems)
@@ -99,8 +99,11 @@ def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None
     return Loaded(site, profiles, secrets, problems.findings)
 
 
-def _profiles(library: Path, folder: Path, problems: Problems) -> "dict[str, Profile]":
-    profiles = read_profiles(library / "profiles", problems)
+def _profiles(library: Path, folder: Path, equipment: Document | None, problems: Problems) -> "dict[str, Profile]":
+    """Return the library's profiles that a device names (others only cost time), and all of the site's own."""
+    devices = equipment.data.get("device", []) if equipment else []
+    named = {d.get("profile") for d in devices if isinstance(d, dict)} if isinstance(devices, list) else set()
+    profiles = read_profiles(library / "profiles", problems, only=named)
     if (folder / "profiles").is_dir():
         profiles = {**profiles, **read_profiles(folder / "profiles", problems)}
     return profiles

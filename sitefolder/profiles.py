@@ -4,7 +4,7 @@ The id is the name of the file. Addresses are written as the maker prints them, 
 from; they leave this file resolved to what goes on the wire.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -263,18 +263,21 @@ class MqttProfileFile(ProfileHead):
     channel: list[MqttChannel] = Field(min_length=1)
 
 
-def read_profiles(folder: Path, problems: Problems) -> dict[str, Profile]:
-    """Read every profile of a folder; a missing folder has none.
+def read_profiles(folder: Path, problems: Problems, *, only: Collection[object] | None = None) -> dict[str, Profile]:
+    """Read the profiles of a folder; a missing folder has none.
 
     Args:
         folder: where the `*.toml` files stand.
         problems: collects every finding; a profile with an error is left out.
+        only: the ids that are wanted; None: all of them.
 
     Returns:
         The profiles by id, which is the name of the file.
     """
     out = {}
     for path in sorted(folder.glob("*.toml")):
+        if only is not None and path.stem not in only:
+            continue
         document = read(path, f"{folder.name}/{path.name}", problems)
         profile = document and read_profile(path.stem, document)
         if profile:
