@@ -177,6 +177,51 @@ def probe(
         _fail(str(error))
 
 
+@app.command("import-points")
+def import_points(
+    table: Annotated[Path, typer.Argument(help="The maker's point table, .xlsx or .csv.")],
+    out: Annotated[Path, typer.Option("--out", help="Site folder to write profiles/ and equipment.toml into.")],
+    id: Annotated[str, typer.Option("--id", help="Id of profile, line and devices (a-z, 0-9, -).")] = "imported",
+    kind: Annotated[str, typer.Option("--kind", help="Kind of the machines, e.g. lv_meter; names become points.")] = "",
+    base: Annotated[
+        int | None, typer.Option("--base", min=0, max=1, help="What plain addresses count from; 4xxxx needs none.")
+    ] = None,
+    order: Annotated[str, typer.Option("--order", help="ABCD, CDAB, BADC or DCBA where the table says none.")] = "",
+    function: Annotated[int, typer.Option("--function", min=1, max=4, help="Where the table says none.")] = 3,
+    host: Annotated[str, typer.Option("--host", help="HOST or HOST:PORT of the gateway.")] = "127.0.0.1",
+    unit: Annotated[int, typer.Option("--unit", min=0, max=255, help="Unit number where the table says none.")] = 1,
+) -> None:
+    """Turn a maker's point table into a profile and equipment entries; with one error nothing is written."""
+    import re
+
+    from dutyroom.fieldwork import FieldworkError, target
+    from sitefolder.importing import Wish
+    from sitefolder.importing import import_points as run
+    from sitefolder.pointtable import Options
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,40}", id):
+        _fail(f"--id {id}：小写字母、数字、连字符。--id {id}: lower-case letters, digits, hyphens.", 2)
+    if order not in ("", "ABCD", "CDAB", "BADC", "DCBA"):
+        _fail(f"--order {order}：ABCD、CDAB、BADC 或 DCBA。--order is ABCD, CDAB, BADC or DCBA.", 2)
+    try:
+        where, port = target(host if ":" in host else f"{host}:502")
+    except FieldworkError as error:
+        _fail(str(error), 2)
+    with _plainly():
+        done = run(table, out, Wish(id, kind, where, port, Options(base, order, function, unit)))
+    for f in done.findings:
+        print(f)
+    if not done.files:
+        _fail("有错误，什么也没有写。There are errors; nothing was written.")
+    print(f"{done.channels} 个点，{done.mapped} 个对应标准点位。{done.channels} points, {done.mapped} canonical.")
+    for free in done.free:
+        print(f"  free: {free}")
+    for heading in done.ignored:
+        print(f"  列未使用 column not used: {heading}")
+    for path in done.files:
+        print(path)
+
+
 @app.command()
 def verify(
     data: Annotated[Path, typer.Argument(help="The data folder of a site, or a log book file.")],
