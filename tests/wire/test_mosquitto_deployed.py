@@ -1,0 +1,136 @@
+"""The broker as compose configures it, run for real: who is let in, and who may say what."""
+
+import asyncio
+import importlib.util
+import threading
+from pathlib import Path
+from types import ModuleType
+
+import paho.mqtt.client as paho
+import pytest
+from mqtt_brokers import MOSQUITTO, Mosquitto
+from paho.mqtt.enums import CallbackAPIVersion
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = [pytest.mark.real, pytest.mark.skipif(not MOSQUITTO, reason="no mosquitto here")]
+
+
+def _prepare() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("prepare", ROOT / "deploy" / "prepare.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Deployed(Mosquitto):
+    """The committed configuration; only folders, port and the system's user are those of this test."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        user = self.config.read_text().partition("log_dest none\n")[2]
+        committed = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text()
+        assert "listener 1883 0.0.0.0" in committed
+        text = committed.replace("listener 1883 0.0.0.0", f"listener {self.port} 127.0.0.1")
+        text = text.replace("/mosquitto/config/", f"{folder}/deploy/mosquitto/").replace(
+            "/mosquitto/data/", f"{folder}/"
+        )
+        self.config.write_text(text + user)
+
+
+class Client:
+    def __init__(self, port: int, user: str, password: str) -> None:
+        self.port, self.heard, self.codes = port, [], []
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5, reconnect_on_failure=False)
+        if user:
+            self.client.username_pw_set(user, password)
+        self.may_hear = threading.Event()
+        self.may_hear.set()
+        self.client.on_message = self._hear
+        self.client.on_connect = lambda _c, _u, _f, code, _p: self.codes.append(str(code))
+        self.client.on_publish = lambda _c, _u, _m, code, _p: self.codes.append(str(code))
+
+    def _hear(self, _client, _userdata, message):
+        self.may_hear.wait(30)  # as long as it waits, nothing is acknowledged
+        self.heard.append((message.topic, message.payload))
+
+    async def __aenter__(self):
+        await asyncio.to_thread(self.client.connect, "127.0.0.1", self.port)
+        self.client.loop_start()
+        await self.until(lambda: self.codes)
+        return self
+
+    async def __aexit__(self, *_):
+        def end():
+            self.client.disconnect()
+            self.client.loop_stop()
+            if self.client.socket():
+                self.client.socket().close()
+
+        await asyncio.to_thread(end)
+
+    async def until(self, holds):
+        for _ in range(300):
+            if holds():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError((self.codes, self.heard))
+
+    async def say(self, topic: str, payload: bytes) -> str:
+        before = len(self.codes)
+        self.client.publish(topic, payload, qos=1)
+        await self.until(lambda: len(self.codes) > before)
+        return self.codes[-1]
+
+
+@pytest.fixture
+async def deployed(tmp_path, capsys):
+    (tmp_path / "deploy" / "mosquitto").mkdir(parents=True)
+    acl = tmp_path / "deploy" / "mosquitto" / "acl"
+    acl.write_text((ROOT / "deploy" / "mosquitto" / "acl").read_text())
+    acl.chmod(0o600)
+    prepare = _prepare()
+    prepare.main(tmp_path, [])
+    capsys.readouterr()
+    prepare.main(tmp_path, ["gateway", "lift-1a"])
+    ours = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text().splitlines())["MQTT_PASSWORD"]
+    broker = await Deployed(tmp_path).start()
+    yield broker, ours, capsys.readouterr().out.split()[1]
+    await broker.stop()
+
+
+async def test_only_who_has_a_password_is_let_in(deployed) -> None:
+    broker, ours, _ = deployed
+    for user, password in (("", ""), ("dutyroom", "wrong"), ("stranger", ours)):
+        async with Client(broker.port, user, password) as client:
+            assert client.codes == ["Not authorized"]
+    async with Client(broker.port, "dutyroom", ours) as client:
+        assert client.codes == ["Success"]
+
+
+async def test_a_gateway_says_what_is_its_own_and_dutyroom_hears_it(deployed) -> None:
+    broker, ours, theirs = deployed
+    async with Client(broker.port, "dutyroom", ours) as us, Client(broker.port, "lift-1a", theirs) as gateway:
+        us.client.subscribe([("#", 1), ("$SYS/broker/uptime", 0)])
+        await us.until(lambda: any(topic.startswith("$SYS") for topic, _ in us.heard))
+        assert await gateway.say("lift/lift-1b/live", b"not mine") == "Not authorized"
+        assert await gateway.say("dutyroom/x", b"not mine") == "Not authorized"
+        assert await gateway.say("lift/lift-1a/live", b"x" * 60_000) == "Success"
+        await us.until(lambda: any(topic == "lift/lift-1a/live" for topic, _ in us.heard))
+        assert not any(payload == b"not mine" for _, payload in us.heard)
+        assert await us.say("lift/lift-1a/live", b"we do not command") == "Not authorized"
+
+
+async def test_more_waits_for_us_than_the_usual_thousand(deployed) -> None:
+    broker, ours, theirs = deployed
+    async with Client(broker.port, "dutyroom", ours) as us:
+        us.client.subscribe("lift/#", qos=1)
+        async with Client(broker.port, "lift-1a", theirs) as gateway:
+            await gateway.say("lift/lift-1a/live", b"first")
+            await us.until(lambda: us.heard)
+            us.may_hear.clear()
+            for n in range(3_000):
+                gateway.client.publish("lift/lift-1a/live", b"%d" % n, qos=1)
+            await gateway.until(lambda: len(gateway.codes) >= 3_000)
+            us.may_hear.set()
+            await us.until(lambda: len(us.heard) > 3_000)
+    assert [int(payload) for _, payload in us.heard[1:]] == list(range(3_000))
