@@ -71,7 +71,17 @@ def test_active_and_acknowledged_follow_the_state(state):
 
 def test_a_raise_says_all_the_console_shows():
     assert told(raised(1000)) == Alarm(
-        SUBJECT, "lift-1a", "lift-trapped", 1, "life-safety", True, False, 1000, value=1.0, count=1, point="lift-1a/occupied"
+        SUBJECT,
+        "lift-1a",
+        "lift-trapped",
+        1,
+        "life-safety",
+        True,
+        False,
+        1000,
+        value=1.0,
+        count=1,
+        point="lift-1a/occupied",
     )
 
 
