@@ -20,6 +20,7 @@ SETTLE_MS = 60_000
 """How long the server may forget what it acknowledged (VictoriaMetrics: 7 s seen, reference/faults.md, fact 7)."""
 TURN_READINGS = 50_000
 POST_BYTES = 1 << 20
+_FIRST_WIDTH = 100  # readings of a scan, until we have seen some
 _TURN_POSTS = 100
 _DOUBTS = 5
 _FIRST_WAIT_MS = 1_000
@@ -93,6 +94,7 @@ class Forwarder:
         self._sent: int | None = None
         self._reach = 0  # the row that the pieces of this turn end at
         self._scans = 0
+        self._width = _FIRST_WIDTH
         self._acknowledged: deque[tuple[int, int]] = deque()  # when, up to which row
         self._before = 0  # rows up to here were acknowledged before the trouble too
         self._doubts = 0  # since a minute has passed without trouble
@@ -151,14 +153,15 @@ class Forwarder:
     def _load(self, spool: Spool) -> None:
         assert self._sent is not None  # the turn has begun
         self._reach, self._scans = self._sent, 0
-        pending = spool.pending(self._sent)
-        if not pending.rows:
-            return
-        most = max(1, TURN_READINGS * max(1, pending.scans) // max(1, pending.readings))
+        # As many scans as their usual width allows; to count what waits would take longer with every day of an outage.
         lines: list[bytes] = []
-        for row, batch in spool.batches(self._sent, most):
+        readings = 0
+        for row, batch in spool.batches(self._sent, max(1, TURN_READINGS // self._width)):
             lines += self._lines.lines(batch, spool.layout_of)
             self._reach, self._scans = row, self._scans + len(batch)
+            readings += sum(group.values.size for group in batch.groups)
+        if self._scans:
+            self._width = max(1, readings // self._scans)
         self._poster.load(lineprotocol.posts(lines, POST_BYTES))
 
     def _settle(self, spool: Spool, now_ms: int) -> None:

@@ -23,6 +23,7 @@ from stores.telemetry.spool import Spool
 _NS = 1_000_000
 _APART_MS = 60_000
 _WINDOWS = 20
+_AHEAD_MS = 3_600_000
 _PORTION = 5_000
 _AT_ONCE = 3
 """Questions asked of the server at a time: one that hangs must not take every thread of the service."""
@@ -182,7 +183,7 @@ class Influx:
         """Return what the server has not acknowledged yet, in the form that it gives back."""
         if self._spool is None:
             return np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint8)
-        at, value, reason = readings_of(point, self._batches(self._spool), self._position)
+        at, value, reason = readings_of(point, self._batches(self._spool, from_ms), self._position)
         inside = (at >= from_ms) & (at < to_ms)
         at, value, reason = at[inside], value[inside], reason[inside]
         good = believed(value, reason)
@@ -190,9 +191,10 @@ class Influx:
         reason = np.where((reason < FIRST_BAD) & ~good, np.uint8(Reason.NOT_A_NUMBER), reason)
         return at, np.where(good, value, np.nan), reason
 
-    def _batches(self, spool: Spool) -> Iterable[Batch]:
+    def _batches(self, spool: Spool, from_ms: int) -> Iterable[Batch]:
         # Read anew each time, a portion at a time: after a day's outage it would not fit the memory.
-        row = self.forwarder.sent(spool)
+        # What was committed before the chart begins is older than it, but for clocks that run ahead.
+        row = spool.row_before(self.forwarder.sent(spool), from_ms - _AHEAD_MS)
         while portion := spool.batches(row, _PORTION):
             yield from (batch for _, batch in portion)
             row = portion[-1][0]

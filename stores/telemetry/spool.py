@@ -260,6 +260,14 @@ class Spool:
             sizes.close()
         return [(row, self._decoded(row, blob) or decode(encode([], []))) for row, blob in self._rows(after_row, rows)]
 
+    def row_before(self, after_row: int, at_ms: int) -> int:
+        """Return the last row, not before `after_row`, of those that were committed before a moment."""
+        with self._file.reading() as reader:
+            found = reader.execute(
+                "SELECT id FROM row WHERE id > ? AND at_ms >= ? ORDER BY id LIMIT 1", (after_row, at_ms)
+            ).fetchone()
+        return found[0] - 1 if found else max(after_row, self._last)
+
     def advance(self, cursor: str, row: int) -> None:
         """Say that the reader has everything up to this row, durably; never moves back.
 

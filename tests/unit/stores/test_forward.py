@@ -243,3 +243,12 @@ def test_a_second_turn_at_the_same_time_does_nothing(spool: Spool, clock: _Hands
     _fill(spool, clock, range(1))
     assert forwarder.forward(spool, clock.ms) == 1
     assert found == [0]
+
+
+def test_the_head_of_a_chart_begins_where_the_chart_does(spool: Spool, clock: _Hands) -> None:
+    _fill(spool, clock, range(10))
+    first = spool.last_row - 9
+    assert spool.row_before(0, _START) == first - 1
+    assert spool.row_before(0, _START + 4_500) == first + 3
+    assert spool.row_before(first + 6, _START + 4_500) == first + 6
+    assert spool.row_before(0, _START + 99_000) == spool.last_row
