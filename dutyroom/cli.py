@@ -73,7 +73,7 @@ def serve(
     with _plainly():
         from dutyroom import station
 
-        users = ("operator", "technician", "engineer", "manager") if demo else ()
+        users = ("operator", "technician", "engineer", "manager", "admin") if demo else ()
         settings = Settings(
             site_folder=site, data=data, host=host, port=port, base_url=base_url, behind_proxy=behind_proxy,
             demo=demo, demo_users=users,
@@ -88,7 +88,9 @@ def demo(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per record of the chain.")] = False,
     data: DataOption = Path(".data/demo"),
-    port: Annotated[int, typer.Option(help="Port of the console; the next free one is taken when it is busy.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=1, max=65_000, help="Port of the console; the next free one is taken when it is busy.")
+    ] = 8080,
 ) -> None:
     """Run a whole building with simulators: an entrapment begins after 20 s."""
     _log(json_lines=False, quiet=True)

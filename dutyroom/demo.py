@@ -11,19 +11,26 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dutyroom.clock import SystemClock
+
+if TYPE_CHECKING:
+    from facility.site import Site
 
 SITE = Path(__file__).resolve().parent.parent / "simulators" / "sites" / "demo"
 SCENARIOS = SITE.parent.parent / "scenarios"
 START_LIMIT_S = 60
 RESTART_EXITS = frozenset({70})
-USERS = (
-    ("operator", "陈宇", "operator", "chen-yu"),
-    ("technician", "何军", "technician", "he-jun"),
-    ("engineer", "接管工程师", "engineer", ""),
-    ("manager", "梁慧", "manager", "liang-hui"),
-)
+USERS = {
+    "operator": "operator",
+    "technician": "lift-technician",
+    "engineer": "",
+    "manager": "project-manager",
+    "admin": "",
+}
+"""Demo users, named after their role here, and whose duty they play."""
+NAMELESS = {"engineer": "接管工程师", "admin": "系统管理员"}
 PASSWORD = "demo"  # noqa: S105 - the demo's, on loopback, and said to everybody
 
 
@@ -52,6 +59,7 @@ class Place:
 
 def run(*, data: Path, port: int, auto: bool, as_json: bool) -> int:
     """Prepare, start both processes, say what will happen, and stay until the end; return the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside, it takes its processes along
     place = Place(data, _free_port(port))
     planted = prepare(place)
     with _running(place, auto=auto, past=not auto) as (service, control):
@@ -84,14 +92,15 @@ def prepare(place: Place) -> list[str]:
     shutil.copytree(SITE, place.site)
     now = SystemClock().now()
     planted = plant(place.site, now)
-    lines = load(place.site).site.lines
+    site = load(place.site).site
+    lines = site.lines
     taken: set[int] = {place.port}
     ports = {}
     for id, line in lines.items():
         ports[id] = _free_port(line.port, taken)
         taken.add(ports[id])
     move_ports(place.site, ports)
-    _users(place)
+    _users(place, site, now)
     _past_records(place, now)
     return planted
 
@@ -120,12 +129,15 @@ def _past_records(place: Place, now: int) -> None:
     book.close()
 
 
-def _users(place: Place) -> None:
+def _users(place: Place, site: "Site", now: int) -> None:
+    from response.duty import on_duty
     from stores.accounts import Accounts
 
     accounts = Accounts(place.data / "accounts.db")
-    for id, name, role, person in USERS:
-        accounts.user_add(id, name, role, PASSWORD, person=person, demo=True)
+    for user, duty in USERS.items():
+        person = next(iter(on_duty(site, duty, now)), "") if duty else ""
+        name = site.people[person].name if person else NAMELESS.get(user, user)
+        accounts.user_add(user, name, user, PASSWORD, person=person, demo=True)
     accounts.close()
 
 
@@ -223,9 +235,9 @@ def _say(place: Place, planted: list[str]) -> None:
 
   控制台 console            {place.url}/
   控制台+手机 with phones    {place.url}/demo
-  用户 users                {", ".join(u[0] for u in USERS)}     密码 password: {PASSWORD}
+  用户 users                {", ".join(USERS)}     密码 password: {PASSWORD}
 
-  0:20  1号楼2#梯困人              lift-1b stops between floors with two people; the technician's phone rings
+  0:20  1号楼2#梯困人              lift-1b stops between floors with two people; the technician on duty is rung
         在手机上：确认接警 → 已到场 → 步骤 → 处理完毕；到场后约 10 秒人员脱困
         on the phone: accept → arrived → steps → done; 10 s after arrival the people are free
   1:30  2#变压器绕组升温            transformer 2 warms towards its alarm

@@ -25,9 +25,25 @@ class Troubles:
     lines_down: Sequence[str]
 
 
-def standing(site: Site, now: int) -> list[Notice]:
-    """Return what the roster and the certificates will be short of; slow enough to be computed once a minute."""
+def standing(site: Site, now: int, unpaged: Mapping[str, int]) -> list[Notice]:
+    """Return what roster, certificates and channels are short of; slow enough to be computed once a minute.
+
+    `unpaged` counts people by a kind of channel that this service has no pager for.
+    """
     out = [
+        Notice(
+            f"channel:{kind}",
+            "error",
+            Text(
+                f"{people} 人的呼叫通道“{kind}”在本服务上不可用，呼叫会被拒绝。请改 people.toml 或配置该通道。",
+                f"{people} people are to be paged by {kind}, which this service cannot do: those pages will be refused."
+                " Change people.toml, or set the channel up.",
+            ),
+            now,
+        )
+        for kind, people in unpaged.items()
+    ]
+    out += [
         Notice(
             f"hole:{hole.role}:{hole.from_ms}",
             "warning",

@@ -1,6 +1,7 @@
 """How this instance is run: from the command line, or from the environment as DUTYROOM_<NAME>."""
 
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
     demo_users: tuple[str, ...] = ()
     secret: bytes = b""
     smtp_host: str = ""
-    smtp_port: int = 25
+    smtp_port: int = 587
     smtp_from: str = ""
     smtp_user: str = ""
     smtp_starttls: bool = True
@@ -53,6 +54,13 @@ class Settings(BaseSettings):
     influx_token: SecretStr = SecretStr("")
     influx_user: str = ""
     influx_password: SecretStr = SecretStr("")
+
+    def of_site(self, said: Mapping[str, str]) -> "Settings":
+        """Return these settings with what neither command line nor environment said taken from site.toml."""
+        told = {key: value for key, value in said.items() if key in Settings.model_fields}
+        told["smtp_starttls"] = str(said.get("smtp_security", "starttls") == "starttls")
+        mine = {key: getattr(self, key) for key in self.model_fields_set if getattr(self, key) != ""}
+        return Settings.model_validate({**{k: v for k, v in told.items() if v}, **mine})
 
     def checked(self) -> "Settings":
         """Return these settings with what is derived filled in; raise SettingsError for what must not be."""

@@ -120,7 +120,7 @@ class Station:
         """Return what every screen must say about the product itself."""
         now = self.clock.now()
         if now - self._standing_at > 60_000:  # noqa: PLR2004 - a roster does not change by the second
-            self._standing, self._standing_at = words.standing(self.site, now), now
+            self._standing, self._standing_at = words.standing(self.site, now, self._unpaged()), now
         return self._standing + words.passing(self.desk.standing.incidents, self._troubles(), now)
 
     def missing(self, incident: str) -> Sequence[Text]:
@@ -341,6 +341,18 @@ class Station:
         self._clean = self.book.clean or not self.book.head()[0]
         data = records.ServiceStarted(__version__, self.desk.replayed, self._clean)
         self.desk.report(Record(now, Kind.SERVICE_STARTED, site, data))
+        if not self.accounts.users():
+            log.warning("nobody can log in yet; add somebody with `dutyroom user add`", data=str(self.settings.data))
+        for kind, people in self._unpaged().items():
+            log.warning("a channel has no pager here; its pages will be refused", channel=kind, people=people)
+
+    def _unpaged(self) -> dict[str, int]:
+        """Count, by kind of channel that this service cannot use, whom it would not reach."""
+        ways = [one.channels for one in self.site.people.values()] + [
+            one.channels for one in self.site.parties.values()
+        ]
+        kinds = [c.kind for channels in ways for c in channels if c.kind not in self._ways]
+        return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
 
     def _task_restarted(self, task: str, why: str, times: int) -> None:
         data = records.TaskRestarted(task, why[:500], times)
@@ -442,7 +454,7 @@ def _bind(host: str, port: int) -> socket.socket:
 def serve(settings: Settings, ready: Callable[[int], None]) -> None:
     """Load the site, build the station and run it until it is asked to stop."""
     loaded = load(settings.site_folder)  # first: a site that is refused leaves no data folder behind
-    settings = settings.checked()
+    settings = settings.of_site(loaded.site.settings).checked()
 
     async def main() -> None:
         station = Station(loaded, settings)

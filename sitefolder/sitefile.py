@@ -9,19 +9,16 @@ from sitefolder.strict import Filled, Id, PointName, Strict, Words
 
 
 class SettingsTable(Strict):
-    """[settings]: how people reach the service and it reaches them."""
+    """[settings]: how people reach the service and it reaches them; the command line and DUTYROOM_… come first."""
 
-    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
-    demo: bool = False
-    language: Literal["zh", "en"] = "zh"
-    raw_days: int = Field(default=400, ge=1)
-    rollup_days: int = Field(default=1830, ge=1)
-    webhook_url: str = ""
+    base_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s/]+(/[^\s]*)?)?$")] = ""
+    raw_days: int = Field(default=90, ge=1)
+    rollup_days: int = Field(default=1100, ge=1)
     smtp_host: str = ""
     smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_from: str = ""
     smtp_user: str = ""
-    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_security: Literal["starttls", "none"] = "starttls"
 
     def flat(self) -> dict[str, str]:
         """Return the settings as texts; true and false in lower case."""
@@ -38,4 +35,4 @@ class SiteFile(Strict):
     name: Words
     timezone: Filled
     contract: dict[PointName, Duration]
-    settings: SettingsTable
+    settings: SettingsTable = SettingsTable()

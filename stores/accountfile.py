@@ -19,7 +19,6 @@ CREATE TABLE IF NOT EXISTS session (
     token BLOB PRIMARY KEY, user TEXT NOT NULL, began_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS session_user ON session (user);
-CREATE TABLE IF NOT EXISTS code (id INTEGER PRIMARY KEY CHECK (id = 1), hash BLOB NOT NULL);
 """
 
 
@@ -36,7 +35,7 @@ class AccountFile:
             try:
                 self._connection = self._open()
             except sqlite3.DatabaseError as error:
-                # Nobody must lose alarms because nobody can log in: the last copy serves, or a new set-up code.
+                # Nobody must lose alarms because nobody can log in: the last copy serves.
                 if not is_damage(error):
                     raise
                 self._put_aside()

@@ -1,6 +1,6 @@
 """Who may log in: users, roles, passwords and sessions. Mutable, in a file of its own, and never in the log book.
 
-There is no default account: while there are no users, `set_up_code` gives a code that makes the first one.
+There is no default account: `dutyroom user add` makes the first one.
 """
 
 import re
@@ -201,7 +201,6 @@ class Accounts:
             raise AccountRefusedError(
                 Text(f"用户 {id} 已存在。请另选用户名。", f"The user {id} exists already. Choose another id.")
             )
-        self._file.change("DELETE FROM code")
         self._file.keep_copy()
         return User(id, name, role, person)
 
@@ -227,35 +226,6 @@ class Accounts:
             raise _nobody(id)
         self.revoke(id)
         self._file.keep_copy()
-
-    def set_up_code(self) -> str | None:
-        """Return a new code for making the first user, to be printed once; None when there are users."""
-        if self.users():
-            return None
-        code = secrets.token_urlsafe(16)
-        self._file.change("INSERT OR REPLACE INTO code (id, hash) VALUES (1, ?)", _key(code))
-        return code
-
-    def set_up(self, code: str, id: str, name: str, password: str, now_ms: int) -> User | Denied:
-        """Make the first user, an administrator, with the printed code; it then counts no more.
-
-        Raises:
-            AccountRefusedError: as `user_add`.
-        """
-        with self._using:
-            if wait := self._of_user.wait_ms(" set-up", now_ms):
-                return Denied(wait, _too_many(wait))
-            self._of_user.take(" set-up", now_ms)
-        stored = self._file.query("SELECT hash FROM code")
-        if not stored or self.users() or not secrets.compare_digest(stored[0][0], _key(code)):
-            return Denied(
-                0,
-                Text(
-                    "初始化码不正确或已失效。请使用服务最近一次启动时显示的代码。",
-                    "The set-up code is wrong or no longer counts. Use the one that the newest start printed.",
-                ),
-            )
-        return self.user_add(id, name, Role.ADMIN, password)
 
     def close(self) -> None:
         """Let the file go. Safe to repeat."""

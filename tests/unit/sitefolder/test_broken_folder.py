@@ -30,7 +30,7 @@ class Mistake:
 
 
 MISTAKES = [
-    Mistake("unknown key in site", "site.toml", 'language = "zh"', 'langauge = "zh"', "settings.langauge", "not a known key"),
+    Mistake("unknown key in site", "site.toml", 'timezone = "Asia/Shanghai"', 'langauge = "zh"\ntimezone = "Asia/Shanghai"', "langauge", "not a known key"),
     Mistake("unknown key in a machine", "equipment.toml", 'building = "tower-1"', 'bulding = "tower-1"', "equipment.lift-1a.bulding", "not a known key"),
     Mistake("unknown section", "roster.toml", "[[leave]]", "", "", "", same_line=False),
     Mistake("duplicate machine", "equipment.toml", 'id = "lift-1b"', 'id = "lift-1a"', "lift-1a.id", "is taken on line"),
@@ -75,7 +75,7 @@ MISTAKES = [
     Mistake("promise that is no duration", "site.toml", 'report_up = "30 min"', "report_up = 30", "contract.report_up", "is not a duration"),
     Mistake("promise nobody knows", "site.toml", 'report_up = "30 min"', 'report_up = "30 min"\nfree_beer = "1 s"', "contract.free_beer", "no promise free_beer", same_line=False),
     Mistake("no such time zone", "site.toml", 'timezone = "Asia/Shanghai"', 'timezone = "Asia/Atlantis"', "timezone", "no time zone"),
-    Mistake("no address of the service", "site.toml", 'base_url = "http://127.0.0.1:8080"', 'base_url = "here"', "settings.base_url", "not written as it must be"),
+    Mistake("no address of the service", "site.toml", '# base_url = "https://duty.example"', 'base_url = "here"', "settings.base_url", "not written as it must be"),
     Mistake("unknown top-level section", "equipment.toml", "[[line]]\n", "[[lines]]\n", "lines", "not a known key"),
     Mistake("TOML syntax", "people.toml", 'name = "陈宇"', 'name = "陈宇', "", "TOML syntax error"),
 ]  # fmt: skip

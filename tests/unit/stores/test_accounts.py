@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from stores.accounts import HOUR, AccountRefusedError, Accounts, Denied, Role, Session
+from stores.accounts import HOUR, AccountRefusedError, Accounts, Denied, Session
 from stores.bucket import Buckets
 
 GOOD = "open sesame"
@@ -155,25 +155,9 @@ def test_changing_nobody_is_refused(accounts):
         accounts.disable("nobody")
 
 
-def test_there_is_no_default_account_and_the_printed_code_makes_the_first_one_once(tmp_path):
+def test_there_is_no_default_account(tmp_path):
     accounts = Accounts(tmp_path / "a.db")
     assert accounts.users() == []
-    older = accounts.set_up_code()
-    code = accounts.set_up_code()
-    assert isinstance(accounts.set_up(older, "root", "管理员", GOOD, MORNING), Denied)
-    user = accounts.set_up(code, "root", "管理员", GOOD, MORNING)
-    assert (user.id, user.role) == ("root", Role.ADMIN)
-    assert accounts.set_up_code() is None
-    assert isinstance(accounts.set_up(code, "second", "x", GOOD, MORNING), Denied)
-    accounts.close()
-
-
-def test_the_set_up_code_cannot_be_guessed_quickly(tmp_path):
-    accounts = Accounts(tmp_path / "a.db")
-    code = accounts.set_up_code()
-    for _ in range(5):
-        assert accounts.set_up("guess", "x", "x", GOOD, MORNING).wait_ms == 0
-    assert accounts.set_up(code, "x", "x", GOOD, MORNING).wait_ms > 0
     accounts.close()
 
 
