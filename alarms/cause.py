@@ -1,5 +1,8 @@
 """Which machine upstream took the power away, when that is why another one stopped or fell silent.
 
+A device whose silence no lost supply explains may have fallen silent with others: with its line, or with the network
+behind several lines. They are named by the one of them that was first.
+
 The answer joins alarms, it hides none. So it is only given when the owner is not known to have power, and a rule that
 guards a life has no cause but itself. What the positions cannot say, the alarms do: a breaker that reports a trip and
 no position counts as open, and a machine with an undervoltage alarm counts as dead.
@@ -22,6 +25,21 @@ _LOADS = frozenset({"lift", "chiller", "pump", "load", "lighting"})
 _INTERRUPTS = frozenset({"trip", "temp_trip", "fault"})
 """Points that speak of an interrupted supply, beside the one that says whether the machine conducts."""
 
+TOGETHER_MS = 60_000
+"""Devices that fall silent within so long of the first (and their own interval) fell silent together.
+
+A device that was silent for days before has its own cause: the next one to fall silent is a new matter.
+"""
+
+DEAD_LINES = 2
+"""So many lines, wholly silent together, are the network."""
+
+TOUCHED_LINES = 3
+"""So many lines that lose devices together are the network too: polled one by one, none is wholly silent yet."""
+
+Since = Mapping[tuple[str, str], int]
+"""(owner, rule) of what is active -> when it rose, UTC milliseconds."""
+
 _UPWARD = frozenset({Compare.ABOVE, Compare.RISES, Compare.COUNTS})
 """Comparisons that a machine without power does not meet: its values fall or stand still."""
 
@@ -39,8 +57,17 @@ def symptom(rule: Rule) -> bool:
     return rule.kind in _LOADS and not any(c.compare in _UPWARD for c in rule.when)
 
 
-def cause(site: Site, owner: str, rule: str, active: Mapping[str, frozenset[str]], position: Position) -> str | None:
+def cause(
+    site: Site,
+    owner: str,
+    rule: str,
+    active: Mapping[str, frozenset[str]],
+    position: Position,
+    since: Since | None = None,
+) -> str | None:
     """Return the machine whose lost supply explains an alarm; None when it has power, or nobody upstream says why not.
+
+    For a device that no lost supply explains: the first of the devices that fell silent together with it.
 
     Args:
         site: the site.
@@ -48,23 +75,34 @@ def cause(site: Site, owner: str, rule: str, active: Mapping[str, frozenset[str]
         rule: the alarm's rule.
         active: owner -> ids of the rules active there.
         position: where a switch, an ATS or a source stands; None when no good reading says so.
+        since: when what is active rose; without it nothing is said of lines.
     """
-    return Causes(site, active, position).of(owner, rule)
+    return Causes(site, active, position, since).of(owner, rule)
 
 
 class Causes:
     """The same answer for many alarms of one moment: what has power is computed once."""
 
-    def __init__(self, site: Site, active: Mapping[str, frozenset[str]], position: Position) -> None:
+    def __init__(
+        self, site: Site, active: Mapping[str, frozenset[str]], position: Position, since: Since | None = None
+    ) -> None:
         self._site = site
         self._position = position
+        self._since = since or {}
         self._lost = {id: rules for id in site.supply.nodes if (rules := self._losses(id, active.get(id, ())))}
 
     def of(self, owner: str, rule: str) -> str | None:
-        """Return the most upstream machine that explains this alarm, or None."""
+        """Return the most upstream machine that explains this alarm, else the first of the devices silent with it."""
         what = self._site.rules.get(rule)
-        if what is None or not symptom(what) or not self._lost:
+        if what is None or not symptom(what):
             return None
+        machine = self._unsupplied(owner) if self._lost else None
+        if machine is not None or what.class_ is not AlarmClass.COMMUNICATION:
+            return machine
+        first = self._first_silent.get(owner, owner)
+        return first if first != owner else None
+
+    def _unsupplied(self, owner: str) -> str | None:
         machines = [m for m in self._machines(owner) if m in self._site.supply.nodes]
         if not machines or any(self._power[m] is True for m in machines):
             return None
@@ -76,6 +114,48 @@ class Causes:
         if device is None or owner in self._site.equipment:
             return (owner,)
         return dict.fromkeys(point.rpartition("/")[0] for point in device.points)
+
+    @cached_property
+    def _silent(self) -> Mapping[str, int]:
+        """The devices that are silent, and since when; the first comes first."""
+        rules, devices = self._site.rules, self._site.devices
+        found = {
+            owner: at
+            for (owner, rule), at in self._since.items()
+            if owner in devices and rule in rules and rules[rule].class_ is AlarmClass.COMMUNICATION
+        }
+        # What is also the name of a machine would be taken for the machine.
+        return {d: found[d] for d in sorted(found, key=lambda d: (found[d], d)) if d not in self._site.equipment}
+
+    @cached_property
+    def _first_silent(self) -> Mapping[str, str]:
+        """For each silent device, the first that fell silent together with it: on its line, or in the network."""
+        first: dict[str, str] = {}
+        for line in dict.fromkeys(self._site.devices[d].line for d in self._silent):
+            for together in self._outbreaks(d for d in self._silent if self._site.devices[d].line == line):
+                first.update(dict.fromkeys(together, together[0]))
+        for together in self._outbreaks(self._silent):
+            lines = {self._site.devices[d].line for d in together}
+            if len(lines & self._dead_lines) >= DEAD_LINES or len(lines) >= TOUCHED_LINES:
+                first.update(dict.fromkeys(together, together[0]))
+        return first
+
+    @cached_property
+    def _dead_lines(self) -> frozenset[str]:
+        """Lines on which nobody answers."""
+        alive = {d.line for d in self._site.devices.values() if d.id not in self._silent}
+        return frozenset(d.line for d in self._site.devices.values()) - alive
+
+    def _outbreaks(self, devices: Iterable[str]) -> list[list[str]]:
+        """Part silent devices, the first one first, into those that fell silent together."""
+        found: list[list[str]] = []
+        for device in devices:
+            within = TOGETHER_MS + self._site.devices[device].interval_ms
+            if found and self._silent[device] - self._silent[found[-1][0]] <= within:
+                found[-1].append(device)
+            else:
+                found.append([device])
+        return found
 
     def _losses(self, machine: str, rules: Iterable[str]) -> list[Rule]:
         """Return the active rules that speak of an interrupted supply on a machine that carries power."""

@@ -214,17 +214,17 @@ class Desk:
         return None if seen is None else (seen.value, seen.reason, seen.at_ms)
 
     def _causes(self) -> Callable[[str, str], str | None]:
-        """Return who explains a symptom, by the supply as it stands now; worked out only if somebody asks."""
+        """Return who explains a symptom, by the supply and the lines as they stand now; worked out only if asked."""
         found: list[Causes] = []
 
         def cause(owner: str, rule: str) -> str | None:
             if not found:
                 active: dict[str, set[str]] = {}
-                for alarm in self.alarms.values():
-                    if alarm.active:
-                        active.setdefault(alarm.owner, set()).add(alarm.rule)
+                since = {(a.owner, a.rule): a.raised_ms for a in self.alarms.values() if a.active}
+                for holder, held in since:
+                    active.setdefault(holder, set()).add(held)
                 frozen = {k: frozenset(v) for k, v in active.items()}
-                found.append(Causes(self.site, frozen, self._position))
+                found.append(Causes(self.site, frozen, self._position, since))
             return found[0].of(owner, rule)
 
         return cause

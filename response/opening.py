@@ -96,7 +96,29 @@ def _where(alert: Alert, rule: Rule, incidents: Iterable[Incident], context: Con
     # Lost supply explains machines that stand still, never a life in danger.
     cause = None if alert.life_safety else _cause(alert, machines, context)
     found = next((i for i in running if cause and _is_about(i, cause) and _in_time(alert, rule, i)), None)
-    return (found, "supply") if found is not None else None
+    return (found, "supply") if found is not None else _with_others(alert, rule, running, context)
+
+
+def _with_others(
+    alert: Alert, rule: Rule, running: Iterable[Incident], context: Context
+) -> tuple[Incident, str] | None:
+    """Return the incident of the devices that fell silent together with this one: its line's first, and why."""
+    devices = context.site.devices
+    if rule.class_ is not AlarmClass.COMMUNICATION or alert.owner not in devices:
+        return None
+    first = context.cause(alert.owner, alert.rule) or alert.owner
+    found: tuple[Incident, str] | None = None
+    for incident in running:
+        # A silent lift may be part of an entrapment; the rest of its line is not.
+        if owner_rule(incident.opened_by_alarm)[1] != alert.rule:
+            continue
+        silent = [o for o, r in map(owner_rule, incident.alarms) if r == alert.rule and o in devices]
+        same = [o for o in silent if (context.cause(o, alert.rule) or o) == first]
+        if any(devices[o].line == devices[alert.owner].line for o in same):
+            return incident, "line"
+        if same and found is None:
+            found = incident, "network" if first in devices else "supply"
+    return found
 
 
 def _same_matter(alert: Alert, rule: Rule, incident: Incident) -> bool:
@@ -120,7 +142,7 @@ def _cause(alert: Alert, machines: Iterable[str], context: Context) -> str | Non
     """Return the upstream machine that explains an alarm; for a silent device, one that explains its machines."""
     for machine in dict.fromkeys((alert.owner, *machines)):
         cause = context.cause(machine, alert.rule)
-        if cause and cause not in machines:
+        if cause and cause not in machines and (cause in context.site.equipment or cause not in context.site.devices):
             return cause
     return None
 

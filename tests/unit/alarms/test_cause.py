@@ -1,4 +1,6 @@
-"""Who took the power away: a small site with two feeders, a tie, an ATS and a genset."""
+"""Who took the power away: a small site with two feeders, a tie, an ATS and a genset; and which line is dead."""
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -213,3 +215,63 @@ def test_whatever_is_named_is_upstream_and_in_alarm_and_guards_no_life(owner, ru
     assert any(found in SITE.supply.upstream(m) for m in machines if m in SITE.supply.nodes)
     assert active[found] & {"hv-trip", "hv-breaker-opened", "undervoltage", "genset-fault"}
     assert rule.class_ is not LIFE
+
+
+LINES = {"a1": "a", "a2": "a", "a3": "a", "b1": "b", "b2": "b", "c1": "c", "c2": "c"}
+_WIRED = site({"lift-1": "lift"}, {d: ["lift-1/running"] for d in LINES}, STOPPED, SILENCE)
+WIRED = replace(_WIRED, devices={d: replace(v, line=LINES[d]) for d, v in _WIRED.devices.items()})
+
+
+def first_silent(**seconds):
+    """For each device, silent since that second: whom it is put down to."""
+    active = {d: frozenset({SILENCE.id}) for d in seconds}
+    since = {(d, SILENCE.id): s * 1_000 for d, s in seconds.items()}
+    causes = Causes(WIRED, active, lambda _: None, since)
+    return {d: found for d in LINES if (found := causes.of(d, SILENCE.id))}
+
+
+def test_a_device_that_is_silent_alone_has_no_cause_but_its_own():
+    assert first_silent(a1=0) == {}
+    assert first_silent(a1=0, b1=0) == {}
+
+
+def test_a_silent_line_is_named_by_its_first_device():
+    assert first_silent(a2=0, a1=3, a3=30) == {"a1": "a2", "a3": "a2"}
+    assert first_silent(a2=5, a1=5) == {"a2": "a1"}
+
+
+def test_who_was_silent_long_before_is_not_the_line():
+    assert first_silent(a1=0, a2=62) == {}
+    assert first_silent(a1=0, a2=86_400, a3=86_401) == {"a3": "a2"}
+
+
+def test_two_dead_lines_within_a_minute_are_the_network():
+    assert first_silent(b1=0, b2=1, c2=4, c1=5) == dict.fromkeys(("b2", "c1", "c2"), "b1")
+    assert first_silent(b1=0, b2=1, c2=4, c1=5, a3=30) == dict.fromkeys(("a3", "b2", "c1", "c2"), "b1")
+
+
+def test_three_lines_that_lose_devices_within_a_minute_are_the_network():
+    assert first_silent(a1=0, b1=2, c1=4) == dict.fromkeys(("b1", "c1"), "a1")
+    assert first_silent(a1=0, b1=2, c1=120) == {}
+
+
+def test_two_dead_lines_an_hour_apart_are_two_matters():
+    assert first_silent(b1=0, b2=1, c2=3_600, c1=3_601) == {"b2": "b1", "c1": "c2"}
+
+
+def test_one_dead_line_takes_no_other_along():
+    assert first_silent(b1=0, b2=1, a1=2, a2=3) == {"b2": "b1", "a2": "a1"}
+
+
+def test_a_silent_line_explains_no_other_alarm():
+    since = {(d, SILENCE.id): 0 for d in LINES}
+    active = {d: frozenset({SILENCE.id}) for d in LINES}
+    assert Causes(WIRED, active, lambda _: None, since).of("lift-1", "lift-fault-stop") is None
+    assert Causes(WIRED, active, lambda _: None).of("a2", SILENCE.id) is None
+
+
+def test_lost_supply_comes_before_the_line():
+    since = {("di", SILENCE.id): 0, ("gw-1", SILENCE.id): 1, ("feeder-1", TRIP.id): 2}
+    tripped = {"feeder-1": frozenset({TRIP.id})}
+    assert Causes(SITE, tripped, {**NORMAL, "feeder-1": 0}.get, since).of("gw-1", SILENCE.id) == "feeder-1"
+    assert Causes(SITE, {}, NORMAL.get, since).of("gw-1", SILENCE.id) == "di"
