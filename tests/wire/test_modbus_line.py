@@ -50,8 +50,10 @@ def asked(line: Wire, question: Question) -> asyncio.Future:
 
 
 async def ask(line: Wire, question: Question):
-    if not line.connected:
-        assert await line.connect()
+    for _ in range(5):  # as its owner does: a connect that a busy machine cut short is tried again
+        if line.connected or await line.connect():
+            break
+    assert line.connected
     return await asked(line, question)
 
 
