@@ -169,7 +169,7 @@ class IncidentOpened(Payload):
 
 @dataclass(frozen=True, slots=True)
 class IncidentJoined(Payload):
-    """An alarm belongs to a running incident; `why` is same-equipment, supply, or plan."""
+    """An alarm belongs to a running incident; `why` is same-equipment, supply, line, network or plan."""
 
     alarm: str
     why: str
