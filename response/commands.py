@@ -140,10 +140,15 @@ def _arrive(incident: Incident, plan: Plan | None, site: Site, person: str, acto
     return said + [(promise, "") for promise in kept(incident, names, at)]
 
 
-def _tick(incident: Incident, plan: Plan | None, site: Site, command: TickStep, at: int) -> Said | Refused:
+def _tick(  # noqa: PLR0911 - one no after the other
+    incident: Incident, plan: Plan | None, site: Site, command: TickStep, at: int
+) -> Said | Refused:
     step = steps.step_of(plan, command.step) if plan else None
     if step is None:
         return _no_step()
+    phone = command.actor.startswith("person:")
+    if phone and command.person and command.actor != f"person:{command.person}":
+        return _not_yours()
     by = command.person or command.actor.removeprefix("person:").removeprefix("user:")
     if step.arrival and (by in site.people or by in site.parties):
         return _arrive(incident, plan, site, by, command.actor, at)
@@ -154,7 +159,8 @@ def _tick(incident: Incident, plan: Plan | None, site: Site, command: TickStep, 
         return _conflict(
             f"请先完成：{'、'.join(s.text.zh for s in before)}", f"First comes: {'; '.join(s.text.en for s in before)}"
         )
-    if no := _may_sign(incident, site, step, by, at):
+    named = bool(command.person)
+    if no := _may_sign(incident, site, step, by, at) or _stands_for(incident, site, step, by, phone=phone, named=named):
         return no
     done = _signature(incident, step, by, command.note)
     said: Said = [(done, by if by in site.people else "")]
@@ -179,6 +185,45 @@ def _may_sign(incident: Incident, site: Site, step: Step, by: str, at: int) -> R
             f"This step is for people with a valid certificate ({', '.join(p.en for p in papers)}).",
         )
     return None
+
+
+def _stands_for(incident: Incident, site: Site, step: Step, by: str, *, phone: bool, named: bool) -> Refused | None:
+    """Return why somebody's word does not count for a step: of another role, or not at the place."""
+    before = incident.steps.get(step.id)
+    signers = [s.by for s in before.signatures] if before else []
+    there = by in incident.arrived
+    own = step.role in _roles(incident, site, by)
+    second = step.persons > 1 and bool(signers) and there
+    if phone:
+        if not own and not second:
+            return _forbidden(
+                f"此步骤由岗位“{step.role}”完成。请由该岗位人员确认，或请值班员代记。",
+                f"This step is for the role {step.role}. Let somebody of that role tick it, or tell the desk.",
+            )
+        if (step.persons > 1 or step.certificates) and not there:
+            return _forbidden(
+                "此步骤须由到场人员确认。请先按“已到场”，再确认。",
+                "This step is for people who are at the place. Press “I am here” first, then tick it.",
+            )
+        return None
+    if (named or step.persons > 1) and not (own or there or by in incident.called):
+        return _forbidden(
+            "请写明是谁完成的：须为本事件被呼叫的人、到场的人或该岗位人员。",
+            "Name who did it: somebody who was called, has arrived, or has the step's role.",
+        )
+    if step.persons > 1 and len(signers) + 1 >= step.persons and not {by, *signers} & incident.arrived.keys():
+        return _conflict(
+            "两人中至少一人须已到场。请先登记到场，再确认。",
+            "At least one of the two must be at the place. Record the arrival first, then tick it.",
+        )
+    return None
+
+
+def _roles(incident: Incident, site: Site, who: str) -> set[str]:
+    """Return what somebody is in an incident: as what he was called, and his own roles."""
+    called = incident.called.get(who)
+    person = site.people.get(who)
+    return {*(called.roles if called else ()), *(person.roles if person else ())}
 
 
 def _signature(incident: Incident, step: Step, by: str, note: str) -> records.StepDone:

@@ -84,6 +84,17 @@ def stopped(incident: Incident, plan: Plan, site: Site) -> bool:
     return bool(incident.accepted) or any(is_responder(incident, plan, site, p) for p in incident.arrived)
 
 
+def at_work(incident: Incident, plan: Plan, site: Site) -> set[str]:
+    """Return the responders who are on the way or there and have not finished."""
+    there = {p for p in incident.arrived if is_responder(incident, plan, site, p)}
+    return {*incident.accepted, *there} - incident.finished.keys()
+
+
+def over(incident: Incident, plan: Plan, site: Site) -> bool:
+    """Say whether responders came and all of them have finished: nobody is called, and nobody is there."""
+    return stopped(incident, plan, site) and not at_work(incident, plan, site)
+
+
 # -- what comes when ----------------------------------------------------------------------------------------
 
 
@@ -100,6 +111,8 @@ def agenda(incident: Incident, plan: Plan, site: Site) -> Iterator[Due]:
         return
     if incident.level < 0:
         yield Due(incident.confirmed_ms or incident.opened_ms, 1, "start")
+    elif incident.rang_again:
+        yield Due(incident.confirmed_ms or incident.opened_ms, 1, "again")
     else:
         yield from _escalation(incident, plan, site)
 
@@ -160,8 +173,8 @@ def carry_out(due: Due, incident: Incident, plan: Plan, site: Site) -> list[Reco
                 write(incident, at, broken, request=f"{incident.id}/broken/{BELL}@{incident.confirm_by_ms}"),
                 write(incident, at, records.IncidentConfirmed("unanswered")),
             ]
-        case "start":
-            return reach(incident, plan, site, at, 0, "start")
+        case "start" | "again":
+            return reach(incident, plan, site, at, 0, due.what)
         case "promise":
             return _broken(incident, plan, site, at, due.which)
         case "expiry":
@@ -191,12 +204,16 @@ def reach(
 
     A level with nobody to respond is passed at once; `passed` is what happened on those below at this very moment.
     """
-    passed = passed or _Passed(frozenset(), incident.unfilled)
     level = min(level, len(plan.levels) - 1)
-    again = level == incident.level
-    turn = incident.round + 1 if again else 0
+    again = level == incident.level and why != "again"
+    turn = incident.round + 1 if again else incident.first_round
+    if why == "again":  # no round of any level comes twice: its pages would have keys of old
+        turn = incident.top_round + 1
     said = records.LevelReached(level, turn, why)
     out = [write(incident, at, said, request=f"{incident.id}/level/{level}/{turn}")]
+    if why == "again":
+        incident = tell(incident, out[0])
+    passed = passed or _Passed(frozenset(), incident.unfilled)
     targets, lacking = _targets(incident, plan, site, at, level, why)
     out += [
         write(incident, at, records.DutyUnfilled(role, level, tried))
@@ -218,17 +235,18 @@ def _targets(
     incident: Incident, plan: Plan, site: Site, at: int, level: int, why: str
 ) -> tuple[list[Target], dict[str, dict[str, str]]]:
     """Return whom to page, each once, and for the roles that were not filled who was passed over and why."""
-    again = level == incident.level
+    again = level == incident.level and why != "again"
+    everybody = why in {"worse", "inform"}  # all who know of it must know that
     here = plan.levels[level].calls
-    below = [call for lower in plan.levels[:level] for call in lower.calls if call.responder or why == "worse"]
-    if why == "worse":  # everybody who knows of it must know that
+    below = [call for lower in plan.levels[:level] for call in lower.calls if call.responder or everybody]
+    if everybody:
         calls = [*below, *here]
     elif again:
         calls = [*below, *(call for call in here if call.responder)]
     else:
         calls = [*below, *here] if why == "unanswered" else list(here)
     card = _card(incident, site)
-    answered = set() if why == "worse" else {*incident.accepted, *incident.arrived}
+    answered = set() if everybody else {*incident.accepted, *incident.arrived}
     found: dict[str, Target] = {}
     lacking: dict[str, dict[str, str]] = {}
     for call in calls:
@@ -242,6 +260,10 @@ def _targets(
             if person not in answered:
                 before = found.get(person, Target(person, call.role, responder=False))
                 found[person] = before._replace(responder=before.responder or call.responder)
+    if why == "inform":
+        for person in sorted(at_work(incident, plan, site) & incident.called.keys()):
+            found.setdefault(person, Target(person, incident.called[person].roles[0], responder=False))
+        return [target._replace(responder=False) for target in found.values()], {}
     return list(found.values()), lacking
 
 

@@ -46,6 +46,12 @@ UNSENT = frozenset({REQUESTED, REFUSED})
 TELEMETRY = "telemetry"
 LONGEST_BACK_OFF_MS = 60_000
 
+RANG_AGAIN = "rang-again"
+"""Why a bell joins when everybody has finished: the desk is asked anew."""
+
+DESK_MS = 60_000
+"""How long the desk has to answer a bell in an incident that no bell opened."""
+
 PAGES_KEPT = 150
 """An incident that nobody answers rings for days; the book has all its pages, the state the newest."""
 
@@ -141,6 +147,7 @@ class Incident:
     caller: str = ""
     opened_by: str = "system"
     opened_by_alarm: str = ""
+    ringing: str = ""  # the newest alarm that the desk was to answer
     alarms: tuple[str, ...] = ()
     active_alarms: frozenset[str] = frozenset()
     joined_ms: Mapping[str, int] = field(default_factory=dict)  # alarm -> when it last joined
@@ -153,6 +160,9 @@ class Incident:
     confirmed_ms: int | None = None
     level: int = -1
     round: int = 0
+    top_round: int = 0  # the highest so far, on any level
+    first_round: int = 0  # the round that a level begins with: higher each time the escalation began anew
+    rang_again: bool = False  # the bell rang after everybody had finished; if the desk confirms, all begins anew
     level_ms: int = 0  # the time to the next level counts from here
     round_ms: int = 0  # the time to the next round counts from here
     pages: Mapping[str, PageState] = field(default_factory=dict)  # the newest; see PAGES_KEPT
@@ -196,6 +206,7 @@ def opened(id: str, record: Record, data: IncidentOpened, *, active: bool) -> In
         caller=data.caller,
         opened_by=record.actor,
         opened_by_alarm=data.alarm,
+        ringing=data.alarm if data.stage == DESK else "",
         alarms=alarms,
         active_alarms=frozenset(alarms) if active else frozenset(),
         joined_ms=dict.fromkeys(alarms, at),
@@ -233,6 +244,9 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
             return replace(i, normal_ms=at)
         case BellAnswered(trapped=trapped):
             i = replace(i, answered=trapped)
+            if not trapped and i.rang_again:  # what was confirmed before stays so, and all its steps with it
+                running = {n: p for n, p in i.promises.items() if _is_step(n) or _is_settled(p)}
+                return replace(i, stage=CONFIRMED, rang_again=False, promises=running)
             return i if trapped else _clock_from(i, None)
         case PlanStarted(version=version, promises=spans):
             return _clock_from(replace(i, plan_version=version, spans=spans), i.clock_ms)
@@ -240,11 +254,16 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
             return _step_done(i, at, data)
         case StepSkipped(step=step, reason=reason):
             return replace(i, steps={**i.steps, step: StepState(step, "skipped", record.actor, at, reason)})
+        case LevelReached(why="again") as data:
+            return _begun_again(i, at, data)
         case LevelReached() as data:
             # A repeat on the same level leaves the time to the next level running.
             fresh = data.level != i.level or data.why in {"late", "worse"}
             level_ms = at if fresh else i.level_ms
-            return replace(i, level=data.level, round=data.round, level_ms=level_ms, round_ms=at, to_replace={})
+            top = max(i.top_round, data.round)
+            return replace(
+                i, level=data.level, round=data.round, top_round=top, level_ms=level_ms, round_ms=at, to_replace={}
+            )
         case DutyUnfilled(role=role, level=level):
             return replace(i, unfilled=i.unfilled | {(level, role)}, to_replace={})
         case PageRequested() as data:
@@ -287,11 +306,59 @@ def _joined(i: Incident, at: int, data: IncidentJoined, *, active: bool) -> Inci
         normal_ms=None,
         priority=min(i.priority, data.priority or i.priority),
     )
+    if data.why == RANG_AGAIN:
+        window = i.confirm_by_ms - i.ring_ms if i.confirm_by_ms else DESK_MS
+        i = replace(
+            i, stage=DESK, rang_again=True, ringing=data.alarm, answered=None, ring_ms=at, confirm_by_ms=at + window
+        )
+        return _arrivals_from(i, at)
     if i.stage == DESK and data.alarm == i.opened_by_alarm and i.answered is not None:
         # The bell rings again after it was answered: a new question, with the same time to answer it.
         window = i.confirm_by_ms - i.ring_ms
         return _clock_from(replace(i, answered=None, ring_ms=at, confirm_by_ms=at + window), at)
     return i
+
+
+def _begun_again(i: Incident, at: int, data: LevelReached) -> Incident:
+    """Return the incident as it is when everybody had finished and all are called anew."""
+    i = replace(
+        i,
+        level=data.level,
+        round=data.round,
+        top_round=max(i.top_round, data.round),
+        first_round=data.round,
+        level_ms=at,
+        round_ms=at,
+        pages={k: _overtaken(p, at) for k, p in i.pages.items()},
+        unfilled=frozenset(),
+        to_replace={},
+        accepted={p: t for p, t in i.accepted.items() if p not in i.finished},
+        arrived={p: t for p, t in i.arrived.items() if p not in i.finished},
+        finished={},
+        seen={},
+        declined={},
+        expired={},
+    )
+    # After a bell the promises already count from the bell.
+    return replace(i, rang_again=False) if i.rang_again else _arrivals_from(i, at)
+
+
+def _arrivals_from(i: Incident, at: int) -> Incident:
+    """Promise once more that somebody comes; a promise that still runs from before is not put off."""
+    anew = {
+        n: PromiseState(at + span)
+        for n, span in i.spans.items()
+        if not _is_step(n) and (n not in i.promises or _is_settled(i.promises[n]))
+    }
+    return replace(i, clock_ms=at, promises={**i.promises, **anew})
+
+
+def _is_settled(promise: PromiseState) -> bool:
+    return promise.kept_ms is not None or promise.broken_ms is not None
+
+
+def _is_step(promise: str) -> bool:
+    return promise.startswith("step/")
 
 
 def _clock_from(i: Incident, at: int | None) -> Incident:

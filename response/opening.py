@@ -13,11 +13,14 @@ from facility.rule import AlarmClass, Priority, Rule, Start
 from facility.site import Site
 from response import escalation
 from response.context import Context
-from response.fold import CONFIRMED, DESK, Incident
+from response.fold import CONFIRMED, DESK, RANG_AGAIN, Incident
 from response.plan import owner_rule, spans
 
 SEEN_BEFORE_CAUSE_MS = 60_000
 """A consequence may be read so long before its cause: devices are polled at their own intervals."""
+
+INFORM_MS = 300_000
+"""While somebody works at it, the same life-safety alarm is told to everybody at most so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def place(
         return []
     running = _where(alert, rule, incidents.values(), context)
     if running is not None:
-        return _join(alert, rule, *running, context)
+        return _join(alert, rule, *running, alerts, context)
     plan = context.site.plans.get(rule.plan)
     if rule.start is Start.OPERATOR or plan is None:
         return []
@@ -156,7 +159,7 @@ def _machines(owner: str, site: Site) -> tuple[str, ...]:
 
 def _corroborates(alert: Alert, rule: Rule, incident: Incident) -> bool:
     """Say whether an alarm makes a desk-stage incident certain; a second bell does not."""
-    bell = owner_rule(incident.opened_by_alarm)[1]
+    bell = owner_rule(incident.ringing or incident.opened_by_alarm)[1]
     return rule.start is not Start.DESK and (alert.life_safety or bell in rule.corroborates)
 
 
@@ -187,25 +190,48 @@ def _is_about(incident: Incident, machine: str) -> bool:
     return incident.equipment == machine or any(owner_rule(a)[0] == machine for a in incident.alarms)
 
 
-def _join(alert: Alert, rule: Rule, incident: Incident, why: str, context: Context) -> list[Record]:
+def _join(
+    alert: Alert, rule: Rule, incident: Incident, why: str, alerts: Iterable[Alert], context: Context
+) -> list[Record]:
     at = max(alert.raised_ms, incident.last_ms)
-    joined = records.IncidentJoined(alert.subject, why, alert.priority)
+    plan = context.plan(incident)
+    asked = rule.start is Start.DESK and not any(_supports(other, alert, context.site) for other in alerts)
+    grave = _is_grave(alert, rule, incident)
+    called = plan is not None and bool(plan.levels) and incident.level >= 0
+    over = called and incident.stage == CONFIRMED and plan is not None and escalation.over(incident, plan, context.site)
+    joined = records.IncidentJoined(alert.subject, RANG_AGAIN if over and asked and grave else why, alert.priority)
     request = f"{incident.id}/joined/{alert.subject}@{alert.raised_ms}"
     out = [escalation.write(incident, at, joined, alert.owner, request=request)]
     if incident.stage == DESK:
-        if _corroborates(alert, rule, incident):
+        if _corroborates(alert, rule, incident) or (incident.rang_again and grave and not asked):
             out.append(escalation.write(incident, at, records.IncidentConfirmed("telemetry")))
         return out
-    plan = context.plan(incident)
-    if plan and plan.levels and incident.level >= 0 and alert.priority < incident.priority:
+    if plan is None or not called or joined.why == RANG_AGAIN:
+        return out
+    new = _with(incident, alert)
+    if over and grave:
+        out += escalation.reach(new, plan, context.site, at, 0, "again")
+    elif alert.priority < incident.priority:
         # Whoever is on the way was called to something smaller.
-        worse = _with(incident, alert)
-        out += escalation.reach(worse, plan, context.site, at, incident.level, "worse")
+        out += escalation.reach(new, plan, context.site, at, incident.level, "worse")
+    elif (
+        alert.life_safety
+        and escalation.at_work(incident, plan, context.site)
+        and (alert.subject not in incident.alarms or at >= incident.round_ms + INFORM_MS)
+    ):
+        out += escalation.reach(new, plan, context.site, at, incident.level, "inform")
     return out
 
 
+def _is_grave(alert: Alert, rule: Rule, incident: Incident) -> bool:
+    """Say whether an alarm calls people back who had finished."""
+    own = alert.priority <= incident.priority and rule.start is not Start.OPERATOR
+    return alert.priority <= Priority.HIGH or own
+
+
 def _with(incident: Incident, alert: Alert) -> Incident:
-    return replace(incident, priority=alert.priority, alarms=(*incident.alarms, alert.subject))
+    alarms = incident.alarms if alert.subject in incident.alarms else (*incident.alarms, alert.subject)
+    return replace(incident, priority=min(alert.priority, incident.priority), alarms=alarms)
 
 
 def _open(alert: Alert, rule: Rule, plan: Plan, alerts: Iterable[Alert], context: Context, id: str) -> list[Record]:

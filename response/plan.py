@@ -74,14 +74,18 @@ def watched(incident: Incident, plan: Plan) -> Iterator[str]:
 
 def missing(incident: Incident, context: Context) -> list[Text]:
     """Return what still forbids closing an incident, each with what to do; empty when it may be closed."""
+    found: list[Text] = []
     if incident.stage == DESK:
         if incident.answered is None:
-            return [
+            found.append(
                 Text("警铃尚未应答：先通话确认是否有人被困。", "The bell is not answered: speak with the car first.")
-            ]
-        return list(_active(incident, context.site))
+            )
+        if found and not incident.rang_again:
+            return found
+        if not incident.rang_again:
+            return list(_active(incident, context.site))
     plan = context.plan(incident)
-    found = [
+    found += [
         Text(f"必做步骤未完成：{step.text.zh}", f"Mandatory step not done: {step.text.en}")
         for step in (plan.steps if plan else ())
         if step.mandatory and not settled(incident, step.id)

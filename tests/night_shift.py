@@ -378,6 +378,10 @@ class Night:
     def ticks(self, step: str, who: str) -> "Night":
         return self._did(ask.TickStep(f"person:{who}", self.request(), self.incident.id, step))
 
+    def records(self, step: str, who: str = "") -> "Night":
+        """The operator ticks a step, for whoever told him so by voice."""
+        return self._did(ask.TickStep("user:op", self.request(), self.incident.id, step, who))
+
     def skips(self, step: str, reason: str) -> "Night":
         return self._did(ask.SkipStep("user:op", self.request(), self.incident.id, step, reason))
 

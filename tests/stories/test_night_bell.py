@@ -61,6 +61,38 @@ def test_it_rings_again_after_it_was_answered() -> None:
     assert night.incident.promises["lift_arrival"].by_ms == moment("02:35")
 
 
+def rescued() -> Night:
+    night = bell().at("02:13:20").answers_bell(trapped=True).at("02:14").accepts("zhao").at("02:20").arrives("zhao")
+    return night.clears("lift-1a", "lift-bell").at("02:40").finishes("zhao")
+
+
+def test_a_bell_after_the_rescue_runs_its_minute_again() -> None:
+    night = rescued().at("05:30").alarm("lift-1a", "lift-bell").within("59 s").pages_nobody()
+    assert night.incident.stage == "desk"
+    assert night.incident.confirm_by_ms == moment("05:31")
+    assert "speak with the car first" in night.missing()
+    assert "everybody out" in night.missing()
+    night.at("05:30:59").restart().within("1 s").pages("zhao", "lift-co", "li", "zhou")
+    assert night.levels()[-1][0::3] == ("05:31:00", "again")
+    assert night.incident.promises["lift_arrival"].by_ms == moment("05:45")
+    night.at("05:31:20").accepts("zhao").at("05:36").arrives("zhao").within("2 h").pages_nobody()
+
+
+def test_a_bell_after_the_rescue_that_was_a_mistake_calls_nobody_and_forgives_no_step() -> None:
+    night = rescued().at("05:30").alarm("lift-1a", "lift-bell").at("05:30:20").answers_bell(trapped=False)
+    night.within("2 h").pages_nobody()
+    assert night.incident.stage == "confirmed"
+    night.clears("lift-1a", "lift-bell")
+    assert "everybody out" in night.missing()
+    night.at("07:40").alarm("lift-1a", "lift-bell").at("07:40:59").within("1 s").pages("zhao", "lift-co", "li", "zhou")
+
+
+def test_a_bell_after_the_rescue_that_somebody_answers_or_the_lift_confirms_rings_at_once() -> None:
+    for happens in (lambda n: n.answers_bell(trapped=True), lambda n: n.alarm("lift-1a", "lift-fault-stop")):
+        night = rescued().at("05:30").alarm("lift-1a", "lift-bell").at("05:30:20")
+        happens(night).within("0 s").pages("zhao", "lift-co", "li", "zhou")
+
+
 def test_answered_no_and_then_the_lift_says_yes() -> None:
     night = bell().at("02:13:20").answers_bell(trapped=False).at("02:30").alarm("lift-1a", "lift-trapped")
     night.within("0 s").pages("zhao", "lift-co", "li", "zhou")

@@ -122,11 +122,11 @@ def test_arrival_keeps_the_promises_and_ends_the_calling() -> None:
 
 def test_a_whole_night() -> None:
     night = Night().at("02:13").alarm("lift-1a", "lift-trapped")
-    night.at("02:13:30").accepts("zhao").ticks("intercom", "zhao")
+    night.at("02:13:30").accepts("zhao").records("intercom")
     night.at("02:20").arrives("zhao").ticks("isolate", "zhao")
     night.at("02:25").ticks("freed", "zhao")
     assert "everybody out" in night.missing()
-    night.at("02:25:10").ticks("freed", "qian")
+    night.at("02:25:10").arrives("qian").ticks("freed", "qian")
     night.at("02:30").clears("lift-1a", "lift-trapped").reads("lift-1a/door_zone", 1).reads("lift-1a/speed", 0)
     assert night.told(Kind.STEP_DONE)[-1].data.by == "telemetry"
     assert "normal for another 5 min" in night.missing()
@@ -148,10 +148,53 @@ def test_it_cannot_be_closed_while_the_alarm_holds() -> None:
 def test_the_same_alarm_again_is_the_same_incident_and_starts_the_quiet_time_anew() -> None:
     night = Night().at("02:13").alarm("lift-1a", "lift-trapped").accepts("zhao")
     night.at("02:20").clears("lift-1a", "lift-trapped").at("02:22").alarm("lift-1a", "lift-trapped")
+    # He who is on the way is told, and so are all who know of it: once.
+    night.within("0 s").pages("zhao", "lift-co", "li", "zhou")
+    night.at("02:22:10").within("30 s").pages_nobody()
+    assert night.levels()[-1] == ("02:22:00", 0, 1, "inform")
     assert len(night.incidents.open()) == 1
     assert "still active" in night.missing()
     night.at("02:23").clears("lift-1a", "lift-trapped")
     assert night.incident.normal_ms == moment("02:23")
+
+
+def rescued() -> Night:
+    night = Night().at("02:13").alarm("lift-1a", "lift-trapped").at("02:20").accepts("zhao")
+    night.at("02:25").arrives("zhao").clears("lift-1a", "lift-trapped")
+    return night.at("02:40").finishes("zhao")
+
+
+def test_a_second_entrapment_hours_later_rings_everybody_again() -> None:
+    night = rescued().at("05:30").alarm("lift-1a", "lift-trapped")
+    night.within("0 s").pages("zhao", "lift-co", "li", "zhou")
+    before = night.levels()[-1]
+    assert (before[0], before[1], before[3]) == ("05:30:00", 0, "again")
+    assert night.incident.promises["lift_arrival"].by_ms == moment("05:45")
+    night.at("05:30:30").restart().within("30 s").pages("zhao", "lift-co")
+    night.at("05:31:59").within("1 s").pages("zhao", "lift-co", "lift-co-2", "wu")
+    night.at("05:33:10").accepts("zhao").within("5 min").pages_nobody()
+    night.at("05:40").arrives("zhao").within("2 h").pages_nobody()
+    assert night.incident.promises["lift_arrival"].kept_ms == moment("05:40")
+    keys = [r.data.key for r in night.told(Kind.PAGE_REQUESTED)]
+    assert len(keys) == len(set(keys))
+    night.clears("lift-1a", "lift-trapped").finishes("zhao")
+    night.at("07:50").alarm("lift-1a", "lift-trapped").within("0 s").pages("zhao", "lift-co", "li", "zhou")
+
+
+def test_another_grave_alarm_after_the_rescue_rings_and_a_small_one_does_not() -> None:
+    rescued().at("05:30").alarm("lift-1a", "lift-fault-stop").within("0 s").pages("zhao", "lift-co", "li", "zhou")
+    rescued().at("05:30").alarm("lift-1a", "lift-dirty").within("1 h").pages_nobody()
+
+
+def test_while_somebody_is_there_the_same_alarm_again_is_told_and_not_rung() -> None:
+    night = Night().at("02:13").alarm("lift-1a", "lift-trapped").accepts("zhao").at("02:20").arrives("zhao")
+    night.clears("lift-1a", "lift-trapped").at("02:30").alarm("lift-1a", "lift-trapped")
+    night.within("0 s").pages("zhao", "lift-co", "li", "zhou")
+    assert not [r for r in night.told(Kind.PAGE_REQUESTED, moment("02:30")) if r.data.responder]
+    for minute in ("02:31", "02:32", "02:33"):
+        night.clears("lift-1a", "lift-trapped").at(minute).alarm("lift-1a", "lift-trapped")
+        night.within("30 s").pages_nobody()
+    night.at("02:34").within("2 h").pages_nobody()
 
 
 def test_a_pulse_that_is_over_before_anybody_decides_opens_an_incident_all_the_same() -> None:

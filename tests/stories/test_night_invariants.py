@@ -28,6 +28,7 @@ event = st.one_of(
     st.tuples(st.just("accept"), people),
     st.tuples(st.just("decline"), people),
     st.tuples(st.just("arrive"), people),
+    st.tuples(st.just("finish"), people),
     st.tuples(st.just("tick"), st.tuples(st.sampled_from(STEPS), people)),
     st.tuples(st.just("skip"), st.sampled_from(STEPS)),
     st.tuples(st.just("answer"), st.booleans()),
@@ -91,6 +92,7 @@ class Story:
             "accept": lambda: ask.Accept(f"person:{which}", request, incident, which),
             "decline": lambda: ask.Decline(f"person:{which}", request, incident, which),
             "arrive": lambda: ask.Arrive(f"person:{which}", request, incident, which),
+            "finish": lambda: ask.Finish(f"person:{which}", request, incident, which),
             "tick": lambda: ask.TickStep(f"person:{which[1]}", request, incident, which[0]),
             "skip": lambda: ask.SkipStep("user:op", request, incident, which, "because"),
             "answer": lambda: ask.AnswerBell("user:op", request, incident, which),
@@ -158,7 +160,7 @@ def nobody_is_called_while_somebody_comes(records: list[Record]) -> None:
     for r in records:
         if r.kind is Kind.PAGE_ACKNOWLEDGED and r.data.responder:
             coming.add(r.data.person)
-        elif r.kind in {Kind.ACCEPTANCE_EXPIRED, Kind.PAGE_DECLINED}:
+        elif r.kind in {Kind.ACCEPTANCE_EXPIRED, Kind.PAGE_DECLINED, Kind.RESPONDER_FINISHED}:
             coming.discard(r.data.person)
         elif r.kind is Kind.LEVEL_REACHED and r.data.why in {"late", "worse", "unfilled"}:
             excused = r.at_ms

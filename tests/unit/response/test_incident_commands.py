@@ -38,15 +38,45 @@ def test_work_needs_its_certificate(night: Night) -> None:
 
 
 def test_the_contractors_people_hold_their_own_certificates(night: Night) -> None:
-    night.arrives("lift-co").ticks("isolate", "lift-co")
+    night.arrives("lift-co")
+    assert no(night, tick(night, "isolate", "lift-co"))[0] == "forbidden"  # called as the contractor, not as ours
+    night.records("isolate", "lift-co")
 
 
 def test_two_persons_means_two_persons(night: Night) -> None:
     night.arrives("zhao").ticks("isolate", "zhao").ticks("freed", "zhao")
     assert no(night, tick(night, "freed", "zhao"))[0] == "conflict"
     assert night.incident.steps["freed"].state == "open"
-    night.ticks("freed", "wu")
+    assert no(night, tick(night, "freed", "wu"))[0] == "forbidden"  # from an armchair
+    night.arrives("wu").ticks("freed", "wu")
     assert (night.incident.steps["freed"].state, night.incident.steps["freed"].by) == ("done", "zhao+wu")
+
+
+def test_nobody_signs_by_phone_for_another_role_from_afar_or_in_anothers_name(night: Night) -> None:
+    night.arrives("zhao").ticks("isolate", "zhao")
+    assert no(night, tick(night, "freed", "li")) == (
+        "forbidden",
+        "This step is for the role lift-technician. Let somebody of that role tick it, or tell the desk.",
+    )
+    assert "I am here" in no(night, tick(night, "freed", "qian"))[1]
+    named = ask.TickStep("person:zhao", "r", night.incident.id, "freed", "qian")
+    assert no(night, named)[0] == "forbidden"
+    assert no(night, tick(night, "intercom", "zhao"))[0] == "forbidden"
+
+
+def test_the_desk_records_two_named_people_of_whom_one_is_there() -> None:
+    night = Night().at("02:13").alarm("lift-1a", "lift-trapped").at("02:14").accepts("zhao")
+    night.skips("arrived", "by the stairs").records("isolate", "zhao").records("freed", "zhao")
+
+    def second(who: str) -> ask.TickStep:
+        return ask.TickStep("user:op", night.request(), night.incident.id, "freed", who)
+
+    assert no(night, second(""))[0] == "forbidden"  # the operator himself is not there
+    assert no(night, second("chen"))[0] == "forbidden"  # neither called nor of the role
+    assert no(night, second("zhao"))[0] == "conflict"
+    assert "Record the arrival first" in no(night, second("lift-co"))[1]
+    night.arrives("zhao").records("freed", "lift-co")
+    assert night.incident.steps["freed"].by == "zhao+lift-co"
 
 
 def test_an_arrival_that_needs_two_certified_people_is_done_by_the_second() -> None:
@@ -77,7 +107,7 @@ def test_a_promise_kept_says_how_long_it_took(night: Night) -> None:
 
 
 def test_a_step_in_time_keeps_its_promise_and_a_late_one_breaks_it() -> None:
-    night = Night().at("02:13").alarm("lift-1a", "lift-trapped").at("02:13:30").ticks("intercom", "zhao")
+    night = Night().at("02:13").alarm("lift-1a", "lift-trapped").at("02:13:30").records("intercom")
     assert night.incident.promises["step/intercom"].kept_ms == moment("02:13:30")
     night.at("02:43")
     assert night.incident.promises["step/freed"].broken_ms == moment("02:43")
@@ -90,9 +120,9 @@ def test_skipping_needs_a_reason(night: Night) -> None:
 
 
 def test_what_is_already_so_changes_nothing(night: Night) -> None:
-    night.ticks("intercom", "zhao").accepts("zhao").arrives("zhao")
+    night.records("intercom").accepts("zhao").arrives("zhao")
     length = len(night.log)
-    night.ticks("intercom", "qian").accepts("zhao").arrives("zhao").skips("intercom", "late")
+    night.records("intercom").accepts("zhao").arrives("zhao").skips("intercom", "late")
     assert len(night.log) == length
 
 
@@ -142,7 +172,7 @@ def test_a_proof_counts_only_when_the_step_is_open_and_the_reading_is_good(night
     night.reads("lift-1a/door_zone", 1).reads("lift-1a/speed", 0)
     assert "level" not in night.incident.steps
     night.arrives("zhao").ticks("isolate", "zhao").ticks("freed", "zhao").reads("lift-1a/speed", 0, reason=65)
-    night.ticks("freed", "wu")
+    night.arrives("wu").ticks("freed", "wu")
     assert "level" not in night.incident.steps
     assert night.incidents.watched() == {"lift-1a/door_zone", "lift-1a/speed"}
     night.reads("lift-1a/speed", 0)
