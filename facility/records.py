@@ -169,7 +169,7 @@ class IncidentOpened(Payload):
 
 @dataclass(frozen=True, slots=True)
 class IncidentJoined(Payload):
-    """An alarm belongs to a running incident; `why` is same-equipment, supply, line, network or plan."""
+    """An alarm belongs to a running incident; `why` is same-equipment, rang-again, supply, line, network, plan."""
 
     alarm: str
     why: str
@@ -227,7 +227,7 @@ class StepSkipped(Payload):
 class LevelReached(Payload):
     """Escalation stands on this level; `round` counts its repeats.
 
-    `why` is start, unanswered, declined, unfilled, late, or worse (a worse alarm joined).
+    `why` is start, unanswered, declined, unfilled, late, worse, again (after everybody had finished), or inform.
     """
 
     level: int
