@@ -104,8 +104,13 @@ def test_victoria_metrics_that_forgets_what_it_acknowledged_gets_it_again(tmp_pa
     try:
         server.start()
         _play(server, feeding, 4)
-        server.ask("GET", "/internal/force_flush")
-        rows = server.ask("GET", "/api/v1/export", match="lift_number", reduce_mem_usage="0")[1].splitlines()
+        rows: list = []
+        until = time.monotonic() + 15
+        # What it has taken last is not always seen at once, even after a flush.
+        while time.monotonic() < until and sum(len(json.loads(r)["values"]) for r in rows) < feeding.told:
+            server.ask("GET", "/internal/force_flush")
+            rows = server.ask("GET", "/api/v1/export", match="lift_number", reduce_mem_usage="0")[1].splitlines()
+            time.sleep(0.2)
     finally:
         server.kill()
     found = sorted(zip((t for r in rows for t in json.loads(r)["timestamps"]), (v for r in rows for v in json.loads(r)["values"]), strict=True))  # fmt: skip
