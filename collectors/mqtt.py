@@ -126,6 +126,19 @@ class MqttLine:
         """Return how the line stands."""
         return self._tally.status(self._line.id, self._line.transport, connected=self._up, refused=tuple(self._refused))
 
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """Say something at QoS 1, for the receipts that gateways wait for (`collectors.receipts`).
+
+        To be called on the loop, at any time. Nothing is kept for later: what was said while the line is down is
+        not said.
+
+        Returns:
+            Whether it was handed to the connection.
+        """
+        if self._client is None or not self._up:
+            return False
+        return self._client.publish(topic, payload, qos=1).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
     def stop(self) -> None:
         """Listen no more and disconnect; what was not acknowledged stays at the broker."""
         self._stopped = True
