@@ -18,7 +18,7 @@ from facility.text import NOTHING
 from sitefolder.finding import Problems
 from sitefolder.profiles import read_profiles
 
-LIBRARY = Path(__file__).parents[2] / "library" / "profiles"
+LIBRARY = Path(__file__).parents[1] / "library" / "profiles"
 HURRY = Patience(reconnect_ms=(30, 60, 120), probe_ms=300, probe_rest=2.0, connect_every_ms=5.0)
 
 
