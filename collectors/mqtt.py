@@ -29,6 +29,7 @@ from facility.equipment import Device, Line
 from facility.point import Point
 from facility.ports import Beat, Clock, ScanSink
 from facility.scan import Reason, missed
+from facility.text import Text
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ class MqttLine:
         self._generation = 0
         self._answered: asyncio.Future[str] | None = None
         self._understood = False  # the broker answered in the protocol it was asked in
-        self._refused: dict[str, None] = {}
+        self._refused: dict[str, Text] = {}
         self._asked: dict[int, list[str]] = {}
         self._tally = Tally()
         self._stopped = False
@@ -124,7 +125,7 @@ class MqttLine:
 
     def status(self) -> LineStatus:
         """Return how the line stands."""
-        return self._tally.status(self._line.id, self._line.transport, connected=self._up, refused=tuple(self._refused))
+        return self._tally.status(self._line.id, self._line.transport, connected=self._up, remarks=tuple(self._refused.values()))
 
     def publish(self, topic: str, payload: bytes) -> bool:
         """Say something at QoS 1, for the receipts that gateways wait for (`collectors.receipts`).
@@ -304,7 +305,7 @@ class MqttLine:
             return
         if code.is_failure:
             self._understood = "rotocol" not in str(code)
-            self._refused[f"connection: {code}"] = None
+            self._refused["connection"] = Text(f"服务器拒绝连接：{code}", f"the broker refused: {code}")
             waiting.set_result(f"the broker refused: {code}")
         else:
             self._up = True
@@ -329,7 +330,8 @@ class MqttLine:
     ) -> None:
         for topic, code in zip(self._asked.pop(mid, []), codes, strict=False):
             if code.is_failure:
-                self._refused[f"subscription {topic}: {code}"] = None
+                said = f"服务器拒绝订阅 {topic}：{code}", f"the broker refused the subscription {topic}: {code}"
+                self._refused[topic] = Text(*said)
 
     def _on_socket_close(self, _client: Client, _userdata: Any, sock: Any) -> None:
         with contextlib.suppress(RuntimeError):  # while dialling there is no loop in this thread, and no reader yet

@@ -5,11 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from facility.scan import Reason, Scan
+from facility.text import Text
 
 
 @dataclass(frozen=True, slots=True)
 class LineStatus:
-    """One line at one moment. `failures` counts missed reads by reason; `refused` names what a broker denied."""
+    """One line at one moment. `failures` counts missed reads by reason.
+
+    `remarks` say what somebody has to put right, as long as it stands: what a broker denies, a certificate that ran
+    out, a second client under our name.
+    """
 
     line: str
     transport: str
@@ -21,7 +26,7 @@ class LineStatus:
     overruns: int = 0
     connects: int = 0
     demoted: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
+    remarks: tuple[Text, ...] = ()
 
 
 @dataclass(slots=True)
@@ -47,7 +52,7 @@ class Tally:
         *,
         connected: bool,
         demoted: tuple[str, ...] = (),
-        refused: tuple[str, ...] = (),
+        remarks: tuple[Text, ...] = (),
     ) -> LineStatus:
         """Return it as it stands."""
         return LineStatus(
@@ -61,5 +66,5 @@ class Tally:
             overruns=self.overruns,
             connects=self.connects,
             demoted=demoted,
-            refused=refused,
+            remarks=remarks,
         )

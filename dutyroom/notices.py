@@ -23,6 +23,7 @@ class Troubles:
     book_refuses: bool
     scans_lost: int
     lines_down: Sequence[str]
+    remarks: Sequence[tuple[str, Text]] = ()  # a line, and what somebody has to put right there
 
 
 def standing(site: Site, now: int, unpaged: Mapping[str, int]) -> list[Notice]:
@@ -114,5 +115,9 @@ def passing(incidents: Mapping[str, Incident], troubles: Troubles, now: int) -> 
     out += [
         Notice(f"line:{line}", "warning", Text(f"通讯线路中断：{line}", f"Line down: {line}"), now)
         for line in troubles.lines_down
+    ]
+    out += [
+        Notice(f"remark:{line}:{number}", "warning", Text(f"线路 {line}：{said.zh}", f"Line {line}: {said.en}"), now)
+        for number, (line, said) in enumerate(troubles.remarks)
     ]
     return out

@@ -400,6 +400,7 @@ class Station:
             self.desk.ledger.stuck,
             counts.scans_lost,
             self._lines_down(),
+            [(line.line, remark) for line in self.lines() for remark in line.remarks],
         )
 
     # -- pagers -------------------------------------------------------------------------------------------

@@ -41,6 +41,16 @@ class Equipment:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """How a line is encrypted and who proves who they are; paths are absolute, "" means the system's or none."""
+
+    ca: str = ""  # certificates that sign the server's; empty: those the system trusts
+    certificate: str = ""  # our own, where the server asks for one
+    key: str = ""
+    server_name: str = ""  # the name in the server's certificate, where it is not the host
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One wire: a TCP gateway with its units, or the site's MQTT broker."""
 
@@ -53,6 +63,7 @@ class Line:
     username: str = ""
     secret: str = ""  # name of the password in secrets.toml
     protocol: str = ""  # MQTT: "5" or "3.1.1"; empty: 5 is tried first
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)

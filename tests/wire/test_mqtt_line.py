@@ -273,8 +273,8 @@ async def test_a_broker_that_refuses_says_why(tmp_path):
     await broker.start()
     try:
         async with running(broker.port) as run:
-            await until(lambda: run.status("broker").refused)
-            assert "ot authorized" in run.status("broker").refused[0]
+            await until(lambda: run.status("broker").remarks)
+            assert "ot authorized" in run.status("broker").remarks[0].en
             assert not run.status("broker").connected
     finally:
         await broker.stop()
