@@ -1,14 +1,21 @@
 """A site's rules laid out per device: which position of its scans is watched by which condition of which machine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from operator import itemgetter
+from math import inf
 
-from alarms.watch import KINDS, NEVER_QUIET, Count, Rate, Silence, Watch
-from facility.equipment import Device, point_id
-from facility.rule import Compare, Condition, Rule
+import numpy as np
+from numpy.typing import NDArray
+
+from alarms.watch import KINDS, NEVER_QUIET, Count, Rate, Silence, Watch, resting
+from facility.equipment import Device, point_id, split_point
+from facility.rule import Compare, Rule
+from facility.scan import Scan
 from facility.site import Site
+
+Floats = NDArray[np.float64]
+_DOUBLE = np.dtype("<f8")
 
 DEVICE = "device"
 """The kind of a rule that looks at every device instead of at machines."""
@@ -72,23 +79,53 @@ class Instance:
         return True if known else None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Resting:
+    """One rule as it lies on every device of a shape, not yet watched: none of its conditions ever held.
+
+    `owner` counts the device's machines, `positions` are those of the conditions.
+    """
+
+    rule: Rule
+    owner: int
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What devices with the same machines and points have in common, so that a thousand of them share one table.
+
+    `lows` and `highs` say per position where a value tells no resting rule anything; `at` names, per position, the
+    resting rules that look there. `eager` are those that must see every value.
+    """
+
+    lows: Floats
+    highs: Floats
+    quiet: bytes  # what the comparison of a whole scan gives when every value is in its band
+    at: Mapping[int, tuple[int, ...]]
+    resting: tuple[Resting, ...]
+    eager: tuple[Resting, ...]
+
+
 @dataclass(slots=True, eq=False)
 class Watchlist:
-    """The watches of one device in the order of its points, and what is known of the device.
+    """What is known of one device and of the rules on its points.
 
-    `lows` and `highs` are, for each of `positions`, where the quiet bands of all its watches overlap.
+    `lows` and `highs` are, per position, where the quiet bands of all that looks there overlap; they are the shape's
+    own arrays until something of this device differs. `made` are its resting rules that had to be looked at.
     """
 
     device: str
     size: int
+    shape: Shape
+    owners: tuple[str, ...]
     all_good: bytes
     last: tuple[float, ...]  # last good value of each point, NaN before the first
-    positions: tuple[int, ...] = ()
-    entries: range = range(0)  # of `positions`
-    pick: Callable[[tuple[float, ...]], tuple[float, ...]] | None = None  # None: every position is watched
-    watches: tuple[tuple[Watch, ...], ...] = ()  # per entry of `positions`
-    lows: list[float] = field(default_factory=list)
-    highs: list[float] = field(default_factory=list)
+    lows: Floats
+    highs: Floats
+    own_bands: bool = False
+    made: dict[int, Instance] = field(default_factory=dict)
+    watches: dict[int, tuple[Watch, ...]] = field(default_factory=dict)
     silences: tuple[Instance, ...] = ()
     shared: tuple[Instance, ...] = ()  # instances that need other devices too
     waiting: dict[int, Instance] = field(default_factory=dict)  # delays that began with this device's word
@@ -104,95 +141,159 @@ class Watchlist:
             self.bad = (reasons, tuple(p for p, reason in enumerate(reasons) if reason))
         return self.bad[1]
 
-    def reset_bands(self) -> None:
-        """Make every watch look at its next value."""
-        low, high = NEVER_QUIET
-        self.lows, self.highs = [low] * len(self.positions), [high] * len(self.positions)
+    def out_of_band(self, scan: Scan) -> list[int]:
+        """Return the positions whose value left its quiet band, NaN among them."""
+        values = np.frombuffer(scan.image, _DOUBLE)
+        inside = (values >= self.lows) & (values <= self.highs)
+        return [] if inside.tobytes() == self.shape.quiet else np.flatnonzero(~inside).tolist()
+
+    def reset_bands(self, positions: Iterable[int] | None = None) -> None:
+        """Make whoever looks at these positions (at any) look at the next value."""
+        for position in range(self.size) if positions is None else positions:
+            self.set_band(position, *NEVER_QUIET)
+
+    def set_band(self, position: int, low: float, high: float) -> None:
+        """Set where values of a position say nothing new."""
+        if not self.own_bands:
+            self.lows, self.highs, self.own_bands = self.lows.copy(), self.highs.copy(), True
+        self.lows[position], self.highs[position] = low, high
+
+    def watch(self, instance: Instance) -> None:
+        """Let an instance see every next value of its points here."""
+        for watch in instance.watches:
+            if watch.device == self.device and not isinstance(watch, Silence):
+                self.watches[watch.position] = (*self.watches.get(watch.position, ()), watch)
+                self.set_band(watch.position, *NEVER_QUIET)
 
 
-@dataclass(frozen=True, slots=True)
 class Compiled:
-    """All instances by order number, and all watchlists by device id."""
+    """All rules of a site laid out for each machine whose points are read.
 
-    instances: tuple[Instance, ...]
-    lists: Mapping[str, Watchlist]
-
-
-def compile_rules(site: Site) -> Compiled:
-    """Lay out every rule of the site for each machine whose points are read.
-
-    A rule is left out for a machine when a device reads not all of its points; a rule of kind "device" holds for
-    every device, and only its SILENT condition counts.
+    A rule is left out for a machine when not all of its points are read; a rule of kind "device" holds for every
+    device, and only its SILENT condition counts. An instance is made when something must be known of it: at once
+    where its conditions follow every value, need a second device or tell silence, else when a value first stirs it.
     """
-    lists = {d.id: _empty(d) for d in site.devices.values()}
-    instances: list[Instance] = []
-    for owner, rule, places in _pairs(site):
-        order = len(instances)
-        watches = tuple(
-            KINDS[condition.compare](condition, order, device, point, position)
-            for condition, (device, point, position) in zip(rule.when, places, strict=True)
-        )
-        needed = tuple(lists[device] for device in dict.fromkeys(w.device for w in watches))
-        counts = tuple(w for w in watches if isinstance(w, Count))
-        instances.append(Instance(order, owner, rule, watches, needed, counts))
-    mine: dict[str, list[Instance]] = {device: [] for device in lists}
-    for instance in instances:
-        for here in instance.lists:
-            mine[here.device].append(instance)
-    for device, here in lists.items():
-        _fill(here, mine[device])
-    return Compiled(tuple(instances), lists)
 
+    def __init__(self, site: Site) -> None:
+        self.lists: dict[str, Watchlist] = {}
+        self.instances: dict[int, Instance] = {}
+        """Those that are made, by order number: rule by rule, and machine by machine within a rule."""
+        self._order = {id: n for n, id in enumerate((*site.equipment, *site.devices))}
+        self._number = {id: n for n, id in enumerate(site.rules)}
+        self._rules: dict[str, list[Rule]] = {}
+        for rule in site.rules.values():
+            if rule.when:
+                self._rules.setdefault(rule.kind, []).append(rule)
+        self._speaking: dict[str, list[str]] = {}  # machine -> devices
+        shapes: dict[object, Shape] = {}
+        for device in site.devices.values():
+            self._lay_out(site, device, shapes)
+        for owner, devices in self._speaking.items():
+            if len(devices) > 1:
+                self._join(site, owner)
 
-_Place = tuple[str, str, int]  # device, site point id, position
-
-
-def _pairs(site: Site) -> list[tuple[str, Rule, list[_Place]]]:
-    found = []
-    for rule in site.rules.values():
-        if not rule.when:
-            continue
-        owners = site.devices if rule.kind == DEVICE else (e.id for e in site.equipment.values() if e.kind == rule.kind)
-        for owner in owners:
-            places = [_place(site, rule, owner, condition) for condition in rule.when]
-            known = [place for place in places if place is not None]
-            if len(known) == len(places):
-                found.append((owner, rule, known))
-    return found
-
-
-def _place(site: Site, rule: Rule, owner: str, condition: Condition) -> _Place | None:
-    if rule.kind == DEVICE:
-        return (owner, "", -1) if condition.compare is Compare.SILENT else None
-    if condition.compare is Compare.SILENT:
+    def find(self, owner: str, rule: str) -> Instance | None:
+        """Return a rule's instance on a machine, made now if it was at rest; None where there is no such rule."""
+        instance = self.instances.get(self._place(owner, rule)) if rule in self._number else None
+        if instance is not None:
+            return instance
+        for here in map(self.lists.__getitem__, self._speaking.get(owner, ())):
+            for index, at_rest in enumerate(here.shape.resting):
+                if at_rest.rule.id == rule and here.owners[at_rest.owner] == owner:
+                    return self.make(here, index)
         return None
-    point = point_id(owner, condition.point)
-    where = site.device_of.get(point)
-    return (where[0], point, where[1]) if where else None
 
+    def pairs(self) -> set[tuple[str, str]]:
+        """Return machine (or device) and rule of all that is watched."""
+        made = {(i.owner, i.rule.id) for i in self.instances.values()}
+        return made | {(here.owners[r.owner], r.rule.id) for here in self.lists.values() for r in here.shape.resting}
 
-def _empty(device: Device) -> Watchlist:
-    size = len(device.points)
-    return Watchlist(device.id, size, bytes(size), (float("nan"),) * size)
+    def stir(self, here: Watchlist, position: int) -> list[int]:
+        """Make the instances that rested on this position and return their order numbers: they must be judged."""
+        stirred = [index for index in here.shape.at.get(position, ()) if index not in here.made]
+        return [self.make(here, index).order for index in stirred]
 
+    def make(self, here: Watchlist, index: int) -> Instance:
+        """Make an instance of a resting rule, with what its conditions know by now."""
+        at_rest = here.shape.resting[index]
+        instance = self._instance(here.owners[at_rest.owner], at_rest.rule, [(here, p) for p in at_rest.positions])
+        here.made[index] = instance
+        here.watch(instance)
+        for watch in instance.watches:
+            known = here.last[watch.position]
+            if known == known:  # noqa: PLR0124 - not NaN: it lay in the resting band, or is looked at again right now
+                watch.look(known, here.newest_ms)
+        return instance
 
-def _fill(here: Watchlist, mine: list[Instance]) -> None:
-    by_position: dict[int, list[Watch]] = {}
-    for watch in (w for i in mine for w in i.watches if w.device == here.device and not isinstance(w, Silence)):
-        by_position.setdefault(watch.position, []).append(watch)
-    here.positions = tuple(sorted(by_position))
-    here.entries = range(len(here.positions))
-    here.watches = tuple(tuple(by_position[p]) for p in here.positions)
-    here.pick = None if len(here.positions) == here.size else _picker(here.positions)
-    here.silences = tuple(i for i in mine if any(isinstance(w, Silence) for w in i.watches))
-    here.shared = tuple(i for i in mine if len(i.lists) > 1)
-    here.reset_bands()
+    def _place(self, owner: str, rule: str) -> int:
+        return self._number[rule] << 32 | self._order.get(owner, 0)
 
+    def _instance(self, owner: str, rule: Rule, places: list[tuple[Watchlist, int]]) -> Instance:
+        order = self._place(owner, rule.id)
+        watches = tuple(
+            KINDS[c.compare](c, order, here.device, point_id(owner, c.point) if position >= 0 else "", position)
+            for c, (here, position) in zip(rule.when, places, strict=True)
+        )
+        lists = tuple({here.device: here for here, _ in places}.values())
+        counts = tuple(w for w in watches if isinstance(w, Count))
+        instance = self.instances[order] = Instance(order, owner, rule, watches, lists, counts)
+        return instance
 
-def _picker(positions: tuple[int, ...]) -> Callable[[tuple[float, ...]], tuple[float, ...]]:
-    if not positions:
-        return lambda _: ()
-    if len(positions) == 1:  # itemgetter gives a bare value for a single place
-        (only,) = positions
-        return lambda values: (values[only],)
-    return itemgetter(*positions)
+    def _lay_out(self, site: Site, device: Device, shapes: dict[object, Shape]) -> None:
+        machines: dict[str, dict[str, int]] = {}
+        for position, point in enumerate(device.points):
+            owner, name = split_point(point)
+            machines.setdefault(owner, {})[name] = position
+        known = {owner: names for owner, names in machines.items() if owner in site.equipment}
+        for owner in known:
+            self._speaking.setdefault(owner, []).append(device.id)
+        size = len(device.points)
+        kinds = [(site.equipment[owner].kind, names) for owner, names in known.items()]
+        key = size, tuple((kind, tuple(names.items())) for kind, names in kinds)
+        shape = shapes.get(key)
+        if shape is None:
+            shape = shapes[key] = self._shape(size, kinds)
+        nan = (float("nan"),) * size
+        here = Watchlist(device.id, size, shape, tuple(known), bytes(size), nan, shape.lows, shape.highs)
+        self.lists[device.id] = here
+        for rule in shape.eager:
+            here.watch(self._instance(here.owners[rule.owner], rule.rule, [(here, p) for p in rule.positions]))
+        here.silences = tuple(
+            self._instance(device.id, rule, [(here, -1)] * len(rule.when))
+            for rule in self._rules.get(DEVICE, ())
+            if all(c.compare is Compare.SILENT for c in rule.when)
+        )
+
+    def _shape(self, size: int, kinds: Sequence[tuple[str, Mapping[str, int]]]) -> Shape:
+        lows, highs = np.full(size, -inf), np.full(size, inf)
+        at: dict[int, list[int]] = {}
+        restful: list[Resting] = []
+        eager: list[Resting] = []
+        for owner, (kind, names) in enumerate(kinds):
+            for rule in self._rules.get(kind, ()):
+                if any(c.compare is Compare.SILENT or c.point not in names for c in rule.when):
+                    continue
+                bands = [resting(c) for c in rule.when]
+                found = Resting(rule, owner, tuple(names[c.point] for c in rule.when))
+                if None in bands:
+                    eager.append(found)
+                    continue
+                for position, band in zip(found.positions, bands, strict=True):
+                    assert band is not None, "none of them is"
+                    at.setdefault(position, []).append(len(restful))
+                    lows[position] = max(lows[position], band[0])
+                    highs[position] = min(highs[position], band[1])
+                restful.append(found)
+        tables = {position: tuple(dict.fromkeys(indices)) for position, indices in at.items()}
+        return Shape(lows, highs, b"\1" * size, tables, tuple(restful), tuple(eager))
+
+    def _join(self, site: Site, owner: str) -> None:
+        """Make the instances that need several devices."""
+        for rule in self._rules.get(site.equipment[owner].kind, ()):
+            found = [site.device_of.get(point_id(owner, c.point)) for c in rule.when if c.compare is not Compare.SILENT]
+            places = [(self.lists[place[0]], place[1]) for place in found if place is not None]
+            if len(places) == len(rule.when) and len({here.device for here, _ in places}) > 1:
+                instance = self._instance(owner, rule, places)
+                for here in instance.lists:
+                    here.watch(instance)
+                    here.shared = (*here.shared, instance)

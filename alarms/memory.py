@@ -90,7 +90,7 @@ def fits(instance: Instance, kept: KeptInstance) -> bool:
 
 
 def restore_device(here: Watchlist, kept: KeptDevice) -> None:
-    """Set a device's part back; its bands stay open, so that its next scan is looked at whole."""
+    """Set a device's part back."""
     here.newest_ms = kept.newest_ms
     here.late_since_ms = kept.late_since_ms
     here.silent = kept.silent
@@ -98,12 +98,14 @@ def restore_device(here: Watchlist, kept: KeptDevice) -> None:
 
 
 def restore_instance(instance: Instance, kept: KeptInstance, lists: Mapping[str, Watchlist]) -> None:
-    """Set a rule's part back, and the last values it looked at."""
+    """Set a rule's part back, and the last values it looked at; its bands open, so that it looks at the next ones."""
     instance.phase = Phase(kept.phase)
     instance.since_ms, instance.due_ms = kept.since_ms, kept.due_ms
     instance.scan_ms, instance.device = kept.scan_ms, kept.device
     instance.raised_ms, instance.cleared_ms = kept.raised_ms, kept.cleared_ms
     instance.recheck = kept.recheck
+    for here in instance.lists:
+        here.reset_bands(w.position for w in instance.watches if w.device == here.device and w.position >= 0)
     for watch, then in zip(instance.watches, kept.watches, strict=True):
         watch.holds = then.holds
         if isinstance(watch, Rate):

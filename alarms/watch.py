@@ -25,6 +25,25 @@ MOST_WRAPPED = 100
 _WIDTHS = (1 << 16, 1 << 32)
 
 
+def resting(condition: Condition) -> tuple[float, float] | None:
+    """Return the band in which a value only says that the condition does not hold; None where it may say more.
+
+    While every value seen lay in it, the condition need not be watched one by one: nothing would be remembered of it.
+    """
+    limit = condition.limit
+    match condition.compare:
+        case Compare.ABOVE:
+            return -inf, limit
+        case Compare.BELOW:
+            return limit, inf
+        case Compare.IS:
+            return -inf, nextafter(limit, -inf)
+        case Compare.IS_NOT:
+            return limit, limit
+        case _:
+            return None
+
+
 class Watch:
     """What all watches have: whose they are (`instance` is an order number), where they look, and what they know.
 

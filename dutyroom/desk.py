@@ -296,7 +296,7 @@ class Desk:
     def _reconcile(self) -> None:
         """Where rule memory and book differ, the book's word wins; rules the site no longer has are withdrawn."""
         pending = {(m.owner, m.rule): m.raised for m in self._moves}
-        known = {(w.owner, w.rule) for w in self.evaluator.instances()}
+        known = self.evaluator.pairs()
         told = {(a.owner, a.rule): a for a in self.alarms.values()}
         for key, alarm in told.items():
             if key not in known:

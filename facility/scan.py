@@ -1,7 +1,9 @@
 """What one device said at one moment, and how far to believe it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from struct import Struct
 
 
 class Quality(StrEnum):
@@ -68,11 +70,30 @@ class Scan:
     reasons: bytes
     seq: int = 0
     texts: dict[int, str] | None = None
+    _image: bytes | None = field(default=None, init=False, repr=False)
+
+    @property
+    def image(self) -> bytes:
+        """The values as little-endian doubles, made once for all who compute with whole scans."""
+        image = self._image
+        if image is None:
+            image = self._image = _packer(len(self.values))(*self.values)
+        return image
 
     @property
     def reached(self) -> bool:
         """Whether the device itself was heard in this scan."""
         return any(reason not in COMMUNICATION for reason in self.reasons)
+
+
+_PACKERS: dict[int, Callable[..., bytes]] = {}
+
+
+def _packer(width: int) -> Callable[..., bytes]:
+    packer = _PACKERS.get(width)
+    if packer is None:
+        packer = _PACKERS[width] = Struct(f"<{width}d").pack
+    return packer
 
 
 def missed(device: str, at_ms: int, points: int, why: Reason) -> Scan:
