@@ -143,8 +143,7 @@ def encode(scans: Sequence[Scan], layouts: Sequence[int]) -> bytes:
 def _pack_group(scans: list[Scan], width: int, packed: list[bytes], loose: list[bytes]) -> None:
     """Append one width's values and reasons: what may shrink to `packed`, what looks like noise to `loose`."""
     rows = len(scans)
-    pack = struct.Struct(f"<{width}d").pack
-    matrix = np.frombuffer(b"".join([pack(*s.values) for s in scans]), "<f8").reshape(rows, width)
+    matrix = np.frombuffer(b"".join([s.image for s in scans]), "<f8").reshape(rows, width)
     good = bytes(width)
     marked = [i for i, s in enumerate(scans) if s.reasons != good]
     forms, planes = _forms(matrix)

@@ -99,8 +99,10 @@ class Spool:
             wanted = (device, len(points), text, profile)
             known = self._newest.get(device)
             if known and self._stored[known[0]] == wanted:
-                return self._layout(known[0])
+                # The caller's own names: they are the site's, and a second copy of all of them is never made.
+                return self._layouts.setdefault(known[0], Layout(known[0], device, tuple(points), profile))
             id_ = max(self._stored, default=0) + 1
+            self._layouts[id_] = Layout(id_, device, tuple(points), profile)
             self._unwritten.append((id_, *wanted))
             self._stored[id_], self._device[id_] = wanted, device
             self._newest[device] = (id_, len(points))
@@ -308,10 +310,16 @@ class Spool:
 
     # What could not be decoded.
 
-    def dead_letter(self, source: str, payload: bytes, why: str, at_ms: int) -> None:
-        """Keep what could not be decoded (cut to 64 KiB; the newest 10,000), and count it for ever."""
+    def dead_letter(self, source: str, payload: bytes, why: str, at_ms: int, *, once: bool = False) -> None:
+        """Keep what could not be decoded (cut to 64 KiB; the newest 10,000), and count it for ever.
+
+        With `once` a payload that is still kept is the same one, met again, and changes nothing.
+        """
         self._refuse_the_last_room()
         with self._file.lock, self._file.transaction():
+            known = "SELECT 1 FROM dead WHERE source = ? AND payload = ?"
+            if once and self._file.writer.execute(known, (source, payload[:_DEAD_PAYLOAD])).fetchone():
+                return
             self._bury(source, payload, why, at_ms)
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
