@@ -51,15 +51,36 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Serial:
+    """A serial port and how it is set; a character has eight data bits."""
+
+    path: str
+    baud: int
+    parity: str  # "none" | "even" | "odd"
+    stop_bits: int = 1
+
+    @property
+    def character_ms(self) -> float:
+        """How long one character takes on the wire."""
+        return 1000 * (1 + 8 + (self.parity != "none") + self.stop_bits) / self.baud
+
+
+MODBUS = frozenset({"modbus-tcp", "modbus-rtu-tcp", "modbus-rtu"})
+"""The transports that a Modbus device may stand on: Modbus TCP, RTU frames over TCP, a serial port."""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One wire: a TCP gateway with its units, or the site's MQTT broker."""
+    """One wire: a gateway or a serial port with its units, or the site's MQTT broker."""
 
     id: str
-    transport: str  # "modbus-tcp" | "mqtt"
-    host: str
-    port: int
+    transport: str  # one of MODBUS, or "mqtt"
+    host: str = ""  # "" on a serial port
+    port: int = 0
     timeout_ms: int = 1000
     gap_ms: int = 0  # silence a gateway needs between two requests
+    serial: Serial | None = None
+    echoes_transaction: bool = True  # whether answers bring the transaction id of their question
     username: str = ""
     secret: str = ""  # name of the password in secrets.toml
     protocol: str = ""  # MQTT: "5" or "3.1.1"; empty: 5 is tried first
@@ -82,6 +103,7 @@ class Device:
     channels: tuple[str, ...]
     points: tuple[str, ...]
     unit: int = 1  # Modbus unit id
+    max_registers: int = 0  # what it takes in one request, where that is less than the profile says; 0: it is not
     topic: str = ""  # MQTT: what stands for {device} in the profile's topic
     inverted: frozenset[int] = frozenset()  # positions whose 0/1 is wired the other way round
     multipliers: Mapping[str, float] = field(default_factory=dict)  # ct, pt

@@ -3,10 +3,11 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from facility.equipment import Card, Line
+from facility.equipment import Card, Line, Serial
 from sitefolder.duration import Duration
+from sitefolder.finding import WordError
 from sitefolder.strict import Filled, Id, Number, PointName, Strict, Words
 
 Target = Annotated[str, StringConstraints(pattern=r"^!?[a-z0-9_-]+/[a-z0-9_]+$")]
@@ -14,27 +15,66 @@ Target = Annotated[str, StringConstraints(pattern=r"^!?[a-z0-9_-]+/[a-z0-9_]+$")
 
 
 class LineTable(Strict):
-    """[[line]]: a Modbus gateway with its units, or the site's MQTT broker."""
+    """[[line]]: a Modbus gateway or serial port with its units, or the site's MQTT broker.
+
+    A serial port (`modbus-rtu`) has `serial`, `baud`, `parity` and `stop_bits`; every other line `host` and `port`.
+    """
 
     id: Id
-    transport: Literal["modbus-tcp", "mqtt"]
-    host: Filled
-    port: int = Field(ge=1, le=65535)
+    transport: Literal["modbus-tcp", "modbus-rtu-tcp", "modbus-rtu", "mqtt"]
+    host: Filled | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    serial: Annotated[str, StringConstraints(pattern=r"^/\S+$")] | None = None
+    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] | None = None
+    parity: Literal["none", "even", "odd"] | None = None
+    stop_bits: Literal[1, 2] | None = None
     timeout: Annotated[Duration, Field(ge=50, le=60_000)] = 1000
     gap: Annotated[Duration, Field(le=10_000)] = 0
+    echoes_transaction: bool = True
     protocol: Literal["", "5", "3.1.1"] = ""
     username: str = ""
     secret: str = ""
+
+    @model_validator(mode="after")
+    def _fits_its_transport(self) -> "LineTable":
+        on_serial = self.transport == "modbus-rtu"
+        if on_serial and not (self.serial and self.baud and self.parity):
+            raise WordError(
+                "串口线路需写明 serial（如 /dev/ttyS1）、baud（波特率）、parity（校验）",
+                "a serial line states `serial` (such as /dev/ttyS1), `baud` and `parity`",
+            )
+        if on_serial and (self.host or self.port):
+            raise WordError(
+                "串口线路没有 host、port；串口服务器透传用 modbus-rtu-tcp",
+                "a serial line has no host or port; behind a transparent serial server it is modbus-rtu-tcp",
+            )
+        if not on_serial and not (self.host and self.port):
+            raise WordError("需写明 host 和 port", "needs `host` and `port`")
+        if not on_serial and (self.serial or self.baud or self.parity or self.stop_bits):
+            raise WordError(
+                "serial、baud、parity、stop_bits 只用于 modbus-rtu（本机串口）",
+                "serial, baud, parity and stop_bits belong to modbus-rtu, a serial port of this machine",
+            )
+        if not self.echoes_transaction and self.transport != "modbus-tcp":
+            raise WordError(
+                "只有 modbus-tcp 的报文有事务号（echoes_transaction）",
+                "only modbus-tcp frames have a transaction id (echoes_transaction)",
+            )
+        return self
 
     def line(self) -> Line:
         """Return it in the language of the facility."""
         return Line(
             id=self.id,
             transport=self.transport,
-            host=self.host,
-            port=self.port,
+            host=self.host or "",
+            port=self.port or 0,
             timeout_ms=self.timeout,
             gap_ms=self.gap,
+            serial=Serial(self.serial, self.baud, self.parity, self.stop_bits or 1)
+            if self.serial and self.baud and self.parity
+            else None,
+            echoes_transaction=self.echoes_transaction,
             protocol=self.protocol,
             username=self.username,
             secret=self.secret,
@@ -53,6 +93,7 @@ class DeviceTable(Strict):
     profile: Id
     line: Id
     unit: int = Field(default=1, ge=0, le=255)
+    max_registers: int | None = Field(default=None, ge=1, le=125)
     topic: str = ""
     interval: Annotated[Duration, Field(ge=100)] | None = None
     equipment: Id | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from facility.equipment import Device, Equipment, Line, point_id, split_point
+from facility.equipment import MODBUS, Device, Equipment, Line, point_id, split_point
 from facility.point import Kind
 from facility.supply import Node, Role, Supply
 from facility.text import NOTHING
@@ -44,17 +44,15 @@ def equip(document: Document, library: Library, profiles: Mapping[str, "Profile"
 
 
 def _lines(plant: Plant, entries: Iterable[Entry[LineTable]], secrets: Mapping[str, str]) -> None:
-    taken: dict[tuple[str, int], str] = {}
+    taken: dict[str, str] = {}
     for entry in entries:
         line = entry.value.line()
         plant.lines[line.id] = line
-        other = taken.setdefault((line.host, line.port), line.id)
+        place = line.serial.path if line.serial else f"{line.host}:{line.port}"
+        other = taken.setdefault(place, line.id)
         if other != line.id:
-            entry.error(
-                ("port",),
-                f"{line.host}:{line.port} 已是线路 {other}",
-                f"{line.host}:{line.port} is line {other} already",
-            )
+            where = "serial" if line.serial else "port"
+            entry.error((where,), f"{place} 已是线路 {other}", f"{place} is line {other} already")
         if line.secret and line.secret not in secrets:
             entry.warning(
                 ("secret",),
@@ -133,12 +131,8 @@ def _device(
     if profile is None:
         entry.error(("profile",), f"没有装置模板 {table.profile}", f"there is no profile {table.profile}")
         return
-    if line is not None and profile.transport != line.transport:
-        entry.error(
-            ("line",),
-            f"模板 {profile.id} 要 {profile.transport}，线路 {line.id} 是 {line.transport}",
-            f"profile {profile.id} needs {profile.transport}, line {line.id} is {line.transport}",
-        )
+    if line is not None:
+        _fits_its_line(entry, profile, line)
     before = len(entry.document.problems.findings)
     places, inverted = _places(plant, entry, library, profile)
     silent = table.equipment in entry.document.broken.get("equipment", set())
@@ -162,11 +156,36 @@ def _device(
         channels=tuple(ordered),
         points=tuple(places[channel] for channel in ordered),
         unit=table.unit,
+        max_registers=table.max_registers or 0,
         topic=table.topic or table.id,
         inverted=frozenset(i for i, channel in enumerate(ordered) if channel in inverted),
         multipliers=table.multipliers,
         name=table.name.text() if table.name else NOTHING,
     )
+
+
+def _fits_its_line(entry: Entry[DeviceTable], profile: "Profile", line: Line) -> None:
+    table, modbus = entry.value, profile.modbus
+    if (modbus is not None) is not (line.transport in MODBUS):
+        needs = "Modbus" if modbus else "MQTT"
+        entry.error(
+            ("line",),
+            f"模板 {profile.id} 要 {needs}，线路 {line.id} 是 {line.transport}",
+            f"profile {profile.id} needs {needs}, line {line.id} is {line.transport}",
+        )
+    if table.unit == 0 and line.transport in {"modbus-rtu", "modbus-rtu-tcp"}:
+        entry.error(
+            ("unit",),
+            "RTU 的 0 号是广播，没有装置会应答；从站号为 1–247",
+            "0 is the broadcast address of RTU, which nobody answers; units are 1 to 247",
+        )
+    widest = max((f.registers for f in modbus.fields.values()), default=0) if modbus else 0
+    if table.max_registers is not None and table.max_registers < widest:
+        entry.error(
+            ("max_registers",),
+            f"模板 {profile.id} 有 {widest} 个寄存器的数值，一次至少要读这么多",
+            f"profile {profile.id} has a value of {widest} registers, which must be read at once",
+        )
 
 
 def _places(
