@@ -51,12 +51,43 @@ _NOISE = 1.3 / 256 + 1.0 / _PROBE_BYTES  # chance that two bytes of a plane are 
 
 
 @dataclass(slots=True, eq=False)
+class Block:
+    """The columns of a group that have one form, as narrow as they were stored: `numbers` is columns x rows."""
+
+    form: int
+    columns: Ints
+    numbers: NDArray[Any]
+
+
+@dataclass(slots=True, eq=False)
 class Group:
     """The scans of a batch that have one width. `scans` are their positions in the batch."""
 
     scans: Ints
-    values: Floats  # rows x width
+    width: int
+    blocks: list[Block]
     reasons: Octets | None  # rows x width, or None when every value is good
+
+    @property
+    def values(self) -> Floats:
+        """The values, rows x width; made anew each time."""
+        values = np.empty((len(self.scans), self.width), "<f8")
+        for block in self.blocks:
+            values[:, block.columns] = floats(block.form, block.numbers).T
+        return values
+
+    def column(self, position: int) -> Floats:
+        """Return the values of one column."""
+        for block in self.blocks:
+            where = np.flatnonzero(block.columns == position)
+            if where.size:
+                return floats(block.form, block.numbers[where[0]])
+        return np.zeros(0)
+
+    @property
+    def size(self) -> int:
+        """How many values it has."""
+        return len(self.scans) * self.width
 
 
 @dataclass(slots=True, eq=False)
@@ -78,8 +109,7 @@ class Batch:
         values: list[tuple[float, ...]] = [()] * len(self)
         reasons: list[bytes] = [b""] * len(self)
         for group in self.groups:
-            width = group.values.shape[1]
-            good = bytes(width)
+            good = bytes(group.width)
             bad = repeat(good) if group.reasons is None else (row.tobytes() for row in group.reasons)
             for i, row, why in zip(group.scans.tolist(), group.values.tolist(), bad, strict=False):
                 values[i], reasons[i] = tuple(row), why
@@ -297,24 +327,55 @@ def _unpack_group(members: Ints, packed: "_Cursor", loose: "_Cursor") -> Group:
     def plane(size: int) -> bytes:
         return (loose if next(flags) else packed).take(size)
 
-    values = np.empty((rows, width), "<f8")
+    blocks: list[Block] = []
     for form in np.unique(forms).tolist():
         columns = np.flatnonzero(forms == form)
-        values[:, columns] = _column(form, columns.size * rows, plane).reshape(columns.size, rows).T
-    return Group(members, values, reasons)
+        numbers = _unshuffled(plane, numbers_of(form), columns.size * rows)
+        blocks.append(Block(form, columns, numbers.reshape(columns.size, rows)))
+    return Group(members, width, blocks, reasons)
 
 
-def _column(form: int, count: int, plane: Callable[[int], bytes]) -> Floats:
-    """Read the planes of one form and return its values."""
+def numbers_of(form: int) -> "np.dtype[Any]":
+    """Return the type of the numbers that a form stores."""
+    return _PLAIN[form][1] if form in {_F64, _F32} else dict(_SIZES)[(form - _INTEGER) & _WIDE]
+
+
+def wider(form: int, other: int) -> int:
+    """Return the narrowest form that gives back what either of two forms does."""
+    if form == other:
+        return form
+    if min(form, other) >= _INTEGER and form | _WIDE == other | _WIDE:
+        return form | _WIDE
+    return _F64
+
+
+def widened(form: int, numbers: NDArray[Any], to: int) -> NDArray[Any]:
+    """Return the numbers of a form as those of a wider one."""
+    if form == to:
+        return numbers
+    if to == _F64:
+        return floats(form, numbers)
+    sentinel = numbers == _sentinel(numbers.dtype.itemsize)
+    return np.where(sentinel, _sentinel(numbers_of(to).itemsize), numbers).astype(numbers_of(to))
+
+
+def floats(form: int, numbers: NDArray[Any]) -> Floats:
+    """Return the values that numbers of a form stand for."""
     if form in {_F64, _F32}:
-        return _unshuffled(plane, _PLAIN[form][1], count).astype("<f8")
-    size, index = (form - _INTEGER) & _WIDE, (form - _INTEGER) & ~_WIDE
-    kind = dict(_SIZES)[size]
-    scale, divides = _SCALES[index]
-    numbers = _unshuffled(plane, kind, count)
-    values: Floats = numbers.astype("<f8") / scale if divides else numbers.astype("<f8") * scale
-    values[numbers == _sentinel(kind.itemsize)] = np.nan
+        return numbers.astype("<f8")
+    scale, divides = _SCALES[(form - _INTEGER) & ~_WIDE]
+    values: Floats = numbers.astype("<f8")
+    if scale != 1.0:
+        values = np.divide(values, scale, out=values) if divides else np.multiply(values, scale, out=values)
+    hole = numbers == _sentinel(numbers.dtype.itemsize)
+    if hole.any():
+        values[hole] = np.nan
     return values
+
+
+def short(form: int) -> bool:
+    """Say whether the values of a form are decimals of few digits."""
+    return form >= _INTEGER and not (form - _INTEGER) & _WIDE
 
 
 def _unshuffled(plane: Callable[[int], bytes], kind: "np.dtype[Any] | str", count: int) -> NDArray[Any]:

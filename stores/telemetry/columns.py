@@ -212,7 +212,7 @@ def _stacked(batches: Iterable[Batch]) -> list[_Stack]:
                 group.values,
                 group.reasons,
             )
-            parts.setdefault(group.values.shape[1], []).append(part)
+            parts.setdefault(group.width, []).append(part)
     stacks: list[_Stack] = []
     scans = readings = 0
     for width, found in parts.items():

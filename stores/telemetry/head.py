@@ -77,7 +77,7 @@ def readings_of(
                     continue
                 which = layouts == layout
                 ats.append(batch.at_ms[group.scans[which]])
-                values.append(group.values[which, column])
+                values.append(group.column(column)[which])
                 reasons.append(
                     np.zeros(int(which.sum()), np.uint8) if group.reasons is None else group.reasons[which, column]
                 )

@@ -70,12 +70,13 @@ class Lines:
         """Return the lines of a batch, each without its line end, in the order of the scans."""
         found: list[tuple[int, bytes]] = []
         for group in batch.groups:
-            finite = np.isfinite(group.values)
+            matrix = group.values
+            finite = np.isfinite(matrix)
             plain = np.asarray(finite.all(axis=1))
             if group.reasons is not None:
                 plain &= ~group.reasons.any(axis=1)
-            stamps = self._stamps(batch, group.scans, group.values, group.reasons)
-            rows = zip(group.scans.tolist(), group.values.tolist(), plain.tolist(), stamps, strict=True)
+            stamps = self._stamps(batch, group.scans, matrix, group.reasons)
+            rows = zip(group.scans.tolist(), matrix.tolist(), plain.tolist(), stamps, strict=True)
             for row, (scan, values, simple, stamp) in enumerate(rows):
                 parts = self._of(int(batch.layout[scan]), layout_of)
                 if simple:
