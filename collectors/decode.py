@@ -7,7 +7,7 @@ of each. Tests hold both readings equal.
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from collectors.numbers import BITS, CODES, FLOATS, NAN, above, bcd, folded, power, ratio, spans, swapped, view
 from collectors.profile import BIT_FUNCTIONS, ModbusField, ModbusMap, Type
@@ -70,6 +70,10 @@ class Decoder:
         """Return what the device said at that moment."""
         values, reasons, texts = self.decode(replies)
         return Scan(device, at_ms, at_ms, values, reasons, 0, texts)
+
+    def brought_by(self, requests: Collection[int]) -> list[int]:
+        """Return the positions of the channels that cannot be had without these requests of the plan."""
+        return [index for index, sources in enumerate(self._sources) if not sources.isdisjoint(requests)]
 
     # -- the slow reading -------------------------------------------------------------------------------------------
 

@@ -69,6 +69,8 @@ def encode(
             _put(out, modbus.fields[field.plus[0]], value - whole, 1.0)
             value = whole
         _put(out, field, value, factor)
+    if modbus.identity:
+        out.setdefault(modbus.identity.function, {})[modbus.identity.address] = modbus.identity.right[0]
     return out
 
 

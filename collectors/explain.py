@@ -34,9 +34,19 @@ def _modbus(modbus: ModbusMap) -> list[str]:
         *_table([head, *rows]),
         "",
         f"base {modbus.base}: the address sent is the printed one" + (" less 1" if modbus.base else ""),
+        *_identity(modbus),
         f"at most {modbus.max_registers} registers in one read; all channels together ask:",
         *asked,
     ]
+
+
+def _identity(modbus: ModbusMap) -> list[str]:
+    """Return what tells the model, before anything else is asked."""
+    known = modbus.identity
+    if known is None:
+        return []
+    at = f"{known.address + modbus.base}, sent {known.address} (0x{known.address:04X})"
+    return [f"the model is told by function {known.function}, address {at}: {' or '.join(map(str, known.right))}"]
 
 
 def _register(field: ModbusField, base: int) -> tuple[str, ...]:

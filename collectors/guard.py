@@ -14,6 +14,7 @@ HEADER = 8  # transaction 2, protocol 2, length 2, unit 1, function 1
 LONGEST = 254  # unit + function + data, the most that a frame may announce
 BUSY = frozenset({5, 6})  # acknowledge (wait), server device busy
 GATEWAY = frozenset({10, 11})  # gateway path unavailable, gateway target failed to respond
+NO_ADDRESS = 2  # illegal data address: a mistake in the map, which no repeat will mend
 
 
 class WriteRefusedError(Exception):
@@ -67,4 +68,6 @@ def refusal(code: int) -> Reason:
     """Return what an exception code means for the values that were asked for."""
     if code in BUSY:
         return Reason.BUSY
+    if code == NO_ADDRESS:
+        return Reason.DISABLED
     return Reason.NO_ANSWER if code in GATEWAY else Reason.EXCEPTION

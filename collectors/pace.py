@@ -49,10 +49,14 @@ class Retries:
 
     def up(self) -> None:
         """Take note that the line is up."""
-        self._failed, self._was_up = 0, True
+        self._was_up = True
+
+    def answered(self) -> None:
+        """Take note that it is of use: there are gateways that accept a second client, and then do not serve it."""
+        self._failed = 0
 
     def failed(self, now: int) -> int:
-        """Take note that a try failed; return the moment of the next: after a pause, and not before its turn."""
+        """Take note that a try was in vain; return the moment of the next: after a pause, and not before its turn."""
         delay = self._steps[min(self._failed, len(self._steps) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load
         self._failed += 1
         return max(now + int(delay), self._pace.turn(now))

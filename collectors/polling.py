@@ -13,7 +13,8 @@ from collections import deque
 from collectors.agenda import Agenda, Call
 from collectors.decode import Decoder
 from collectors.pace import Pace, Retries
-from collectors.polled import Patience, Polled
+from collectors.polled import Patience, Polled, Proof
+from collectors.remarks import remarks
 from collectors.status import LineStatus, Tally
 from collectors.wire import Question, Reply, Wire
 from facility.equipment import Device, Line
@@ -56,12 +57,15 @@ class Poller:
         self._ready: deque[Polled] = deque()
         self._silent: deque[Polled] = deque()
         self._current: Polled | None = None  # who is being asked
+        self._asked: tuple[Question, ...] = ()  # what it is asked in this poll
         self._replies: list[bytes | Reason] = []
         self._beat: Beat | None = None  # while the task runs; nothing is asked otherwise
         self._wake: asyncio.Future[None] | None = None
         self._error: Exception | None = None
         self._down = False  # not connected, and the next try is on the agenda
         self._connect_now = False
+        self._fresh = False  # nothing was answered on this connection yet
+        self._cuts = 0  # connections in a row that were cut off before anything was answered
         self._probe_after = 0
         self._probe_look = 0
         self._tally = Tally()
@@ -73,16 +77,27 @@ class Poller:
         slowest = max((u.device.interval_ms for u in self._units), default=0)
         return 3 * slowest + 10 * self._line.timeout_ms + 20_000
 
-    def add(self, device: Device, decoder: Decoder, asked: tuple[Question, ...], first_ms: int) -> None:
-        """Poll this unit from that moment on."""
-        unit = Polled(device, decoder, asked)
+    def add(
+        self,
+        device: Device,
+        decoder: Decoder,
+        asked: tuple[Question, ...],
+        first_ms: int,
+        proof: Proof | None = None,
+    ) -> None:
+        """Poll this unit from that moment on; nothing it says is believed before the proof of its model."""
+        unit = Polled(device, decoder, asked, proof)
         self._units.append(unit)
         self._agenda.at(first_ms, self._slot(unit))
 
     def status(self) -> LineStatus:
         """Return how the line stands."""
         demoted = tuple(u.device.id for u in self._units if self._demoted(u))
-        return self._tally.status(self._line.id, self._line.transport, connected=self._wire.connected, demoted=demoted)
+        connected = self._wire.connected
+        said = remarks(self._units, taken=self._cuts > self._patience.cuts_borne)
+        return self._tally.status(
+            self._line.id, self._line.transport, connected=connected, demoted=demoted, remarks=said
+        )
 
     def stop(self) -> None:
         """Ask nothing any more and close."""
@@ -165,13 +180,27 @@ class Poller:
             elif not unit.questions:
                 self._end(unit, Reason.NOT_GIVEN)
             elif self._wire.connected:
-                self._current = unit
-                self._replies = []
-                self._wire.ask(unit.questions[0], self._heard)
+                self._begin(unit)
             else:
                 self._ready.appendleft(unit)
                 self._try_now()
                 return
+
+    def _begin(self, unit: Polled) -> None:
+        """Ask the first question of a poll."""
+        self._current = unit
+        self._replies = []
+        if unit.proof and not unit.proven:
+            self._wire.ask(unit.proof.question, self._proved)
+            return
+        if unit.disabled:
+            unit.odd, self._asked = True, unit.begin(self._clock.now())
+        else:
+            unit.odd, self._asked = False, unit.questions
+        if self._asked:
+            self._wire.ask(self._asked[0], self._heard)
+        else:
+            self._end(unit, Reason.DISABLED)
 
     def _next(self) -> Polled | None:
         """Return whose turn it is: units that answer first, a silent one only when the line has rested."""
@@ -207,13 +236,50 @@ class Poller:
         try:
             replies = self._replies
             replies.append(reply)
-            left = len(unit.questions) - len(replies)
-            if left and reply in COMMUNICATION:
-                replies += [reply] * left
-            elif left:
-                self._wire.ask(unit.questions[len(replies)], self._heard)
+            left = len(self._asked) - len(replies)
+            if type(reply) is not bytes:
+                unit.odd = True
+                if left and reply in COMMUNICATION:
+                    replies += [reply] * left
+                    left = 0
+            if left:
+                self._wire.ask(self._asked[len(replies)], self._heard)
                 return
+            if unit.odd:
+                replies = self._put_together(unit, replies)
             self._brought(unit, replies)
+            if self._ready or self._silent:
+                self._go()
+        except Exception as error:  # noqa: BLE001 - the line's task dies of it
+            self._fail(error)
+
+    def _put_together(self, unit: Polled, replies: list[bytes | Reason]) -> list[bytes | Reason]:
+        """Return a reply for every question of a unit of which not every answer was data."""
+        unit.odd = False
+        if not unit.disabled and Reason.DISABLED not in replies:
+            return replies
+        if replies[0] in COMMUNICATION:  # then all are: nobody was reached
+            return replies
+        return unit.whole(replies, self._clock.now(), self._patience.disabled_ms)
+
+    def _proved(self, reply: Reply) -> None:
+        """Take the answer to the proof, and go on with the poll when this is the model that is meant."""
+        unit = self._current
+        if unit is None:
+            return
+        if isinstance(reply, Exception):
+            self._fail(reply)
+            return
+        assert unit.proof is not None, "only who has a proof is asked for it"
+        try:
+            if isinstance(reply, bytes) and reply in unit.proof.right:
+                unit.proven, unit.said = True, None
+                self._begin(unit)
+            elif isinstance(reply, bytes) or reply in {Reason.DISABLED, Reason.EXCEPTION}:
+                unit.said = reply if isinstance(reply, bytes) else b""
+                self._end(unit, Reason.OTHER_MODEL)
+            else:
+                self._end(unit, reply)
             if self._ready or self._silent:
                 self._go()
         except Exception as error:  # noqa: BLE001 - the line's task dies of it
@@ -230,6 +296,8 @@ class Poller:
             self._tally.good(scan)
             self._sink.scan(scan)
             self._free(unit)
+            if self._fresh:
+                self._answered()
             if came_back:  # where one unit is back, its neighbours probably are
                 self._probe_after = 0
                 self._ask_at_once([u for u in self._units if self._demoted(u)])
@@ -255,6 +323,12 @@ class Poller:
 
     def _missed(self, unit: Polled, why: Reason) -> None:
         now = self._clock.now()
+        if why in COMMUNICATION:
+            unit.proven = False  # who comes back may be another
+            if why is Reason.NOT_CONNECTED and self._fresh and not self._down:
+                self._cut(now)
+        elif self._fresh:
+            self._answered()
         if self._demoted(unit) and why is Reason.NO_ANSWER:
             self._probe_after = now + int(self._line.timeout_ms * self._patience.probe_rest)
         unit.misses += 1
@@ -276,12 +350,26 @@ class Poller:
             self._wait(turn)
         elif await self._wire.connect():
             was_down, self._down = self._down, False
+            self._fresh = True
             self._retries.up()
             self._tally.connects += 1
             if was_down:  # a slow unit must not wait for its slot to show that it is back
                 self._ask_at_once([u for u in self._units if u.misses])
         else:
             self._wait(self._retries.failed(self._clock.now()))
+
+    def _answered(self) -> None:
+        """Take note of the first answer on a connection."""
+        self._fresh = False
+        self._cuts = 0
+        self._retries.answered()
+
+    def _cut(self, now: int) -> None:
+        """Take note that a connection ended before anything was answered: a gateway that has a client already."""
+        self._fresh = False
+        self._cuts += 1
+        if self._cuts > self._patience.cuts_borne:
+            self._wait(self._retries.failed(now))
 
     def _wait(self, moment_ms: int) -> None:
         self._down = True

@@ -121,6 +121,15 @@ class ModbusField:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """The register in which a device names its model: without one of the `right` numbers it is another device."""
+
+    function: int
+    address: int  # on the wire, counted from 0
+    right: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModbusMap:
     """The Modbus side of a profile, with what the device allows per request."""
 
@@ -129,6 +138,7 @@ class ModbusMap:
     max_registers: int = 125
     max_gap: int = 0  # unused registers that may be read along to save a request
     max_bits: int = 2000
+    identity: Identity | None = None  # asked before anything is believed, and again after every silence
 
 
 class Payload(StrEnum):

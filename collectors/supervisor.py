@@ -6,9 +6,10 @@ from collectors.agenda import Agenda, offset, slot_for
 from collectors.decode import Decoder
 from collectors.mqtt import Manner, MqttLine
 from collectors.pace import Pace
-from collectors.polled import Patience
+from collectors.polled import Patience, Proof
 from collectors.polling import Poller
 from collectors.profile import Profile
+from collectors.readplan import Request
 from collectors.status import LineStatus
 from collectors.tcp import TcpLine
 from collectors.wire import Wire, questions
@@ -98,7 +99,16 @@ class Collectors:
             self._lines[line.id] = poller
         assert isinstance(poller, Poller), f"line {line.id} cannot be Modbus and MQTT at once"
         decoder = self._decoder(device)
-        poller.add(device, decoder, questions(device.unit, decoder.requests), first_ms)
+        poller.add(device, decoder, questions(device.unit, decoder.requests), first_ms, self._proof(device))
+
+    def _proof(self, device: Device) -> Proof | None:
+        """Return the question that tells the device's model, for a profile that says how to."""
+        modbus = self._profiles[device.profile].modbus
+        identity = modbus.identity if modbus else None
+        if identity is None:
+            return None
+        (question,) = questions(device.unit, [Request(identity.function, identity.address, 1)])
+        return Proof(question, frozenset(number.to_bytes(2, "big") for number in identity.right))
 
     def _wire(self, line: Line) -> Wire:
         """Return what carries the line's questions: ours for plain Modbus TCP, the library for everything else."""

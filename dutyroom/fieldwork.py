@@ -34,8 +34,12 @@ _SAYINGS = {
         "no answer: check the unit number (--unit), baud rate and wiring; the device may not know this function",
     ),
     Reason.EXCEPTION: (
-        "装置拒绝了：没有这个地址或功能码；试 --function 4，或地址减 1，或少读一些",
-        "the device refused: it has no such address or function; try --function 4, one address less, or fewer",
+        "装置拒绝了：可能没有这个功能码；试 --function 4，或少读一些",
+        "the device refused: it may not know this function; try --function 4, or fewer",
+    ),
+    Reason.DISABLED: (
+        "装置没有这个地址；试 --function 4，或地址减 1，或少读一些",
+        "the device has no such address; try --function 4, one address less, or fewer",
     ),
     Reason.BUSY: ("装置忙，稍后再试", "the device is busy; try again later"),
     Reason.MALFORMED: (

@@ -35,9 +35,11 @@ class Reason(IntEnum):
     NOT_A_NUMBER = 72
     UNDECODABLE = 73
     INVALID_STATE = 74  # double-point 00 or 11
-    DISABLED = 75
+    DISABLED = 75  # the device says that it has no such address
     NEVER = 76  # nothing was heard since the start
     SILENT = 77  # a publisher missed its interval
+    OTHER_MODEL = 78  # the device names itself another model than its profile describes
+    LOST = 79  # the publisher counted a message that never came
 
 
 FIRST_BAD = 64
@@ -59,7 +61,8 @@ class Scan:
 
     `values` are floats in the order of the device's points (bool 0/1, enums as ints, NaN where nothing
     was given); `reasons` holds one `Reason` per value. Times are UTC milliseconds: `at_ms` is the device's
-    own word where it has a clock, `received_ms` is ours. `seq` is the gateway's sequence number, or 0.
+    own word where it has a clock, `received_ms` is ours. `seq` is the gateway's sequence number, or 0; `epoch` the outbox
+    it counts in and `oldest` the oldest number it keeps there, or 0 (docs/engineers/receipts.md).
     `texts` keeps, by position, words the profile could not map.
     """
 
@@ -70,6 +73,8 @@ class Scan:
     reasons: bytes
     seq: int = 0
     texts: dict[int, str] | None = None
+    epoch: int = 0
+    oldest: int = 0
     _image: bytes | None = field(default=None, init=False, repr=False)
 
     @property
@@ -94,6 +99,23 @@ def _packer(width: int) -> Callable[..., bytes]:
     if packer is None:
         packer = _PACKERS[width] = Struct(f"<{width}d").pack
     return packer
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which words of a device were missed.
+
+    `why` is LOST where its numbers tell it: `missing` of them from `first` on in this `epoch`, 0 where nobody knows how
+    many. It is NOT_CONNECTED where a device that does not count could not be heard. Times are UTC milliseconds.
+    """
+
+    device: str
+    why: Reason
+    from_ms: int
+    to_ms: int
+    missing: int = 0
+    epoch: int = 0
+    first: int = 0
 
 
 def missed(device: str, at_ms: int, points: int, why: Reason) -> Scan:

@@ -21,7 +21,7 @@ class Unit:
 
     def __init__(self, device: Device, modbus: ModbusMap, building: Building) -> None:
         self.device, self.modbus, self.building = device, modbus, building
-        self.requests: tuple[Request, ...] = plan(modbus, tuple(modbus.fields))
+        self.requests: tuple[Request, ...] = (*plan(modbus, tuple(modbus.fields)), *_proof(modbus))
         self._machines = {split_point(p)[0] for p in device.points}
         self._inverted = frozenset(device.channels[i] for i in device.inverted)
 
@@ -82,6 +82,18 @@ class Unit:
             if value is not None:
                 values[channel] = value
         return encode(self.modbus, values, multipliers=self.device.multipliers, inverted=self._inverted)
+
+
+def _proof(modbus: ModbusMap) -> tuple[Request, ...]:
+    """Return what brings the register that names the model, unless it stands among the others."""
+    known = modbus.identity
+    if known is None:
+        return ()
+    among = any(
+        q.function == known.function and q.address <= known.address < q.address + q.count
+        for q in plan(modbus, tuple(modbus.fields))
+    )
+    return () if among else (Request(known.function, known.address, 1),)
 
 
 class LineServer:

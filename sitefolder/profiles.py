@@ -14,6 +14,7 @@ from collectors.message import fits
 from collectors.profile import (
     BIT_FUNCTIONS,
     REGISTERS,
+    Identity,
     ModbusField,
     ModbusMap,
     MqttField,
@@ -128,6 +129,19 @@ class ModbusChannel(Strict):
         )
 
 
+class IdentityTable(Strict):
+    """[modbus.identity]: the register in which the device names its model, and what may stand there."""
+
+    at: int = Field(ge=0, le=_LAST_ADDRESS + 1)
+    is_: list[Annotated[int, Field(ge=0, le=_LAST_ADDRESS)]] = Field(alias="is", min_length=1)
+    function: Literal[3, 4] | None = None
+
+    def identity(self, table: "ModbusTable") -> Identity:
+        """Return it with the address as it goes on the wire; a map of bits names its model in function 3."""
+        default = table.function if table.function not in BIT_FUNCTIONS else 3
+        return Identity(self.function or default, wire_address(self.at, table.base), tuple(self.is_))
+
+
 class ModbusTable(Strict):
     """[modbus]: what the addresses count from, and what the device takes in one request."""
 
@@ -137,6 +151,7 @@ class ModbusTable(Strict):
     max_registers: int = Field(default=125, ge=1, le=125)
     max_gap: int = Field(default=0, ge=0, le=100)
     max_bits: int = Field(default=2000, ge=1, le=2000)
+    identity: IdentityTable | None = None
 
 
 class MqttChannel(Strict):
@@ -306,7 +321,10 @@ def _modbus(id: str, document: Document) -> Profile | None:
         max_registers=file.modbus.max_registers,
         max_gap=file.modbus.max_gap,
         max_bits=file.modbus.max_bits,
+        identity=file.modbus.identity.identity(file.modbus) if file.modbus.identity else None,
     )
+    if modbus.identity and not 0 <= modbus.identity.address <= _LAST_ADDRESS:
+        document.error(("modbus", "identity", "at"), "地址超出 0–65535", "is outside the addresses 0 to 65535")
     return _profile(id, document, file, modbus=modbus)
 
 

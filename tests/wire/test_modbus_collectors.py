@@ -129,7 +129,7 @@ async def test_one_refused_block_leaves_the_other_values_good(line):
         assert [Reason(r) for r in run.sink.scans[-1].reasons] == [
             Reason.GOOD,
             Reason.GOOD,
-            Reason.EXCEPTION,
+            Reason.DISABLED,
             Reason.GOOD,
         ]
     await server.stop()

@@ -161,7 +161,7 @@ async def test_silence_is_told_after_the_timeout_and_closes_the_line(line_to):
     ("code", "why", "times"),
     [
         (1, Reason.EXCEPTION, 1),
-        (2, Reason.EXCEPTION, 1),
+        (2, Reason.DISABLED, 1),
         (3, Reason.EXCEPTION, 1),
         (4, Reason.EXCEPTION, 1),
         (5, Reason.BUSY, 4),

@@ -58,7 +58,7 @@ def test_what_cannot_become_an_answer_is_out_of_step(frame):
 def test_exceptions_mean():
     assert [refusal(code) for code in (1, 2, 4, 5, 6, 10, 11)] == [
         Reason.EXCEPTION,
-        Reason.EXCEPTION,
+        Reason.DISABLED,
         Reason.EXCEPTION,
         Reason.BUSY,
         Reason.BUSY,
