@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import isnan, nan
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facility.equipment import split_point
 from facility.ports import Layout
@@ -139,12 +140,14 @@ class _Device:
         self.reasons = b""
         self.changed_ms = np.zeros(width, np.int64)
         self.changed_in = np.zeros(width, np.int64)
-        self.good = self.bits
-        self.good_ms = np.zeros(width, np.int64)
+        self.good: NDArray[np.int64] | None = None  # None until a value was not good
+        self.good_ms = self.changed_ms
 
     def take(self, scan: Scan, version: int) -> None:
         """Make a scan the newest; `version` numbers the update."""
         before, at, reasons, image = self.scan, scan.at_ms, scan.reasons, scan.image
+        if reasons != self.all_good and before is not None:
+            self._keep_good(before)
         if before is None or image != before.image or reasons != self.reasons:
             bits = np.frombuffer(image, _BITS)
             changed = bits != self.bits
@@ -155,28 +158,34 @@ class _Device:
             self.changed_ms[changed] = at
             self.changed_in[changed] = version
             self.bits, self.reasons = bits, reasons
-        if reasons == self.all_good:
-            self.good = self.bits
-            self.good_ms.fill(at)
-        else:
-            good = np.frombuffer(reasons, np.uint8) == Reason.GOOD
-            self.good = np.where(good, self.bits, self.good)
-            np.copyto(self.good_ms, at, where=good)
         self.scan, self.version = scan, version
+
+    def _keep_good(self, before: Scan) -> None:
+        """Put by the good values of a scan that is followed by one with values that are not."""
+        if self.good is None:
+            self.good, self.good_ms = np.full(self.width, nan).view(np.int64), np.zeros(self.width, np.int64)
+        good = np.frombuffer(before.reasons, np.uint8) == Reason.GOOD
+        np.copyto(self.good, np.frombuffer(before.image, _BITS), where=good)
+        np.copyto(self.good_ms, before.at_ms, where=good)
 
     def read(self, i: int) -> Now | None:
         """Return what is known of the point at a position."""
         scan = self.scan
         if scan is None:
             return None
+        last_good, last_good_ms = nan, 0
+        if scan.reasons[i] == Reason.GOOD:
+            last_good, last_good_ms = scan.values[i], scan.at_ms
+        elif self.good is not None:
+            last_good, last_good_ms = float(self.good.view(np.float64)[i]), int(self.good_ms[i])
         return Now(
             value=scan.values[i],
             reason=scan.reasons[i],
             at_ms=scan.at_ms,
             received_ms=scan.received_ms,
             changed_ms=int(self.changed_ms[i]),
-            last_good=float(self.good.view(np.float64)[i]),
-            last_good_ms=int(self.good_ms[i]),
+            last_good=last_good,
+            last_good_ms=last_good_ms,
             text=scan.texts.get(i, "") if scan.texts else "",
         )
 
