@@ -6,7 +6,7 @@ from typing import Protocol
 
 from facility.commands import Command, Refused
 from facility.records import Record
-from facility.scan import Scan
+from facility.scan import Gap, Scan
 
 
 class Clock(Protocol):
@@ -38,6 +38,20 @@ class Written:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What becomes known of publishers when scans become durable; written in the same transaction.
+
+    `numbers` is the new state of each device, to be given back at the next start; `filled` names (device, epoch,
+    number) of messages that came after they were recorded missing; `rows` are the missed scans of the gaps.
+    """
+
+    numbers: Mapping[str, bytes]
+    gaps: Sequence[Gap]
+    filled: Sequence[tuple[str, int, int]]
+    rows: Sequence[Scan]
+
+
 class ScanSink(Protocol):
     """Where collectors hand over what devices said."""
 
@@ -67,8 +81,8 @@ class LogBook(Protocol):
 class Spool(Protocol):
     """Keeps scans until everybody who needs them has them."""
 
-    def commit(self, scans: Sequence[Scan]) -> int:
-        """Write the scans in one durable transaction; return the row's id."""
+    def commit(self, scans: Sequence[Scan], settled: Settled | None = None) -> int:
+        """Write the scans, and what they settle, in one durable transaction; return the row's id."""
 
     def checkpoint(self, row: int, memory: bytes) -> None:
         """Remember the rule memory as of this row."""

@@ -61,8 +61,8 @@ class Scan:
 
     `values` are floats in the order of the device's points (bool 0/1, enums as ints, NaN where nothing
     was given); `reasons` holds one `Reason` per value. Times are UTC milliseconds: `at_ms` is the device's
-    own word where it has a clock, `received_ms` is ours. `seq` is the gateway's sequence number, or 0; `epoch` the outbox
-    it counts in and `oldest` the oldest number it keeps there, or 0 (docs/engineers/receipts.md).
+    own word where it has a clock, `received_ms` is ours. `seq` is the gateway's sequence number, or 0;
+    `epoch` the outbox it counts in and `oldest` the oldest number it keeps there (docs/engineers/receipts.md).
     `texts` keeps, by position, words the profile could not map.
     """
 

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facility.ports import Clock, Layout
+from facility.ports import Clock, Layout, Settled
 from facility.scan import Scan
 from stores.errors import StoreFullError
 from stores.reserve import disk_state
+from stores.telemetry import gaps
 from stores.telemetry.batch import Batch, decode, encode
+from stores.telemetry.gaps import GapCount, RecordedGap
 from stores.telemetry.spoolfile import SpoolFile
 
 Layouts = Mapping[str, Layout]
@@ -129,8 +131,8 @@ class Spool:
 
     # The desk's side.
 
-    def commit(self, scans: Sequence[Scan]) -> int:
-        """Write the scans in one durable transaction and return the row's id.
+    def commit(self, scans: Sequence[Scan], settled: Settled | None = None) -> int:
+        """Write the scans, and what they settle of their publishers, in one transaction and return the row's id.
 
         A scan that fits no layout of its device is kept as a dead letter in the same transaction, so that one bad
         scan cannot hold up the others.
@@ -162,6 +164,8 @@ class Spool:
                 for stray in strays:
                     why = f"{len(stray.values)} values, {len(stray.reasons)} reasons: no layout of the device fits"
                     self._bury(f"scan/{stray.device}", repr(stray).encode(), why, now)
+                if settled is not None:
+                    gaps.write(self._file.writer, settled)
             self._last, self._unwritten = row, []
             return row
 
@@ -169,6 +173,30 @@ class Spool:
     def last_row(self) -> int:
         """The newest row that was ever committed."""
         return self._last
+
+    def numbers(self) -> Mapping[str, bytes]:
+        """Return what is known of each publisher, as it was settled last."""
+        with self._file.reading() as reader:
+            return dict(reader.execute("SELECT device, state FROM numbers").fetchall())
+
+    def heard_until_ms(self) -> int:
+        """Return a moment up to which all that came is in the file; 0 when nothing ever was.
+
+        What came while the newest row was being written is in no row: that row's predecessor tells.
+        """
+        with self._file.reading() as reader:
+            found = reader.execute("SELECT min(at_ms) FROM (SELECT at_ms FROM row ORDER BY id DESC LIMIT 2)").fetchone()
+        return found[0] or 0
+
+    def gaps(self, limit: int, device: str = "") -> list[RecordedGap]:
+        """Return the newest recorded gaps, newest first; of one device, or of all."""
+        with self._file.reading() as reader:
+            return gaps.newest(reader, limit, device)
+
+    def gap_counts(self) -> Mapping[str, GapCount]:
+        """Return how many gaps each device has had since the file was made."""
+        with self._file.reading() as reader:
+            return gaps.counts(reader)
 
     def checkpoint(self, row: int, memory: bytes) -> None:
         """Remember the rule memory as of this row; an older row than the one remembered changes nothing.

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from stores.connection import said
 from stores.errors import StoreDamagedError, StoreError, StoreNewerError
+from stores.telemetry import gaps
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE row (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, scans INTEGER NOT NULL, readings INTEGER NOT NULL,
     blob BLOB NOT NULL);
@@ -23,6 +24,7 @@ CREATE TABLE dead (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, source TEXT N
 CREATE TABLE dead_count (source TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE first (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
 """
+_STEPS = (_SCHEMA, gaps.SCHEMA)  # from one version to the next
 _BUSY_S = 5.0
 _PAGE = 8192
 _CHECKED_BYTES = 64 << 20  # quick_check costs 0.2 ms per MB; larger files are checked row by row as they are read
@@ -69,12 +71,14 @@ class SpoolFile:
         version = writer.execute("PRAGMA user_version").fetchone()[0]
         if version > _SCHEMA_VERSION:
             raise StoreNewerError(self._path, version, _SCHEMA_VERSION)
-        if version == 0:
+        if version < _SCHEMA_VERSION:
             with self.transaction():
-                for statement in _SCHEMA.split(";"):
+                for statement in "".join(_STEPS[version:]).split(";"):
                     writer.execute(statement)
-                writer.execute("INSERT INTO first VALUES (1, ?)", (self._now(),))
+                if version == 0:
+                    writer.execute("INSERT INTO first VALUES (1, ?)", (self._now(),))
                 writer.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        if version == 0:
             return
         suspect = self._suspect.exists()
         if suspect or self._path.stat().st_size <= _CHECKED_BYTES:
@@ -82,7 +86,7 @@ class SpoolFile:
             verdict = writer.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict != "ok":
                 raise StoreDamagedError(self._path, verdict)
-        for table in ("first", "layout", "cursor", "checkpoint"):
+        for table in ("first", "layout", "cursor", "checkpoint", "numbers"):
             writer.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - our own names
         writer.execute("SELECT (SELECT min(id) FROM row), (SELECT max(id) FROM row)").fetchall()
 
