@@ -22,6 +22,7 @@ from benchmarks.crowd import crowd
 from collectors.supervisor import Collectors
 from dutyroom.clock import SystemClock
 from dutyroom.desk import Desk
+from dutyroom.process import settle
 from dutyroom.supervisor import Supervisor
 from facility.scan import Scan
 from stores.live import Live
@@ -78,6 +79,7 @@ async def measure(devices: int, interval_ms: int, seconds: float, port: int, fol
                 await clock.until(clock.now() + 2_000)
 
     supervisor.keep("archive", compact, 600_000)
+    settle()
     await clock.until(clock.now() + max(4_000, 3 * interval_ms))
     sink.took.clear()
     reads, missed = sink.reads, sink.missed

@@ -34,6 +34,7 @@ DataOption = Annotated[Path, typer.Option("--data", help="Where readings and rec
 
 def main() -> None:
     """Run the command line."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # we compare and add; a pool of threads for matrices idles hot
     _own_names()
     app()
 
@@ -62,12 +63,12 @@ def serve(
 ) -> None:
     """Watch a site: collect, decide, page, and serve console and API."""
     gc.disable()  # it would look through all that is being imported, again and again: a fifth of the start
+    from dutyroom.process import settle
     from dutyroom.settings import Settings
 
     def ready(bound: int) -> None:
         print(f"dutyroom: http://{host}:{bound}/", flush=True)
-        gc.freeze()  # what was loaded stays for good, and no later collection needs to look at it
-        gc.enable()
+        settle()
 
     _log(json_lines=json_log)
     with _plainly():
