@@ -18,6 +18,7 @@ from alarms import life
 from alarms.cause import Causes
 from alarms.life import Alarm
 from alarms.rules import Evaluator, Transition
+from collectors.receipts import Receipts
 from dutyroom.dispatch import Address, Dispatch
 from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
 from facility.commands import AcknowledgeAlarm, Command, Refused
@@ -65,14 +66,18 @@ class Desk:
         live: Live,
         pagers: Mapping[str, Pager],
         address: Address,
+        receipts: Receipts | None = None,
     ) -> None:
-        """Take the outside world; `address(person, channel, incident)` says where a page goes."""
+        """Take the outside world; `address(person, channel, incident)` says where a page goes.
+
+        `receipts` holds what is known of publishers that number their messages; it is shared with the collectors.
+        """
         self.site, self.clock, self.book, self.live = site, clock, book, live
         self.evaluator = Evaluator(site)
         self.incidents = Incidents()
         self.alarms: dict[str, Alarm] = {}
         self.counts = Counts()
-        self.ledger = Ledger(book, spool, clock, self.counts)
+        self.ledger = Ledger(book, spool, clock, self.counts, receipts)
         self.dispatch = Dispatch(site, clock, pagers, address, self.report, self.counts)
         self.standing = Standing(clock.now(), 0, {}, {})
         self.replayed = 0

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import structlog
 
+from collectors.receipts import Receipts
 from facility.commands import Refused
-from facility.ports import Clock, LogBook, Written
+from facility.ports import Clock, LogBook, Settled, Written
 from facility.records import Record
 from facility.scan import Scan
 from stores.errors import StoreError, StoreFencedError
@@ -37,8 +38,8 @@ class DeskSpool(Protocol):
     def last_row(self) -> int:
         """The newest row that was ever committed."""
 
-    def commit(self, scans: Sequence[Scan]) -> int:
-        """Write the scans durably; return the row."""
+    def commit(self, scans: Sequence[Scan], settled: Settled | None = None) -> int:
+        """Write the scans, and what they settle, durably; return the row."""
 
     def checkpoint(self, row: int, memory: bytes) -> None:
         """Remember the rule memory as of this row."""
@@ -76,6 +77,7 @@ class Commit:
     closed: list[str]
     memory: bytes | None
     answers: list[Answer] = field(default_factory=list)
+    settled: Settled | None = None  # what the scans make known of their publishers
     spooled: bool = False
     refused: Exception | None = None  # the spool's word, when it does not take the scans
     writing: "asyncio.Future[list[Written]] | None" = None
@@ -84,8 +86,11 @@ class Commit:
 class Ledger:
     """Holds what is not durable yet and writes it in its own thread, in order, until the disk has taken it."""
 
-    def __init__(self, book: LogBook, spool: DeskSpool, clock: Clock, counts: Counts) -> None:
+    def __init__(
+        self, book: LogBook, spool: DeskSpool, clock: Clock, counts: Counts, receipts: Receipts | None = None
+    ) -> None:
         self.book, self.spool = book, spool
+        self.receipts = receipts or Receipts()
         self.fenced = asyncio.Event()  # another instance has taken over: this one must end
         self.stuck = False  # the book does not take records at this moment
         self.readings = 0  # of the scans that are not durable
@@ -155,6 +160,8 @@ class Ledger:
         if commit.refused is not None:
             self._refuse(commit)
         else:
+            if commit.settled is not None:
+                self.receipts.adopt(commit.settled)
             self.readings -= sum(len(scan.values) for scan in commit.scans)
             if commit.scans:
                 self._refusals = self._spool_at = 0
@@ -188,8 +195,11 @@ class Ledger:
         self._kept_back += self._batch
         self._batch = []
         while self._kept_back and self.readings > READINGS_LIMIT * 0.99:
-            self.readings -= len(self._kept_back.popleft().values)
+            scan = self._kept_back.popleft()
+            self.readings -= len(scan.values)
             self._counts.scans_lost += 1
+            if scan.seq:
+                self.receipts.let_go(scan.device)
 
     def _refuse(self, commit: Commit) -> None:
         pause = SPOOL_PAUSE_MS[min(self._refusals, len(SPOOL_PAUSE_MS) - 1)]
@@ -204,6 +214,8 @@ class Ledger:
         loop = asyncio.get_running_loop()
         pause = 100
         began = loop.time()
+        if commit.settled is None:
+            commit.settled = self.receipts.settle(commit.scans)
         while True:
             if commit.writing is None:
                 commit.writing = loop.run_in_executor(self._thread, self._write, commit)
@@ -232,9 +244,11 @@ class Ledger:
 
     def _write(self, commit: Commit) -> list[Written]:
         """Run in the writer thread; safe to repeat."""
-        if commit.scans and not commit.spooled and commit.refused is None:
+        settled = commit.settled
+        scans = [*settled.rows, *commit.scans] if settled and settled.rows else commit.scans
+        if scans and not commit.spooled and commit.refused is None:
             try:
-                self._row = self.spool.commit(commit.scans)
+                self._row = self.spool.commit(scans, settled)
                 commit.spooled = True
             except Exception as error:  # telemetry waits in memory; alarms and pages do not wait for it
                 if not isinstance(error, StoreError | OSError):
