@@ -101,6 +101,7 @@ class Desk:
         self.counts.scans += 1
         self.live.update(scan)
         moves = self.evaluator.step(scan)
+        scan.moved = bool(moves)
         if self.ledger.add(scan, done):
             self._wake.set()
         if moves:

@@ -63,7 +63,8 @@ class Scan:
     was given); `reasons` holds one `Reason` per value. Times are UTC milliseconds: `at_ms` is the device's
     own word where it has a clock, `received_ms` is ours. `seq` is the gateway's sequence number, or 0;
     `epoch` the outbox it counts in and `oldest` the oldest number it keeps there (docs/engineers/receipts.md).
-    `texts` keeps, by position, words the profile could not map.
+    `texts` keeps, by position, words the profile could not map. `moved` says that a rule changed by this scan: such
+    a scan is kept whole for as long as readings are kept.
     """
 
     device: str
@@ -75,6 +76,7 @@ class Scan:
     texts: dict[int, str] | None = None
     epoch: int = 0
     oldest: int = 0
+    moved: bool = False
     _image: bytes | None = field(default=None, init=False, repr=False)
 
     @property

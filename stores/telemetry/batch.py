@@ -100,6 +100,7 @@ class Batch:
     seq: Ints
     groups: list[Group]
     texts: dict[int, dict[int, str]] = field(default_factory=dict)
+    moved: list[int] = field(default_factory=list)  # positions of scans by which a rule changed
 
     def __len__(self) -> int:
         return len(self.layout)
@@ -113,11 +114,12 @@ class Batch:
             bad = repeat(good) if group.reasons is None else (row.tobytes() for row in group.reasons)
             for i, row, why in zip(group.scans.tolist(), group.values.tolist(), bad, strict=False):
                 values[i], reasons[i] = tuple(row), why
+        moved = set(self.moved)
         heads = zip(
             self.layout.tolist(), self.at_ms.tolist(), self.received_ms.tolist(), self.seq.tolist(), strict=True
         )
         return [
-            Scan(device[layout], at, received, values[i], reasons[i], seq, self.texts.get(i))
+            Scan(device[layout], at, received, values[i], reasons[i], seq, self.texts.get(i), moved=i in moved)
             for i, (layout, at, received, seq) in enumerate(heads)
         ]
 
@@ -146,8 +148,10 @@ def encode(scans: Sequence[Scan], layouts: Sequence[int]) -> bytes:
     for number, (width, members) in enumerate(by_width.items()):
         group_of[members] = number
         _pack_group([scans[i] for i in members], width, packed, loose)
-    texts = {i: s.texts for i, s in enumerate(scans) if s.texts}
-    extras = json.dumps(texts, separators=(",", ":")).encode() if texts else b""
+    told: dict[Any, Any] = {i: s.texts for i, s in enumerate(scans) if s.texts}
+    if moved := [i for i, s in enumerate(scans) if s.moved]:
+        told["moved"] = moved
+    extras = json.dumps(told, separators=(",", ":")).encode() if told else b""
     first = heads[0, :1]
     columns = (
         np.asarray(layouts, "<u4"),
@@ -302,10 +306,12 @@ def _decoded(blob: bytes) -> Batch:
     received = _unshuffled(packed.take, "<i8", n) + at
     seq = _unshuffled(packed.take, "<i8", n)
     extras = packed.take(extra_bytes)
-    texts = {int(i): {int(p): t for p, t in texts.items()} for i, texts in json.loads(extras).items()} if extras else {}
+    told = json.loads(extras) if extras else {}
+    moved = told.pop("moved", [])
+    texts = {int(i): {int(p): t for p, t in texts.items()} for i, texts in told.items()}
     order = np.argsort(group_of, kind="stable")
     ends = np.cumsum(np.bincount(group_of, minlength=groups)) if n else np.zeros(groups, np.int64)
-    batch = Batch(layout.astype(np.int64), at, received, seq, [], texts)
+    batch = Batch(layout.astype(np.int64), at, received, seq, [], texts, moved)
     for number in range(groups):
         members = order[ends[number - 1] if number else 0 : ends[number]]
         batch.groups.append(_unpack_group(members, packed, loose))

@@ -29,13 +29,15 @@ def _scans(draw: st.DrawFn) -> list[Scan]:
         values = tuple(draw(st.lists(_VALUES, max_size=6)))
         reasons = bytes(draw(st.lists(st.sampled_from(list(Reason)), min_size=len(values), max_size=len(values))))
         texts = draw(st.none() | st.dictionaries(st.integers(0, 5), st.text(st.characters()), min_size=1, max_size=2))
-        scans.append(Scan("d", draw(_INT64), draw(_INT64), values, reasons, draw(_INT64), texts))
+        scans.append(
+            Scan("d", draw(_INT64), draw(_INT64), values, reasons, draw(_INT64), texts, moved=draw(st.booleans()))
+        )
     return scans
 
 
 def _same(left: Scan, right: Scan) -> bool:
     bits = [struct.pack(f"{len(s.values)}d", *s.values) for s in (left, right)]
-    rest = [(s.device, s.at_ms, s.received_ms, s.reasons, s.seq, s.texts) for s in (left, right)]
+    rest = [(s.device, s.at_ms, s.received_ms, s.reasons, s.seq, s.texts, s.moved) for s in (left, right)]
     return bits[0] == bits[1] and rest[0] == rest[1]
 
 
