@@ -99,6 +99,7 @@ def _mqtt(mqtt: MqttMap) -> list[str]:
     ]
     clock = [f"device time: {'.'.join(mqtt.time)} in {mqtt.time_unit}"] if mqtt.time else ["device time: none"]
     presence = [f"last will: {mqtt.presence.topic}"] if mqtt.presence else []
+    presence += [f"bridge: {mqtt.bridge.topic}"] if mqtt.bridge else []
     return [*_table([head, *(_spoken(f) for f in mqtt.fields.values())]), "", *clock, *presence, "topics:", *topics]
 
 

@@ -1,97 +1,39 @@
 """From a message of a publishing device to a scan, and the way back for simulators and tests.
 
-A message is somebody else's text: nothing in it is believed before it was looked at, and nothing in it may raise.
+Two readings stand here, as for registers: the quick one (`collectors.quickmessage`) is generated and answers only when
+every value is good; otherwise `collectors.meaning` looks at each. Tests hold both equal.
 """
 
 import base64
-import binascii
 import math
-import re
-import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from collectors import payload as payloads
+from collectors.meaning import meaning
+from collectors.memory import Memory
+from collectors.numbers import NAN
+from collectors.payload import UndecodableError, at, moment, put, whole, word
 from collectors.profile import MqttField, MqttMap, MqttMessage, Payload, Presence, Reads, Retained
-from facility.point import Point, PointType
+from collectors.quickmessage import Place, generate
+from facility.point import Point
 from facility.scan import Reason, Scan
 
-NAN = float("nan")
-MOST_BYTES = 65_536
-CLOCK_TOLERANCE_MS = 300_000
-CLOCK_SET_BACK_MS = 30_000
-OLDEST_MS = 1_577_836_800_000  # 2020: no device of this system was running before it
-REMEMBERED = 256  # recent messages per device that a repeat is told by
 _WORD_LENGTH = 64
-_CUT = re.compile(r"^(\d{1,4}):(u8|i8|(?:u16|i16|u32|i32|f32)(?:le|be))$")
-_CODES: Mapping[str, str] = {"u8": "B", "i8": "b", "u16": "H", "i16": "h", "u32": "I", "i32": "i", "f32": "f"}
-_FLOOR = re.compile(r"^(B)?F?(-?\d{1,3})F?$", re.IGNORECASE)
 _SECOND_MS = 1000
 
+Key = tuple[int, int]
+"""What a repeat is told by: the message's number, and the device's time (or, without a clock, what it says)."""
 
-class UndecodableError(ValueError):
-    """The payload says nothing that this profile could read; the message says why."""
 
-
-@dataclass(frozen=True)
-class Heard:
-    """One message, read: its scan, and whether it was heard before (`key`: number and device time tell)."""
+class Heard(NamedTuple):
+    """One message, read: its scan, what it would be known by again, and whether it was heard before."""
 
     scan: Scan
-    key: tuple[int, int]
+    key: Key
     repeated: bool
-
-
-@dataclass
-class Memory:
-    """What is remembered of one device between messages, to tell repeats, late words and wrong clocks."""
-
-    newest_ms: int = 0  # newest device time that was believed
-    late_since_ms: int = 0  # since when nothing but late words came; 0: the last one was in order
-    newest_seq: int = 0
-    seen: dict[tuple[int, int], None] = field(default_factory=dict)  # (seq, device time), oldest first
-
-    def repeated(self, seq: int, at_ms: int) -> bool:
-        """Say whether this message was heard before, and remember it. Without a number nobody can tell."""
-        if not seq:
-            return False
-        key = (seq, at_ms)
-        if key in self.seen:
-            return True
-        self.seen[key] = None
-        if len(self.seen) > REMEMBERED:
-            del self.seen[next(iter(self.seen))]
-        return False
-
-    def judge(self, at_ms: int | None, seq: int, now_ms: int) -> tuple[int, Reason]:
-        """Return the time of a message and what its clock does to the quality of its values.
-
-        A clock more than five minutes off cannot be right, and the message then stands at the moment it was received.
-        A backlog sent after an outage is not that: it comes from a clock that was right before, in order.
-        """
-        if at_ms is None:
-            return now_ms, Reason.GOOD
-        fresh = not seq or not self.newest_seq or seq > self.newest_seq
-        self.newest_seq = seq or self.newest_seq
-        off = abs(now_ms - at_ms) > CLOCK_TOLERANCE_MS
-        if not self.newest_ms or at_ms > now_ms or at_ms < OLDEST_MS:
-            if off:
-                return now_ms, Reason.CLOCK
-        elif at_ms < self.newest_ms:
-            if not (seq and fresh):
-                self.late_since_ms = self.late_since_ms or now_ms
-                if seq or now_ms - self.late_since_ms < CLOCK_SET_BACK_MS:
-                    return at_ms, Reason.LATE
-                # Nothing but late words for so long: not a backlog, its clock was set back.
-                self.newest_ms = at_ms
-                return (now_ms, Reason.CLOCK) if off else (at_ms, Reason.GOOD)
-            # The gateway counts on but its clock went back: by a correction, or because it is wrong now.
-            return (now_ms, Reason.CLOCK) if off else (self.newest_ms, Reason.GOOD)
-        self.newest_ms = max(self.newest_ms, at_ms)
-        self.late_since_ms = 0
-        return at_ms, Reason.GOOD
 
 
 class MessageDecoder:
@@ -114,15 +56,23 @@ class MessageDecoder:
             points: the canonical definition of each point, for its physical range.
             inverted: positions whose 0/1 is wired the other way round.
         """
-        self._mqtt = mqtt
         self._message = message
         self._size = len(channels)
+        self._time = () if message.payload is Payload.PLAIN else message.time or mqtt.time
+        self._unit, self._seq = mqtt.time_unit, mqtt.seq
         known = list(points) or [None] * self._size
-        self._positions = [
-            (i, f, known[i], i in inverted)
+        self._places = [
+            Place(i, f, known[i], i in inverted)
             for i, f in enumerate(mqtt.fields[c] for c in channels)
             if message.name in (f.message, f.cleared_by)
         ]
+        self._good = bytearray([Reason.NOT_GIVEN]) * self._size
+        for place in self._places:
+            self._good[place.position] = Reason.GOOD
+        self._all_good = bytes(self._good)
+        self._quick = None
+        if message.payload is Payload.JSON and self._places and not any(p.field.cleared_by for p in self._places):
+            self._quick = generate(self._places, self._size, self._time, self._seq)
 
     def read(self, device: str, payload: bytes, now_ms: int, memory: Memory, *, retained: bool = False) -> Heard:
         """Return what the message says.
@@ -137,48 +87,65 @@ class MessageDecoder:
         Raises:
             UndecodableError: no value of this profile could be found in it.
         """
-        body = _body(payload, self._message)
-        path = self._message.time or self._mqtt.time
-        stamp = _moment(body, path, self._mqtt.time_unit) if self._message.payload is not Payload.PLAIN else None
-        number = _at(body, self._mqtt.seq) if self._mqtt.seq else None
-        seq = _whole(number)
+        body = payloads.body(payload, self._message)
+        found = self._quick(body) if self._quick is not None else None
+        if found is not None:
+            said_at, numbered, values = found
+            reasons, texts = self._all_good, None
+        else:
+            values, reasons, texts = self._slow(body)
+            said_at, numbered = at(body, self._time) if self._time else None, at(body, self._seq) if self._seq else None
+        stamp = None if said_at is None else moment(said_at, self._unit)
+        seq = 0 if numbered is None else whole(numbered)
+        key = (seq, stamp or hash(payload)) if seq else (0, 0)
+        repeated = bool(seq) and memory.repeated(key)
+        if retained and self._message.retained is Retained.STALE:
+            at_ms, why = memory.kept(stamp, now_ms), Reason.RETAINED
+        elif repeated:
+            at_ms, why = now_ms, Reason.GOOD
+        else:
+            at_ms, why = memory.judge(stamp, seq, now_ms)
+        if why is not Reason.GOOD:
+            reasons = bytes(why if reason == Reason.GOOD else reason for reason in reasons)
+        return Heard(Scan(device, at_ms, now_ms, values, reasons, seq, texts), key, repeated)
+
+    def _slow(self, body: Any) -> tuple[tuple[float, ...], bytes, dict[int, str] | None]:
         values = [NAN] * self._size
         reasons = bytearray([Reason.NOT_GIVEN]) * self._size
         texts: dict[int, str] = {}
-        for index, spec, point, inverted in self._positions:
-            found = _at(body, spec.path)
+        for index, spec, point, inverted in self._places:
+            found = at(body, spec.path)
             if spec.cleared_by:
-                found = _event(spec, found, begins=self._message.name == spec.message)
-                value, reason, word = (NAN, Reason.NOT_GIVEN, "") if found is None else (found, Reason.GOOD, "")
+                began = _event(spec, found, begins=self._message.name == spec.message)
+                value, reason, odd = (NAN, Reason.NOT_GIVEN, "") if began is None else (began, Reason.GOOD, "")
                 value = 1.0 - value if inverted else value
             else:
-                value, reason, word = _judged(spec, point, found, inverted=inverted)
+                value, reason, odd = meaning(spec, point, found, inverted=inverted)
             values[index], reasons[index] = value, reason
-            if word:
-                texts[index] = word[:_WORD_LENGTH]
+            if odd:
+                texts[index] = odd[:_WORD_LENGTH]
         if self._size and all(reason == Reason.NOT_GIVEN for reason in reasons):
             raise UndecodableError("none of the profile's values is in it")
-        repeated = memory.repeated(seq, stamp or 0)
-        at_ms, why = (now_ms, Reason.GOOD) if repeated else memory.judge(stamp, seq, now_ms)
-        if retained and self._message.retained is Retained.STALE:
-            why = Reason.RETAINED
-        if why is not Reason.GOOD:
-            reasons = bytearray(why if reason == Reason.GOOD else reason for reason in reasons)
-        scan = Scan(device, at_ms, now_ms, tuple(values), bytes(reasons), seq, texts or None)
-        return Heard(scan, (seq, stamp or 0), repeated)
+        return tuple(values), bytes(reasons), texts or None
 
 
 def absent(presence: Presence, payload: bytes) -> bool | None:
-    """Say whether a presence message means that the gateway is gone; None when it says something else.
+    """Say whether a presence message means that who it speaks of is gone; None when it says something else.
+
+    Some write the bare word where others write JSON; both are understood where the profile gives a path.
 
     Raises:
         UndecodableError: it cannot be read at all.
     """
-    body = _body(payload, MqttMessage("", "", Payload.JSON if presence.path else Payload.PLAIN))
-    word = _word(_at(body, presence.path))
-    if word in presence.offline:
+    bare = MqttMessage("", "", Payload.PLAIN)
+    try:
+        body = payloads.body(payload, MqttMessage("", "", Payload.JSON) if presence.path else bare)
+        said = word(at(body, presence.path))
+    except UndecodableError:
+        said = word(payloads.body(payload, bare))
+    if said in presence.offline:
         return True
-    return False if word in presence.online else None
+    return False if said in presence.online else None
 
 
 def encode(
@@ -205,13 +172,13 @@ def encode(
         return str(_said(mqtt.fields[channel], value)).encode()
     outer: dict[str, Any] = {}
     for path, text in {**mqtt.constants, **(extra or {})}.items():
-        _put(outer, path.split("."), text)
+        put(outer, path.split("."), text)
     frame = bytearray(message.size)
     body = frame if message.payload is Payload.BINARY else outer
     if mqtt.seq:
-        _put(body, mqtt.seq, seq)
+        put(body, mqtt.seq, seq)
     if message.time or mqtt.time:
-        _put(body, message.time or mqtt.time, at_ms if mqtt.time_unit == "ms" else at_ms // _SECOND_MS)
+        put(body, message.time or mqtt.time, at_ms if mqtt.time_unit == "ms" else at_ms // _SECOND_MS)
     for channel, value in values.items():
         spec = mqtt.fields[channel]
         if spec.message == message.name and not math.isnan(value):
@@ -219,38 +186,28 @@ def encode(
     if message.payload is Payload.BINARY:
         if not message.envelope:
             return bytes(frame)
-        _put(outer, message.envelope, base64.b64encode(frame).decode())
+        put(outer, message.envelope, base64.b64encode(frame).decode())
     return msgspec.json.encode(outer)
-
-
-def fits(step: str, size: int) -> bool:
-    """Say whether "offset:type" names a number inside a frame of so many bytes."""
-    found = _CUT.match(step)
-    return found is not None and int(found[1]) + struct.calcsize(_code(found[2])) <= size
-
-
-def _code(type: str) -> str:
-    return (">" if type.endswith("be") else "<") + _CODES[type.removesuffix("le").removesuffix("be")]
 
 
 def _event(spec: MqttField, found: Any, *, begins: bool) -> float | None:
     """Return what a message that begins or ends events says about this one; None when it is about another."""
     if found is None:
         return None
-    words = [_word(one) for one in (found if isinstance(found, list) else [found])]
-    if spec.contains and not any(word in spec.contains for word in words):
+    words = [word(one) for one in (found if isinstance(found, list) else [found])]
+    if spec.contains and not any(one in spec.contains for one in words):
         return None
     return 1.0 if begins else 0.0
 
 
 def _tell(body: dict[str, Any] | bytearray, spec: MqttField, value: float) -> None:
     if not spec.contains and spec.empty is None:
-        _put(body, spec.path, _said(spec, value))
+        put(body, spec.path, _said(spec, value))
         return
-    told = _at(body, spec.path)
+    told = at(body, spec.path)
     if told is None:
         told = []
-        _put(body, spec.path, told)
+        put(body, spec.path, told)
     if spec.contains and value:
         told.append(_plain(spec.contains[0]))
     elif not spec.contains and value != spec.empty:
@@ -260,164 +217,14 @@ def _tell(body: dict[str, Any] | bytearray, spec: MqttField, value: float) -> No
 def _said(spec: MqttField, value: float) -> Any:
     if spec.inverted:
         value = 1.0 - value
-    for word, code in spec.codes.items():
+    for said, code in spec.codes.items():
         if code == value:
-            return _plain(word)
+            return _plain(said)
     number = (value - spec.offset) / spec.scale
     if spec.reads is Reads.FLOOR:
         return f"B{-number:.0f}" if number < 0 else f"{number:.0f}"
     return int(number) if number == int(number) else round(number, 6)
 
 
-def _plain(word: str) -> int | str:
-    return int(word) if word.lstrip("-").isdecimal() else word
-
-
-def _put(body: dict[str, Any] | bytearray, path: Sequence[str], value: Any) -> None:
-    if isinstance(body, bytearray):  # a frame
-        found = _CUT.match(path[0])
-        assert found is not None, "a frame's paths were checked when its profile was read"
-        code = _code(found[2])
-        struct.pack_into(code, body, int(found[1]), value if code.endswith("f") else round(value))
-        return
-    here = body
-    for step in path[:-1]:
-        here = here.setdefault(step, {})
-    here[path[-1]] = value
-
-
-def _body(payload: bytes, message: MqttMessage) -> Any:
-    if len(payload) > MOST_BYTES:
-        raise UndecodableError(f"{len(payload)} bytes are more than {MOST_BYTES}")
-    try:
-        if message.payload is Payload.BINARY:
-            return _frame(payload, message)
-        return msgspec.json.decode(payload) if message.payload is Payload.JSON else payload.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UndecodableError(str(error)) from error
-
-
-def _frame(payload: bytes, message: MqttMessage) -> bytes:
-    """Return the bytes of a frame; a shorter or longer one is not this frame, and nothing in it is believed."""
-    frame = payload
-    if message.envelope:
-        text = _at(msgspec.json.decode(payload), message.envelope)
-        if not isinstance(text, str):
-            raise UndecodableError("there is no frame in the envelope")
-        try:
-            frame = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise UndecodableError(f"the frame is not base64: {error}") from error
-    if len(frame) != message.size:
-        raise UndecodableError(f"a frame of {len(frame)} bytes, not of {message.size}")
-    return frame
-
-
-def _at(body: Any, path: Sequence[str]) -> Any:
-    here = body
-    for step in path:
-        if isinstance(here, dict):
-            here = here.get(step)
-        elif isinstance(here, bytes):
-            found = _CUT.match(step)
-            here = (
-                struct.unpack_from(_code(found[2]), here, int(found[1]))[0] if found and fits(step, len(here)) else None
-            )
-        elif isinstance(here, list) and step.isdecimal() and int(step) < len(here):
-            here = here[int(step)]
-        else:
-            return None
-    return here
-
-
-def _moment(body: Any, path: Sequence[str], unit: str) -> int | None:
-    number = _number(_at(body, path)) if path else None
-    if number is None or not math.isfinite(number):
-        return None
-    return int(number * (_SECOND_MS if unit == "s" else 1))
-
-
-def _whole(value: Any) -> int:
-    number = _number(value)
-    return int(number) if number is not None and 0 < number < 2**53 else 0
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool | int | float | str):
-        try:
-            return float(value)
-        except (ValueError, OverflowError):
-            return None
-    return None
-
-
-def _word(value: Any) -> str:
-    """Return a value the way tables write it: 8 and 8.0 are "8", true is "true"."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and math.isfinite(value) and value == int(value):
-        return str(int(value))
-    return str(value).strip()
-
-
-def _judged(spec: MqttField, point: Point | None, found: Any, *, inverted: bool) -> tuple[float, Reason, str]:
-    if found is None or found == "":
-        return NAN, Reason.NOT_GIVEN, ""
-    value, reason, word = _listed(spec, found) if isinstance(found, list) or spec.contains else _single(spec, found)
-    if reason is not Reason.GOOD:
-        return NAN, reason, word
-    if spec.inverted is not inverted:
-        value = 1.0 - value
-    if not math.isfinite(value):
-        return NAN, Reason.NOT_A_NUMBER, ""
-    return _possible(point, value)
-
-
-def _possible(point: Point | None, value: float) -> tuple[float, Reason, str]:
-    if point is None:
-        return value, Reason.GOOD, ""
-    if point.type is PointType.STATE and value not in (0.0, 1.0):
-        return NAN, Reason.OUT_OF_RANGE, f"{value:g}"
-    if point.type is PointType.ENUM and point.codes and all(value != code.value for code in point.codes):
-        return NAN, Reason.UNKNOWN_TEXT, f"{value:g}"
-    if (point.low is not None and value < point.low) or (point.high is not None and value > point.high):
-        return NAN, Reason.OUT_OF_RANGE, f"{value:g}"
-    return value, Reason.GOOD, ""
-
-
-def _single(spec: MqttField, found: Any) -> tuple[float, Reason, str]:
-    if isinstance(found, dict):
-        return NAN, Reason.UNDECODABLE, "{…}"
-    word = _word(found)
-    if word in spec.sentinels:
-        return NAN, Reason.SENTINEL, ""
-    if word in spec.ignore:
-        return NAN, Reason.NOT_GIVEN, word
-    if spec.codes:
-        known = spec.codes.get(word)
-        return (NAN, Reason.UNKNOWN_TEXT, word) if known is None else (known, Reason.GOOD, "")
-    number = _floor(word) if spec.reads is Reads.FLOOR else _number(found)
-    if number is None:
-        return NAN, Reason.UNKNOWN_TEXT, word
-    return number * spec.scale + spec.offset, Reason.GOOD, ""
-
-
-def _listed(spec: MqttField, found: Any) -> tuple[float, Reason, str]:
-    words = [_word(one) for one in (found if isinstance(found, list) else [found])]
-    if spec.contains:
-        return (1.0 if any(word in spec.contains for word in words) else 0.0), Reason.GOOD, ""
-    telling = [word for word in words if word not in spec.ignore]
-    if not telling:
-        return (NAN, Reason.NOT_GIVEN, "") if spec.empty is None else (spec.empty, Reason.GOOD, "")
-    for word in telling:
-        if word in spec.codes:
-            return spec.codes[word], Reason.GOOD, ""
-    return NAN, Reason.UNKNOWN_TEXT, ",".join(telling)
-
-
-def _floor(word: str) -> float | None:
-    found = _FLOOR.match(word)
-    if found is None:
-        return None
-    floor = float(found[2])
-    return -abs(floor) if found[1] else floor
+def _plain(said: str) -> int | str:
+    return int(said) if said.lstrip("-").isdecimal() else said

@@ -1,34 +1,28 @@
-"""One MQTT line: the only file that knows paho.
+"""One MQTT line: the site's broker, and the devices that publish there.
 
-The client runs on the event loop, without a thread of its own. A message is acknowledged only when the sink says that
-its scan is durable. **A message whose `done` was not called yet is delivered again after a reconnect**: the session is
-kept at the broker, so the same message comes again with the same device time and sequence number, is recognised as a
-repeat, and only its acknowledgement is moved to the new connection. Callbacks never raise: what a payload can provoke
-ends in the dead letters.
+A message is acknowledged only when the sink says that its scan is durable. **A message whose `done` was not called yet
+is delivered again after a reconnect**: the session is kept at the broker, so the same message comes again with the
+same device time and sequence number, is recognised as a repeat, and only its acknowledgement is moved to the new
+connection. What a payload can provoke ends in the dead letters, never with the line.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
-from collectors.message import MOST_BYTES, Memory, MessageDecoder, UndecodableError, absent
+from collectors.dial import Dialler, UnreachedError
+from collectors.listener import Ack, Hear, Listener, Receipts
+from collectors.payload import MOST_BYTES, UndecodableError
 from collectors.profile import MqttMap
+from collectors.session import TAKEN_OVER, End, Greeting, Session
 from collectors.status import LineStatus, Tally
 from facility.equipment import Device, Line
 from facility.point import Point
 from facility.ports import Beat, Clock, ScanSink
-from facility.scan import Reason, missed
 from facility.text import Text
 
 log = logging.getLogger(__name__)
@@ -36,8 +30,9 @@ log = logging.getLogger(__name__)
 SESSION_S = 86_400
 """How long a broker that knows MQTT 5 keeps what we have not acknowledged."""
 TOPICS_AT_ONCE = 100
+TOPICS_KNOWN = 20_000  # topics that matched a wildcard and are remembered
 AUTO, V5, V311 = "", "5", "3.1.1"
-SILENT_AFTER = 3  # intervals
+TAKEN_MOST, TAKEN_WITHIN_MS = 3, 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +40,7 @@ class Manner:
     """How a line behaves; tests shrink it.
 
     `v5_wait_ms`: a broker that does not know MQTT 5 may not answer at all, and is then asked in 3.1.1.
+    `echo_ms`: how long what we publish to ourselves may take to come back.
     """
 
     protocol: str = AUTO
@@ -53,92 +49,95 @@ class Manner:
     keepalive_s: int = 10
     reconnect_ms: tuple[int, ...] = (250, 500, 1000, 2000, 4000)
     tick_ms: int = 100
-    housekeeping_ms: int = 1_000
-
-
-@dataclass(eq=False)
-class _Listener:
-    """One device and where it stands."""
-
-    device: Device
-    mqtt: MqttMap
-    decoders: dict[str, MessageDecoder]  # by topic
-    presence: str  # topic, or ""
-    miss_at: int = 0
-    gone: bool = False
-    memory: Memory = field(default_factory=Memory)
-    open: dict[tuple[int, int], list[Callable[[], None]]] = field(default_factory=dict)  # not durable yet
+    echo_ms: int = 10_000
 
 
 class MqttLine:
     """The site's broker and all devices that publish there."""
 
+    limit_ms = 30_000
+
     def __init__(
-        self, line: Line, client_id: str, password: str, sink: ScanSink, clock: Clock, manner: Manner | None = None
+        self,
+        line: Line,
+        client_id: str,
+        password: str,
+        sink: ScanSink,
+        clock: Clock,
+        manner: Manner | None = None,
+        receipts: Receipts | None = None,
     ) -> None:
         """Prepare; devices join by `add`.
 
         Args:
-            line: host, port, user name.
+            line: host, port, user name, encryption.
             client_id: the same at every start, or the broker could not keep our session.
             password: of the user.
             sink: takes scans and dead letters.
             clock: the one clock.
             manner: how to behave.
+            receipts: who is told which numbered messages became durable.
         """
         self._line = line
-        self._client_id = client_id
+        self._name = client_id
         self._password = password
         self._sink = sink
         self._clock = clock
         self._manner = manner or Manner(protocol=line.protocol or AUTO)
+        self._receipts = receipts
         self._version = V311 if self._manner.protocol == V311 else V5
-        self._listeners: list[_Listener] = []
-        self._topics: dict[str, _Listener] = {}
-        self._client: Client | None = None
-        self._up = False
+        self._dialler = Dialler(line)
+        self._listeners: list[Listener] = []
+        self._hearers: dict[bytes, Sequence[Hear]] = {}  # by topic
+        self._wild: list[tuple[Sequence[str], Hear]] = []  # by the levels of a topic with "+"
+        self._filters: dict[str, None] = {}
+        self._session: Session | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._try_at = 0
+        self._look_at = 0
         self._failed = 0
-        self._generation = 0
-        self._answered: asyncio.Future[str] | None = None
-        self._understood = False  # the broker answered in the protocol it was asked in
-        self._refused: dict[str, Text] = {}
-        self._asked: dict[int, list[str]] = {}
+        self._remarks: dict[str, Text] = {}
+        self._echo = f"dutyroom/{client_id}/echo"
+        self._echo_by = 0  # by when what we said must have come back; 0: it has, or nothing was said
+        self._losses: deque[int] = deque(maxlen=TAKEN_MOST + 1)
+        self._suffix = ""  # of our client id, once somebody else came with it
         self._tally = Tally()
         self._stopped = False
-
-    limit_ms = 30_000
+        self._hearers[self._echo.encode()] = [self._echoed]
 
     def add(self, device: Device, mqtt: MqttMap, points: Sequence[Point | None]) -> None:
         """Listen to this device."""
-        decoders = {
-            mqtt.topic(message.topic, device.topic): MessageDecoder(
-                mqtt, message, device.channels, points, device.inverted
-            )
-            for message in mqtt.messages
-        }
-        presence = mqtt.topic(mqtt.presence.topic, device.topic) if mqtt.presence else ""
-        listener = _Listener(device, mqtt, decoders, presence)
+        listener = Listener(device, mqtt, points, self._sink, self._tally, self._receipts)
         self._listeners.append(listener)
-        self._topics.update(dict.fromkeys([*decoders, *([presence] if presence else [])], listener))
+        for topic, hear in listener.topics():
+            self._filters[topic] = None
+            if "+" in topic:
+                self._wild.append((topic.split("/"), hear))
+            else:
+                key = topic.encode()
+                self._hearers[key] = [*self._hearers.get(key, ()), hear]
+
+    @property
+    def up(self) -> bool:
+        """Whether the broker has let us in and the connection stands."""
+        return self._session is not None and self._session.up
 
     def status(self) -> LineStatus:
         """Return how the line stands."""
-        return self._tally.status(self._line.id, self._line.transport, connected=self._up, remarks=tuple(self._refused.values()))
+        refused = self._session.refused if self._session is not None else {}
+        remarks = tuple((self._remarks | refused).values())
+        return self._tally.status(self._line.id, self._line.transport, connected=self.up, remarks=remarks)
 
     def publish(self, topic: str, payload: bytes) -> bool:
-        """Say something at QoS 1, for the receipts that gateways wait for (`collectors.receipts`).
+        """Say something at QoS 0, for the receipts that gateways wait for (`collectors.receipts`).
 
-        To be called on the loop, at any time. Nothing is kept for later: what was said while the line is down is
-        not said.
+        To be called on the loop, at any time; it costs about 2 µs. Nothing is kept for later and nothing is said
+        twice: what must arrive is said again by whoever waits for it.
 
         Returns:
             Whether it was handed to the connection.
         """
-        if self._client is None or not self._up:
-            return False
-        return self._client.publish(topic, payload, qos=1).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+        return self._session is not None and self._session.say(topic, payload)
 
     def stop(self) -> None:
         """Listen no more and disconnect; what was not acknowledged stays at the broker."""
@@ -149,20 +148,14 @@ class MqttLine:
         """Listen for ever: connect, keep the connection, tell silence."""
         now = self._clock.now()
         for listener in self._listeners:
-            listener.miss_at = max(listener.miss_at, now + SILENT_AFTER * listener.device.interval_ms)
-        self._try_at, housekeeping = now, now
+            listener.begin(now)
+        self._try_at = now
         try:
             while True:
                 beat()
                 now = self._clock.now()
                 if not self._stopped:
-                    if self._client is None and self._connecting is None and now >= self._try_at:
-                        self._try_at = now + self._manner.connect_ms
-                        self._connecting = asyncio.create_task(self._connect(), name=f"connect {self._line.id}")
-                    if self._client is not None and self._connecting is None and now >= housekeeping:
-                        self._client.loop_misc()
-                        housekeeping = now + self._manner.housekeeping_ms
-                    self._tell_silence(now)
+                    self._tend(now)
                 await self._clock.until(now + self._manner.tick_ms)
         finally:
             if self._connecting is not None:
@@ -170,102 +163,103 @@ class MqttLine:
                 self._connecting = None
             self._drop()
 
-    # -- silence ----------------------------------------------------------------------------------------------------
-
-    def _tell_silence(self, now: int) -> None:
+    def _tend(self, now: int) -> None:
+        if self._session is None:
+            if self._connecting is None and now >= self._try_at:
+                self._connecting = asyncio.create_task(self._connect(), name=f"connect {self._line.id}")
+        elif now >= self._look_at:
+            self._look_at = now + self._manner.keepalive_s * 500
+            self._session.look()
+        if self._echo_by and now >= self._echo_by:
+            self._echo_by = 0
+            self._remarks["echo"] = _UNHEARD
+            log.warning("line %s: %s", self._line.id, _UNHEARD.en)
+        up = self.up
         for listener in self._listeners:
-            if now < listener.miss_at:
-                continue
-            interval = listener.device.interval_ms
-            behind = (now - listener.miss_at) // interval
-            listener.miss_at += (behind + 1) * interval
-            self._miss(listener, now, Reason.SILENT if self._up and not listener.gone else Reason.NOT_CONNECTED)
-
-    def _miss(self, listener: _Listener, now: int, why: Reason, done: Callable[[], None] | None = None) -> None:
-        self._tally.failures[why] += 1
-        device = listener.device
-        self._sink.scan(missed(device.id, now, len(device.points), why), done)
+            if now >= listener.miss_at:
+                listener.tell_silence(now, up=up)
 
     # -- the connection ---------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
         """Make one attempt; afterwards the line is up, or the next attempt has its moment."""
-        manner, version = self._manner, self._version
-        wait_ms = manner.v5_wait_ms if version == V5 and manner.protocol == AUTO else manner.connect_ms
-        why = "no answer from the broker"
-        self._understood = False
-        self._generation += 1
-        client = self._make(version)
-        self._answered = asyncio.get_running_loop().create_future()
+        manner, v5 = self._manner, self._version == V5
+        greeting = Greeting(
+            client_id=self._name + self._suffix,
+            username=self._line.username,
+            password=self._password,
+            v5=v5,
+            keepalive_s=manner.keepalive_s,
+            keep_s=0 if self._suffix else SESSION_S,
+            most_bytes=MOST_BYTES,
+        )
+        session = Session(self._line, greeting, self._take, self._lost)
+        wait_ms = manner.v5_wait_ms if v5 and manner.protocol == AUTO else manner.connect_ms
+        end: End | None = End(Text("服务器没有应答", "no answer from the broker"), protocol=True)
         try:
-            # Name look-up and connecting block, so they wait in a thread; everything after runs on the loop.
-            await asyncio.to_thread(self._dial, client, version)
-            if self._stopped:
-                return
-            self._client = client
-            self._attach(client)
-            async with asyncio.timeout(wait_ms / 1000):
-                why = await self._answered
-        except TimeoutError:
-            pass
-        except (OSError, ValueError) as error:
-            why = str(error)
-            self._understood = True  # nobody there: that says nothing about the protocol
+            await self._dialler.connect(lambda: session, manner.connect_ms)
+            await asyncio.wait({session.answered}, timeout=wait_ms / 1000)
+            if session.answered.done():
+                end = session.answered.result()
+        except UnreachedError as error:
+            end = End(error.why, fix=error.fix)
+        except BaseException:
+            session.close()
+            raise
         finally:
             self._connecting = None
-        if why:
-            self._failure(why, other_protocol=not self._understood)
-        else:
-            self._failed = 0
-            self._tally.connects += 1
-            self._subscribe(client)
+        if self._stopped or end is not None:
+            session.close()
+        if end is not None:
+            self._fail(end)
+        elif not self._stopped:
+            self._begin(session)
 
-    def _make(self, version: str) -> Client:
-        v5 = version == V5
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            clean_session=None if v5 else False,
-            protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
-            manual_ack=True,
-            reconnect_on_failure=False,
+    def _begin(self, session: Session) -> None:
+        self._session = session
+        self._failed = 0
+        self._tally.connects += 1
+        self._remarks.pop("connection", None)
+        now = self._clock.now()
+        self._look_at = now + self._manner.keepalive_s * 500
+        topics = [self._echo, *self._filters]
+        for start in range(0, len(topics), TOPICS_AT_ONCE):
+            session.subscribe(topics[start : start + TOPICS_AT_ONCE])
+        # What an access list takes away is told in MQTT 5 only; that we hear ourselves shows it in both.
+        session.publish(self._echo, session.greeting.client_id.encode())
+        self._echo_by = now + self._manner.echo_ms
+
+    def _lost(self, session: Session, end: End) -> None:
+        if session is not self._session:
+            return
+        now = self._clock.now()
+        for listener in self._listeners:
+            listener.lost(now)
+        self._session = None
+        self._echo_by = 0
+        if end.code == TAKEN_OVER or (self._version == V311 and not end.fix):
+            self._losses.append(now)
+            if len(self._losses) > TAKEN_MOST and now - self._losses[0] <= TAKEN_WITHIN_MS and not self._suffix:
+                self._give_way()
+        self._fail(end)
+
+    def _give_way(self) -> None:
+        """Somebody else comes with our name, and each throws the other out: from now on we have a name of our own."""
+        self._suffix = f"-{random.randrange(16**6):06x}"  # noqa: S311 - a name, not a secret
+        self._remarks["taken"] = Text(
+            f"客户端号 {self._name} 被另一个程序使用，60 秒内互相顶掉 {TAKEN_MOST + 1} 次；"
+            f"已改用 {self._name}{self._suffix}。请停掉另一个程序（或测试机），然后重新启动本服务",
+            f"another program uses the client id {self._name}: each was thrown out {TAKEN_MOST + 1} times within 60 s;"
+            f" we go on as {self._name}{self._suffix}. Stop the other one, then start this service again",
         )
-        if self._line.username:
-            client.username_pw_set(self._line.username, self._password)
-        client.connect_timeout = self._manner.connect_ms / 1000
-        generation = self._generation
-        client.on_connect = partial(self._on_connect, generation)
-        client.on_disconnect = partial(self._on_disconnect, generation)
-        client.on_message = partial(self._on_message, generation)
-        client.on_subscribe = self._on_subscribe
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = partial(self._on_write_wanted, asyncio.get_running_loop())
-        client.on_socket_unregister_write = self._on_write_done
-        return client
+        log.warning("line %s: %s", self._line.id, self._remarks["taken"].en)
 
-    def _dial(self, client: Client, version: str) -> None:
-        host, port, keepalive = self._line.host, self._line.port, self._manner.keepalive_s
-        if version == V5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho left it unannotated
-            properties.SessionExpiryInterval = SESSION_S
-            client.connect(host, port, keepalive, clean_start=False, properties=properties)
-        else:
-            client.connect(host, port, keepalive)
-
-    def _attach(self, client: Client) -> None:
-        sock = client.socket()
-        if sock is None:
-            raise ConnectionError("the broker closed the connection")
-        asyncio.get_running_loop().add_reader(sock, self._read, client)
-
-    def _read(self, client: Client) -> None:
-        client.loop_read()
-
-    def _failure(self, why: str, *, other_protocol: bool) -> None:
-        log.info("line %s: %s", self._line.id, why)
-        self._drop()
+    def _fail(self, end: End) -> None:
+        log.info("line %s: %s", self._line.id, end.why.en)
+        if end.fix:
+            self._remarks["connection"] = end.why
         delay = self._manner.reconnect_ms[min(self._failed, len(self._manner.reconnect_ms) - 1)]
-        if other_protocol and self._manner.protocol == AUTO:
+        if end.protocol and self._manner.protocol == AUTO:
             self._version = V311 if self._version == V5 else V5
             if self._version == V311:
                 delay = 0
@@ -273,159 +267,64 @@ class MqttLine:
         self._try_at = self._clock.now() + int(delay * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load
 
     def _drop(self) -> None:
-        client, self._client = self._client, None
-        self._up = False
-        if client is None:
-            return
-        self._generation += 1
-        with contextlib.suppress(OSError, ValueError):
-            client.disconnect()
-        sock = client.socket()
-        if sock is not None:  # a broker that does not answer: paho would wait for it to close
-            self._on_socket_close(client, None, sock)
-            client.on_socket_close = client.on_socket_unregister_write = None
-            with contextlib.suppress(OSError):
-                sock.close()
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
-    def _subscribe(self, client: Client) -> None:
-        topics = list(self._topics)
-        for start in range(0, len(topics), TOPICS_AT_ONCE):
-            some = topics[start : start + TOPICS_AT_ONCE]
-            _, mid = client.subscribe([(topic, 1) for topic in some])
-            if mid is not None:
-                self._asked[mid] = some
+    # -- what is heard ----------------------------------------------------------------------------------------------
 
-    # -- callbacks: all on the loop, but for on_write_wanted while dialling ------------------------------------------
-
-    def _on_connect(
-        self, generation: int, _client: Client, _userdata: Any, _flags: Any, code: ReasonCode, _properties: Any
-    ) -> None:
-        waiting = self._answered
-        if generation != self._generation or waiting is None or waiting.done():
-            return
-        if code.is_failure:
-            self._understood = "rotocol" not in str(code)
-            self._refused["connection"] = Text(f"服务器拒绝连接：{code}", f"the broker refused: {code}")
-            waiting.set_result(f"the broker refused: {code}")
-        else:
-            self._up = True
-            self._refused.clear()
-            waiting.set_result("")
-
-    def _on_disconnect(
-        self, generation: int, _client: Client, _userdata: Any, _flags: Any, code: ReasonCode, _properties: Any
-    ) -> None:
-        if generation != self._generation:
-            return
-        if self._answered is not None and not self._answered.done():
-            self._answered.set_result(f"the broker closed the connection: {code}")
-            return
-        now = self._clock.now()
-        for listener in self._listeners:
-            listener.miss_at = min(listener.miss_at, now + listener.device.interval_ms)
-        self._failure(f"connection lost: {code}", other_protocol=False)
-
-    def _on_subscribe(
-        self, _client: Client, _userdata: Any, mid: int, codes: list[ReasonCode], _properties: Any
-    ) -> None:
-        for topic, code in zip(self._asked.pop(mid, []), codes, strict=False):
-            if code.is_failure:
-                said = f"服务器拒绝订阅 {topic}：{code}", f"the broker refused the subscription {topic}: {code}"
-                self._refused[topic] = Text(*said)
-
-    def _on_socket_close(self, _client: Client, _userdata: Any, sock: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # while dialling there is no loop in this thread, and no reader yet
-            loop = asyncio.get_running_loop()
-            if sock.fileno() >= 0:
-                loop.remove_reader(sock)
-                loop.remove_writer(sock)
-
-    @staticmethod
-    def _on_write_wanted(loop: asyncio.AbstractEventLoop, client: Client, _userdata: Any, sock: Any) -> None:
-        def add() -> None:
-            if sock.fileno() >= 0:
-                loop.add_writer(sock, client.loop_write)
-
-        with contextlib.suppress(RuntimeError):  # the loop ended while this thread was dialling
-            loop.call_soon_threadsafe(add)
-
-    @staticmethod
-    def _on_write_done(_client: Client, _userdata: Any, sock: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # while dialling there is no loop in this thread, and no writer yet
-            asyncio.get_running_loop().remove_writer(sock)
-
-    def _on_message(self, generation: int, client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        ack = partial(self._ack, generation, client, message.mid, message.qos)
-        source, payload = self._line.id, bytes(message.payload)
+    def _take(self, session: Session, topic: bytes, payload: bytes, mid: int, retained: bool) -> None:  # noqa: FBT001 - a Heard
+        ack: Ack = partial(session.acknowledge, mid) if mid else _nothing
         try:
-            source = message.topic
-            self._hear(source, payload, ack, retained=message.retain)
+            hearers = self._hearers.get(topic) or self._matched(topic)
+            now = self._clock.now()
+            for hear in hearers:
+                hear(payload, now, ack, retained)
         except UndecodableError as error:
-            self._dead(source, payload, str(error), ack)
+            self._bury(topic, payload, str(error), ack)
         except Exception as error:  # whatever a payload provokes, it must not end the line
             log.exception("line %s: a message could not be taken", self._line.id)
-            self._dead(source, payload, f"{type(error).__name__}: {error}", ack)
+            self._bury(topic, payload, f"{type(error).__name__}: {error}", ack)
 
-    def _dead(self, source: str, payload: bytes, why: str, ack: Callable[[], None]) -> None:
-        self._tally.dead_letters += 1
-        self._sink.dead_letter(source, payload[:MOST_BYTES], why)
-        ack()
+    def _matched(self, topic: bytes) -> Sequence[Hear]:
+        """Return who listens where no device is named literally.
 
-    def _ack(self, generation: int, client: Client, mid: int, qos: int) -> None:
-        """Acknowledge, unless that connection is gone: on the next one the number may belong to another message."""
-        if qos and generation == self._generation and client.is_connected():
-            rc = client.ack(mid, qos)
-            if rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                log.debug("line %s: acknowledgement %s not sent: %s", self._line.id, mid, rc)
-
-    # -- one message ------------------------------------------------------------------------------------------------
-
-    def _hear(self, topic: str, payload: bytes, ack: Callable[[], None], *, retained: bool) -> None:
-        listener = self._topics.get(topic)
-        if listener is None:
+        Raises:
+            UndecodableError: nobody does, or the topic is not text.
+        """
+        try:
+            levels = topic.decode().split("/")
+        except UnicodeDecodeError:
+            raise UndecodableError("the topic is not UTF-8") from None
+        found = [
+            hear
+            for pattern, hear in self._wild
+            if len(pattern) == len(levels) and all(p in ("+", s) for p, s in zip(pattern, levels, strict=True))
+        ]
+        if not found:
             raise UndecodableError("no device of this site publishes there")
-        now = self._clock.now()
-        decoder = listener.decoders.get(topic)
-        if decoder is None:
-            self._present(listener, payload, now, ack)
-            return
-        heard = decoder.read(listener.device.id, payload, now, listener.memory, retained=retained)
-        if not retained:
-            listener.gone = False
-            listener.miss_at = now + SILENT_AFTER * listener.device.interval_ms
-        if heard.repeated:
-            waiting = listener.open.get(heard.key)
-            if waiting is None:
-                ack()
-            else:
-                waiting.append(ack)
-            return
-        acks = [ack]
-        if heard.scan.seq:
-            listener.open[heard.key] = acks
-        self._tally.good(heard.scan)
-        self._sink.scan(heard.scan, partial(self._durable, listener, heard.key, acks))
+        if len(self._hearers) < TOPICS_KNOWN:
+            self._hearers[topic] = found
+        return found
 
-    @staticmethod
-    def _durable(listener: _Listener, key: tuple[int, int], acks: list[Callable[[], None]]) -> None:
-        if listener.open.get(key) is acks:
-            del listener.open[key]
-        for ack in acks:
-            ack()
-
-    def _present(self, listener: _Listener, payload: bytes, now: int, ack: Callable[[], None]) -> None:
-        presence = listener.mqtt.presence
-        assert presence is not None, "only a profile with a presence topic subscribes to one"
-        gone = absent(presence, payload)
-        if gone is None:
-            raise UndecodableError("neither one of the profile's words for present nor for absent")
-        interval = listener.device.interval_ms
-        if gone and not listener.gone:
-            listener.gone = True
-            listener.miss_at = now + interval
-            self._miss(listener, now, Reason.NOT_CONNECTED, ack)
-            return
-        if listener.gone and not gone:
-            listener.gone = False
-            listener.miss_at = now + SILENT_AFTER * interval
+    def _bury(self, topic: bytes, payload: bytes, why: str, ack: Ack) -> None:
+        self._tally.dead_letters += 1
+        self._sink.dead_letter(topic.decode(errors="replace"), payload[:MOST_BYTES], why)
         ack()
+
+    def _echoed(self, _payload: bytes, _now: int, ack: Ack, _retained: bool) -> None:  # noqa: FBT001 - a Hear
+        self._echo_by = 0
+        self._remarks.pop("echo", None)
+        ack()
+
+
+_UNHEARD = Text(
+    "自检失败：本系统发布的消息自己收不到，服务器的访问控制（ACL）可能不声不响地丢弃。网关等不到回执会一直重发；"
+    "请允许本用户读写 dutyroom/#",
+    "we do not hear what we publish ourselves: the broker's access list may drop it without a word, and gateways that"
+    " wait for receipts would send for ever. Let our user read and write dutyroom/#",
+)
+
+
+def _nothing() -> None:
+    """Acknowledge a message of QoS 0, which nobody waits for."""

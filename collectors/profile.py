@@ -165,7 +165,7 @@ class Reads(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MqttMessage:
-    """One kind of message; `{product}` and `{device}` stand in the topic."""
+    """One kind of message; `{product}` and `{device}` stand in the topic, and "+" for a level that may be anything."""
 
     name: str
     topic: str
@@ -178,7 +178,7 @@ class MqttMessage:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Where a gateway's last will says that it is gone."""
+    """Where a last will says that a gateway, or the bridge it speaks through, is gone."""
 
     topic: str
     path: tuple[str, ...]  # empty: the payload itself
@@ -226,6 +226,7 @@ class MqttMap:
     time_unit: str = "ms"  # "s" or "ms" since 1970 UTC
     seq: tuple[str, ...] = ()
     presence: Presence | None = None
+    bridge: Presence | None = None  # of what speaks for the device: a radio bridge, a hub
     constants: Mapping[str, str] = field(default_factory=dict)  # path -> text that our own encoder adds
 
     def topic(self, pattern: str, device: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from collectors.message import fits
+from collectors.payload import fits
 from collectors.profile import (
     BIT_FUNCTIONS,
     REGISTERS,
@@ -44,7 +44,8 @@ TypeWord = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "bit"
 OrderWord = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 Path_ = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
 Whole = Annotated[str, StringConstraints(pattern=r"^-?\d+$")]
-Topic = Annotated[str, StringConstraints(pattern=r"^[^#+\s]*\{device\}[^#+\s]*$")]
+Topic = Annotated[str, StringConstraints(pattern=r"^(\+/|[^#+\s/]*/)*[^#+\s/]*\{device\}[^#+\s/]*(/\+|/[^#+\s/]*)*$")]
+BridgeTopic = Annotated[str, StringConstraints(pattern=r"^[^#+\s{}]+$")]
 Span = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
@@ -241,6 +242,15 @@ class PresenceTable(Strict):
     online: list[str] = Field(default_factory=list)
 
 
+class BridgeTable(Strict):
+    """[mqtt.bridge]: where the last will of what speaks for the device stands; one topic for all of its devices."""
+
+    topic: BridgeTopic
+    path: Path_ | None = None
+    offline: list[str] = Field(min_length=1)
+    online: list[str] = Field(default_factory=list)
+
+
 class MqttTable(Strict):
     """[mqtt]: topics, the device's clock and sequence number, its last will."""
 
@@ -250,6 +260,7 @@ class MqttTable(Strict):
     time_unit: Literal["s", "ms"] = "ms"
     seq: Path_ | None = None
     presence: PresenceTable | None = None
+    bridge: BridgeTable | None = None
     constants: dict[Path_, str] = Field(default_factory=dict)
 
 
@@ -382,7 +393,6 @@ def _mqtt(id: str, document: Document) -> Profile | None:
                 f"应写作 偏移:类型（如 12:i8、0:u32le），且不超出 {message.size} 字节",
                 f"is written offset:type (12:i8, 0:u32le) and stays within {message.size} bytes",
             )
-    presence = table.presence
     mqtt = MqttMap(
         messages=tuple(m.message() for m in table.message),
         fields={c.id: c.field(first, file.kind) for c in file.channel},
@@ -390,12 +400,17 @@ def _mqtt(id: str, document: Document) -> Profile | None:
         time=_steps(table.time),
         time_unit=table.time_unit,
         seq=_steps(table.seq),
-        presence=Presence(presence.topic, _steps(presence.path), tuple(presence.offline), tuple(presence.online))
-        if presence
-        else None,
+        presence=_presence(table.presence),
+        bridge=_presence(table.bridge),
         constants=dict(table.constants),
     )
     return _profile(id, document, file, mqtt=mqtt)
+
+
+def _presence(table: PresenceTable | BridgeTable | None) -> Presence | None:
+    if table is None:
+        return None
+    return Presence(table.topic, _steps(table.path), tuple(table.offline), tuple(table.online))
 
 
 def _profile(

@@ -17,9 +17,7 @@ from facility.scan import Reason
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 PROFILES = library()
 A, B = PROFILES["lift-gateway-json-a"], PROFILES["lift-gateway-json-b"]
-QUICK = Manner(
-    v5_wait_ms=250, connect_ms=2000, keepalive_s=5, reconnect_ms=(30, 60, 120), tick_ms=10, housekeeping_ms=100
-)
+QUICK = Manner(v5_wait_ms=250, connect_ms=2000, keepalive_s=5, reconnect_ms=(30, 60, 120), tick_ms=10)
 
 
 def device(id="l1", profile=A, interval=5_000):
@@ -109,7 +107,7 @@ async def test_what_is_not_durable_is_delivered_again_and_only_its_acknowledgeme
         await until(lambda: len(first.scans) == 3)
         first.waiting[1]()  # only the second became durable
         await asyncio.sleep(0.05)
-        run.collectors._lines["broker"]._client.socket().shutdown(2)  # the connection is lost under us
+        run.collectors._lines["broker"]._session._transport.abort()  # the connection is lost under us
         await until(lambda: run.status("broker").connects == 2)
         await asyncio.sleep(0.2)
         assert len(first.scans) == 3, "repeats are recognised, not handed over twice"
@@ -283,6 +281,7 @@ async def test_a_broker_that_refuses_says_why(tmp_path):
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x20\x02\x00\x01", None])
 async def test_something_that_is_no_broker_neither_ends_the_line_nor_connects(answer):
     async def serve(reader, writer):
+        begun.append(True)
         with contextlib.suppress(ConnectionError):
             if answer is None:
                 await reader.read()  # listens, and never says a word
@@ -294,7 +293,7 @@ async def test_something_that_is_no_broker_neither_ends_the_line_nor_connects(an
             await writer.wait_closed()
         ended.append(True)
 
-    ended = []
+    begun, ended = [], []
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with running(port, device(interval=100)) as run:
@@ -302,7 +301,7 @@ async def test_something_that_is_no_broker_neither_ends_the_line_nor_connects(an
         assert not run.status("broker").connected
         assert not run.tasks.running[0].done()
     server.close()
-    await until(lambda: ended)
+    await until(lambda: len(ended) == len(begun))
 
 
 def test_brokers_are_found_where_the_continuous_run_installs_them():

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.message import MOST_BYTES, Memory, MessageDecoder, UndecodableError, absent, encode
+from collectors.memory import Memory
+from collectors.message import MessageDecoder, absent, encode
+from collectors.payload import MOST_BYTES, UndecodableError
 from collectors.profile import MqttField, MqttMap, MqttMessage, Payload, Reads, Retained
 from facility.point import Point, PointType
 from facility.scan import Reason

@@ -12,7 +12,9 @@ import pytest
 
 from collectors.decode import Decoder
 from collectors.guard import WriteRefusedError, may_leave
-from collectors.message import Memory, MessageDecoder, UndecodableError, encode
+from collectors.memory import Memory
+from collectors.message import MessageDecoder, encode
+from collectors.payload import UndecodableError
 from collectors.profile import ModbusField, ModbusMap, Order, Trust, Type
 from collectors.readplan import plan
 from facility.scan import Reason

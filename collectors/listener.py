@@ -1,0 +1,145 @@
+"""A publishing device and where it stands: what it said, what is not durable yet, since when it is silent."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from collectors.memory import Memory
+from collectors.message import Key, MessageDecoder, absent
+from collectors.payload import UndecodableError
+from collectors.profile import MqttMap, Presence
+from collectors.status import Tally
+from facility.equipment import Device
+from facility.point import Point
+from facility.ports import ScanSink
+from facility.scan import Reason, missed
+
+SILENT_AFTER = 3  # intervals
+
+Ack = Callable[[], None]
+Hear = Callable[[bytes, int, Ack, bool], None]
+"""Takes a message: payload, moment of receipt, how to acknowledge it, and whether it is the broker's kept copy."""
+
+
+class Receipts(Protocol):
+    """Who tells gateways what of theirs is safe (`collectors.receipts`)."""
+
+    def durable(self, device: str, seq: int) -> None:
+        """Hear that a numbered message is durable, or was so before and came again."""
+
+
+class Listener:
+    """One device."""
+
+    def __init__(
+        self,
+        device: Device,
+        mqtt: MqttMap,
+        points: Sequence[Point | None],
+        sink: ScanSink,
+        tally: Tally,
+        receipts: Receipts | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            device: as the site has it.
+            mqtt: its profile's map.
+            points: the canonical definition of each point.
+            sink: takes its scans.
+            tally: counts them.
+            receipts: who is told what became durable.
+        """
+        self.device = device
+        self.miss_at = 0
+        self._mqtt = mqtt
+        self._sink = sink
+        self._tally = tally
+        self._receipts = receipts
+        self._memory = Memory()
+        self._open: dict[Key, list[Ack]] = {}  # heard, and not durable yet
+        self._gone: set[str] = set()  # which of the topics that speak for its presence say that it is gone
+        self._decoders = [
+            (m.topic, MessageDecoder(mqtt, m, device.channels, points, device.inverted)) for m in mqtt.messages
+        ]
+
+    @property
+    def gone(self) -> bool:
+        """Whether a last will says that it is not there."""
+        return bool(self._gone)
+
+    def topics(self) -> list[tuple[str, Hear]]:
+        """Return what to subscribe to for this device, and who takes what comes there."""
+        mqtt, name = self._mqtt, self.device.topic
+        out: list[tuple[str, Hear]] = [
+            (mqtt.topic(topic, name), partial(self._message, decoder)) for topic, decoder in self._decoders
+        ]
+        for presence in (mqtt.presence, mqtt.bridge):
+            if presence is not None:
+                topic = mqtt.topic(presence.topic, name)
+                out.append((topic, partial(self._present, presence, topic)))
+        return out
+
+    def begin(self, now: int) -> None:
+        """Count silence from here."""
+        self.miss_at = max(self.miss_at, now + SILENT_AFTER * self.device.interval_ms)
+
+    def lost(self, now: int) -> None:
+        """Hear that the line is down: it is told within an interval."""
+        self.miss_at = min(self.miss_at, now + self.device.interval_ms)
+
+    def tell_silence(self, now: int, *, up: bool) -> None:
+        """Tell that it missed its interval, once for each."""
+        interval = self.device.interval_ms
+        self.miss_at += ((now - self.miss_at) // interval + 1) * interval
+        self._miss(now, Reason.SILENT if up and not self._gone else Reason.NOT_CONNECTED)
+
+    def _miss(self, now: int, why: Reason, done: Ack | None = None) -> None:
+        self._tally.failures[why] += 1
+        self._sink.scan(missed(self.device.id, now, len(self.device.points), why), done)
+
+    def _message(self, decoder: MessageDecoder, payload: bytes, now: int, ack: Ack, retained: bool) -> None:  # noqa: FBT001 - a Hear
+        scan, key, repeated = decoder.read(self.device.id, payload, now, self._memory, retained=retained)
+        if not retained:
+            self.miss_at = now + SILENT_AFTER * self.device.interval_ms
+            if self._gone:
+                self._gone.clear()
+        if repeated:
+            waiting = self._open.get(key)
+            if waiting is not None:
+                waiting.append(ack)
+                return
+            ack()
+            if self._receipts is not None:
+                self._receipts.durable(self.device.id, scan.seq)
+            return
+        self._tally.good(scan)
+        if not scan.seq:
+            self._sink.scan(scan, ack)
+            return
+        acks = self._open[key] = [ack]
+        self._sink.scan(scan, partial(self._durable, key, acks))
+
+    def _durable(self, key: Key, acks: list[Ack]) -> None:
+        self._open.pop(key, None)
+        for ack in acks:
+            ack()
+        if self._receipts is not None:
+            self._receipts.durable(self.device.id, key[0])
+
+    def _present(self, presence: Presence, topic: str, payload: bytes, now: int, ack: Ack, retained: bool) -> None:  # noqa: FBT001 - a Hear
+        del retained  # it is the gateway's own word, kept on purpose
+        gone = absent(presence, payload)
+        if gone is None:
+            raise UndecodableError("neither one of the profile's words for present nor for absent")
+        if gone and not self._gone:
+            self._gone.add(topic)
+            self.miss_at = now + self.device.interval_ms
+            self._miss(now, Reason.NOT_CONNECTED, ack)
+            return
+        if gone:
+            self._gone.add(topic)
+        elif self._gone:
+            self._gone.discard(topic)
+            self.miss_at = now + SILENT_AFTER * self.device.interval_ms
+        ack()

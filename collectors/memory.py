@@ -1,0 +1,62 @@
+"""What is remembered of a publishing device between its messages: repeats, late words, clocks that are wrong."""
+
+from dataclasses import dataclass, field
+
+from facility.scan import Reason
+
+CLOCK_TOLERANCE_MS = 300_000
+CLOCK_SET_BACK_MS = 30_000
+OLDEST_MS = 1_577_836_800_000  # 2020: no device of this system was running before it
+REMEMBERED = 256  # recent messages per device that a repeat is told by
+
+
+@dataclass
+class Memory:
+    """What is remembered of one device between messages, to tell repeats, late words and wrong clocks."""
+
+    newest_ms: int = 0  # newest device time that was believed
+    late_since_ms: int = 0  # since when nothing but late words came; 0: the last one was in order
+    newest_seq: int = 0
+    seen: dict[tuple[int, int], None] = field(default_factory=dict)  # what each was known by, oldest first
+
+    def repeated(self, key: tuple[int, int]) -> bool:
+        """Say whether this message was heard before, and remember it."""
+        if key in self.seen:
+            return True
+        self.seen[key] = None
+        if len(self.seen) > REMEMBERED:
+            del self.seen[next(iter(self.seen))]
+        return False
+
+    @staticmethod
+    def kept(at_ms: int | None, now_ms: int) -> int:
+        """Return the time of a copy that the broker kept: its own, where that can be; nothing is learned from it."""
+        return at_ms if at_ms is not None and OLDEST_MS <= at_ms <= now_ms else now_ms
+
+    def judge(self, at_ms: int | None, seq: int, now_ms: int) -> tuple[int, Reason]:
+        """Return the time of a message and what its clock does to the quality of its values.
+
+        A clock more than five minutes off cannot be right, and the message then stands at the moment it was received.
+        A backlog sent after an outage is not that: it comes from a clock that was right before, in order.
+        """
+        if at_ms is None:
+            return now_ms, Reason.GOOD
+        fresh = not seq or not self.newest_seq or seq > self.newest_seq
+        self.newest_seq = seq or self.newest_seq
+        off = abs(now_ms - at_ms) > CLOCK_TOLERANCE_MS
+        if not self.newest_ms or at_ms > now_ms or at_ms < OLDEST_MS:
+            if off:
+                return now_ms, Reason.CLOCK
+        elif at_ms < self.newest_ms:
+            if not (seq and fresh):
+                self.late_since_ms = self.late_since_ms or now_ms
+                if seq or now_ms - self.late_since_ms < CLOCK_SET_BACK_MS:
+                    return at_ms, Reason.LATE
+                # Nothing but late words for so long: not a backlog, its clock was set back.
+                self.newest_ms = at_ms
+                return (now_ms, Reason.CLOCK) if off else (at_ms, Reason.GOOD)
+            # The gateway counts on but its clock went back: by a correction, or because it is wrong now.
+            return (now_ms, Reason.CLOCK) if off else (self.newest_ms, Reason.GOOD)
+        self.newest_ms = max(self.newest_ms, at_ms)
+        self.late_since_ms = 0
+        return at_ms, Reason.GOOD
