@@ -122,6 +122,11 @@ class MqttLine:
         """Whether the broker has let us in and the connection stands."""
         return self._session is not None and self._session.up
 
+    @property
+    def remarked(self) -> bool:
+        """Whether somebody has to put something right here."""
+        return bool(self._remarks or (self._session is not None and self._session.refused))
+
     def status(self) -> LineStatus:
         """Return how the line stands."""
         refused = self._session.refused if self._session is not None else {}

@@ -90,11 +90,26 @@ class Poller:
         self._units.append(unit)
         self._agenda.at(first_ms, self._slot(unit))
 
+    @property
+    def up(self) -> bool:
+        """Whether the line is connected."""
+        return self._wire.connected
+
+    @property
+    def remarked(self) -> bool:
+        """Whether somebody has to put something right here."""
+        return self._taken or any(unit.said is not None or unit.disabled for unit in self._units)
+
+    @property
+    def _taken(self) -> bool:
+        """Whether connections are accepted and cut off unanswered."""
+        return self._cuts > self._patience.cuts_borne
+
     def status(self) -> LineStatus:
         """Return how the line stands."""
         demoted = tuple(u.device.id for u in self._units if self._demoted(u))
         connected = self._wire.connected
-        said = remarks(self._units, taken=self._cuts > self._patience.cuts_borne)
+        said = remarks(self._units, taken=self._taken)
         return self._tally.status(
             self._line.id, self._line.transport, connected=connected, demoted=demoted, remarks=said
         )

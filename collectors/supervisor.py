@@ -10,6 +10,7 @@ from collectors.polled import Patience, Proof
 from collectors.polling import Poller
 from collectors.profile import Profile
 from collectors.readplan import Request
+from collectors.rtu import RtuLine
 from collectors.status import LineStatus
 from collectors.tcp import TcpLine
 from collectors.wire import Wire, questions
@@ -21,8 +22,8 @@ from facility.site import Site
 __all__ = ["Collectors", "LineStatus"]
 
 AGENDA_LIMIT_MS = 5_000
-PLAIN = "modbus-tcp"
-"""The transport of lines that `collectors.tcp` serves."""
+NUMBERED = "modbus-tcp"
+"""The transport of lines that `collectors.tcp` serves, as long as its gateway plays by the rules."""
 START_MS = 50
 """The first slot begins a little after the start, so that everything is in place."""
 
@@ -90,6 +91,10 @@ class Collectors:
         """Return how every line stands, lines without a device left out."""
         return [line.status() for line in self._lines.values()]
 
+    def troubled(self) -> list[LineStatus]:
+        """Return how those lines stand that are down or that somebody has to look after; cheap while all is well."""
+        return [line.status() for line in self._lines.values() if not line.up or line.remarked]
+
     def _poll(self, device: Device, first_ms: int) -> None:
         line = self._site.lines[device.line]
         poller = self._lines.get(line.id)
@@ -111,12 +116,10 @@ class Collectors:
         return Proof(question, frozenset(number.to_bytes(2, "big") for number in identity.right))
 
     def _wire(self, line: Line) -> Wire:
-        """Return what carries the line's questions: ours for plain Modbus TCP, the library for everything else."""
-        if line.transport == PLAIN:
+        """Return what carries the line's questions; only Modbus TCP says whose question an answer answers."""
+        if line.transport == NUMBERED and line.echoes_transaction:
             return TcpLine(line, self._clock, self._agenda)
-        from collectors.modbus import ModbusLine
-
-        return ModbusLine(line, self._clock)
+        return RtuLine(line, self._clock)
 
     def _listen(self, device: Device) -> None:
         mqtt = self._profiles[device.profile].mqtt

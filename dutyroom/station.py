@@ -370,7 +370,10 @@ class Station:
     def _lines_down(self) -> list[str]:
         """Return the lines that are not connected; one that was not tried yet is not down."""
         tried = self.clock.now() >= self._started + LINES_MS
-        return [line.line for line in self.lines() if not line.connected and (tried or line.failures)]
+        return [line.line for line in self._troubled() if not line.connected and (tried or line.failures)]
+
+    def _troubled(self) -> "Sequence[LineStatus]":
+        return self._collectors.troubled() if self._collectors else ()
 
     def _look_at_self(self) -> Mapping[str, float]:
         self._tell_lines()
@@ -400,7 +403,7 @@ class Station:
             self.desk.ledger.stuck,
             counts.scans_lost,
             self._lines_down(),
-            [(line.line, remark) for line in self.lines() for remark in line.remarks],
+            [(line.line, remark) for line in self._troubled() for remark in line.remarks],
         )
 
     # -- pagers -------------------------------------------------------------------------------------------

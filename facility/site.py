@@ -1,17 +1,41 @@
 """A whole site as one immutable value: what the site folder and the library say, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 from facility.duty import Roster
-from facility.equipment import Device, Equipment, Line
+from facility.equipment import Device, Equipment, Line, split_point
 from facility.person import Party, Person
 from facility.plan import Plan
 from facility.point import Kind, Point
 from facility.rule import Rule
 from facility.supply import Supply
 from facility.text import Text
+
+
+class _Places(Mapping[str, tuple[str, int]]):
+    """Where each point is read; kept by machine, since a table of all points is as large as the site itself."""
+
+    def __init__(self, devices: Iterable[Device]) -> None:
+        self._devices = tuple(devices)
+        self._speaking: dict[str, tuple[Device, ...]] = {}
+        for device in self._devices:
+            for machine in dict.fromkeys(split_point(point)[0] for point in device.points):
+                self._speaking[machine] = (*self._speaking.get(machine, ()), device)
+
+    def __getitem__(self, point: str) -> tuple[str, int]:
+        for device in self._speaking.get(split_point(point)[0], ()):
+            if point in device.points:
+                return device.id, device.points.index(point)
+        raise KeyError(point)
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(device.points for device in self._devices)
+
+    def __len__(self) -> int:
+        return sum(len(device.points) for device in self._devices)
 
 
 @dataclass(frozen=True)
@@ -41,7 +65,7 @@ class Site:
     @cached_property
     def device_of(self) -> Mapping[str, tuple[str, int]]:
         """For each site point id, the device that speaks for it and the position in its scans."""
-        return {p: (d.id, i) for d in self.devices.values() for i, p in enumerate(d.points)}
+        return _Places(self.devices.values())
 
     def point(self, point: str) -> Point | None:
         """Return the canonical definition of a site point id, or None."""
