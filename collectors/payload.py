@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from collectors.profile import MqttMessage, Payload
+from facility.scan import Scan
 
 MOST_BYTES = 65_536
 _CUT = re.compile(r"^(\d{1,4}):(u8|i8|(?:u16|i16|u32|i32|f32)(?:le|be))$")
@@ -23,7 +24,12 @@ _SECOND_MS = 1000
 
 
 class UndecodableError(ValueError):
-    """The payload says nothing that this profile could read; the message says why."""
+    """The payload says nothing that this profile could read; the message says why.
+
+    `scan` stands for a message whose number could be read all the same: it came, though nobody can say what it said.
+    """
+
+    scan: Scan | None = None
 
 
 def body(payload: bytes, message: MqttMessage) -> Any:

@@ -225,6 +225,9 @@ class MqttMap:
     time: tuple[str, ...] = ()  # path of the device's own time; empty: it has no clock
     time_unit: str = "ms"  # "s" or "ms" since 1970 UTC
     seq: tuple[str, ...] = ()
+    epoch: tuple[str, ...] = ()  # path of the number of the outbox that `seq` counts in
+    oldest: tuple[str, ...] = ()  # path of the oldest number that the gateway still keeps
+    receipt: str = ""  # topic where we say up to which number it may forget; empty: it keeps none
     presence: Presence | None = None
     bridge: Presence | None = None  # of what speaks for the device: a radio bridge, a hub
     constants: Mapping[str, str] = field(default_factory=dict)  # path -> text that our own encoder adds

@@ -252,16 +252,34 @@ class BridgeTable(Strict):
 
 
 class MqttTable(Strict):
-    """[mqtt]: topics, the device's clock and sequence number, its last will."""
+    """[mqtt]: topics, the device's clock and sequence number, its last will.
+
+    A publisher with `receipt` keeps its messages until our receipt has come; with `seq` alone it only counts them.
+    """
 
     message: list[MessageTable] = Field(min_length=1)
     product: str = ""
     time: Path_ | None = None
     time_unit: Literal["s", "ms"] = "ms"
     seq: Path_ | None = None
+    epoch: Path_ | None = None
+    oldest: Path_ | None = None
+    receipt: Topic | None = None
     presence: PresenceTable | None = None
     bridge: BridgeTable | None = None
     constants: dict[Path_, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _keeps_or_not(self) -> "MqttTable":
+        told = (self.epoch, self.oldest, self.receipt)
+        if any(told) and not (all(told) and self.seq):
+            raise WordError(
+                "epoch、oldest、receipt 须一起写，并且要有 seq（见 docs/engineers/receipts.zh-CN.md）",
+                "epoch, oldest and receipt go together, with seq (docs/engineers/receipts.md)",
+            )
+        if self.receipt and "+" in self.receipt:
+            raise WordError("receipt 主题不能用通配符", "a receipt topic has no wildcard")
+        return self
 
 
 class ProfileHead(Strict):
@@ -400,6 +418,9 @@ def _mqtt(id: str, document: Document) -> Profile | None:
         time=_steps(table.time),
         time_unit=table.time_unit,
         seq=_steps(table.seq),
+        epoch=_steps(table.epoch),
+        oldest=_steps(table.oldest),
+        receipt=table.receipt or "",
         presence=_presence(table.presence),
         bridge=_presence(table.bridge),
         constants=dict(table.constants),
