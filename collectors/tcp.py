@@ -46,6 +46,7 @@ class TcpLine:
         self._tries = 0
         self._pause: asyncio.Handle | None = None
         self._quiet_until = 0
+        self.taken = False
 
     @property
     def connected(self) -> bool:
@@ -59,12 +60,14 @@ class TcpLine:
         try:
             async with asyncio.timeout(self._line.timeout_ms / 1000):
                 await asyncio.get_running_loop().create_connection(lambda: connection, self._line.host, self._line.port)
-        except (OSError, UnicodeError):  # a timeout is an OSError; a host name may be no host name
+        except (OSError, UnicodeError) as error:  # a timeout is an OSError; a host name may be no host name
             connection.drop()
+            self.taken = isinstance(error, ConnectionRefusedError)
             return False
         except BaseException:
             connection.drop()
             raise
+        self.taken = False
         if connection.dead:
             return False
         self._connection = connection

@@ -51,11 +51,15 @@ def _question(unit: int, request: Request) -> Question:
 
 
 class Wire(Protocol):
-    """A gateway with its units. One question at a time: the caller asks in turn and never two at once."""
+    """A gateway or a bus with its units. One question at a time: the caller asks in turn and never two at once."""
 
     @property
     def connected(self) -> bool:
         """Whether the line is up."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the last `connect` was refused: another program may have the port, or the gateway's only place."""
 
     async def connect(self) -> bool:
         """Connect afresh, nothing carried over; return False after at most the line's timeout."""

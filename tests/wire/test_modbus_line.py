@@ -8,7 +8,6 @@ from modbus_script import BAD, Scripted, good, refusal, reply, words
 
 from collectors.agenda import Agenda
 from collectors.guard import WriteRefusedError
-from collectors.modbus import ModbusLine
 from collectors.readplan import Request
 from collectors.tcp import TcpLine
 from collectors.wire import Question, Wire, questions
@@ -20,9 +19,9 @@ TIMEOUT_MS = 60
 FIRST, SECOND = Request(3, 0, 5), Request(3, 100, 5)
 
 
-@pytest.fixture(params=["own", "library"])
-async def line_to(request):
-    """Return what makes a line to a scripted server: ours, and the one over the library, must behave alike."""
+@pytest.fixture
+async def line_to():
+    """Return what makes a line to a scripted server."""
     clock = SystemClock()
     agenda = Agenda(clock)
     looking = asyncio.create_task(agenda.run(lambda: None))
@@ -30,9 +29,7 @@ async def line_to(request):
 
     def make(server: Scripted, timeout_ms=TIMEOUT_MS, **more) -> Wire:
         line = Line("l", "modbus-tcp", "127.0.0.1", server.port, timeout_ms=timeout_ms, **more)
-        waits = (2, 4, 8)
-        own = request.param == "own"
-        lines.append(TcpLine(line, clock, agenda, waits) if own else ModbusLine(line, clock, waits))
+        lines.append(TcpLine(line, clock, agenda, (2, 4, 8)))
         return lines[-1]
 
     yield make
@@ -208,24 +205,6 @@ def test_a_question_that_writes_cannot_be_made(function):
         questions(1, [Request(function, 0, 1)])
 
 
-async def test_no_write_leaves_the_library():
-    async with Scripted() as server:
-        line = ModbusLine(Line("l", "other", "127.0.0.1", server.port), SystemClock())
-        await line.connect()
-        client = line._client
-        for write in (
-            lambda: client.write_coil(0, True, device_id=1),
-            lambda: client.write_register(0, 1, device_id=1),
-            lambda: client.write_coils(0, [True], device_id=1),
-            lambda: client.write_registers(0, [1], device_id=1),
-            lambda: client.mask_write_register(address=0, device_id=1),
-        ):
-            with pytest.raises(WriteRefusedError):
-                await write()
-        assert not server.functions
-        line.close()
-
-
 async def test_only_the_four_reads_are_on_the_wire(line_to):
     async with Scripted() as server:
         line = line_to(server)
@@ -263,4 +242,6 @@ async def test_bytes_that_nobody_asked_for_never_become_an_answer(line_to):
 async def test_nobody_there_is_no_connection(line_to):
     async with Scripted() as server:
         pass
-    assert not await line_to(server).connect()
+    line = line_to(server)
+    assert not await line.connect()
+    assert line.taken, "refused: perhaps somebody else has the only place"
