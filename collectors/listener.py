@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 from collectors.memory import Memory
-from collectors.message import Key, MessageDecoder, absent
+from collectors.message import MessageDecoder, absent
 from collectors.payload import UndecodableError
 from collectors.profile import MqttMap, Presence
 from collectors.status import Tally
 from facility.equipment import Device
-from facility.point import Point
 from facility.ports import ScanSink
 from facility.scan import Reason, missed
 
@@ -21,13 +19,6 @@ Hear = Callable[[bytes, int, Ack, bool], None]
 """Takes a message: payload, moment of receipt, how to acknowledge it, and whether it is the broker's kept copy."""
 
 
-class Receipts(Protocol):
-    """Who tells gateways what of theirs is safe (`collectors.receipts`)."""
-
-    def durable(self, device: str, seq: int) -> None:
-        """Hear that a numbered message is durable, or was so before and came again."""
-
-
 class Listener:
     """One device."""
 
@@ -35,33 +26,27 @@ class Listener:
         self,
         device: Device,
         mqtt: MqttMap,
-        points: Sequence[Point | None],
+        decoders: Sequence[MessageDecoder],
         sink: ScanSink,
         tally: Tally,
-        receipts: Receipts | None = None,
     ) -> None:
         """Prepare.
 
         Args:
             device: as the site has it.
             mqtt: its profile's map.
-            points: the canonical definition of each point.
+            decoders: one for each of the map's messages; devices that agree share them.
             sink: takes its scans.
             tally: counts them.
-            receipts: who is told what became durable.
         """
         self.device = device
         self.miss_at = 0
         self._mqtt = mqtt
         self._sink = sink
         self._tally = tally
-        self._receipts = receipts
         self._memory = Memory()
-        self._open: dict[Key, list[Ack]] = {}  # heard, and not durable yet
         self._gone: set[str] = set()  # which of the topics that speak for its presence say that it is gone
-        self._decoders = [
-            (m.topic, MessageDecoder(mqtt, m, device.channels, points, device.inverted)) for m in mqtt.messages
-        ]
+        self._decoders = decoders
 
     @property
     def gone(self) -> bool:
@@ -72,7 +57,8 @@ class Listener:
         """Return what to subscribe to for this device, and who takes what comes there."""
         mqtt, name = self._mqtt, self.device.topic
         out: list[tuple[str, Hear]] = [
-            (mqtt.topic(topic, name), partial(self._message, decoder)) for topic, decoder in self._decoders
+            (mqtt.topic(message.topic, name), partial(self._message, decoder))
+            for message, decoder in zip(mqtt.messages, self._decoders, strict=True)
         ]
         for presence in (mqtt.presence, mqtt.bridge):
             if presence is not None:
@@ -105,27 +91,24 @@ class Listener:
             if self._gone:
                 self._gone.clear()
         if repeated:
-            waiting = self._open.get(key)
-            if waiting is not None:
+            waiting = self._memory.seen.get(key)
+            if waiting is None:
+                ack()
+            else:
                 waiting.append(ack)
-                return
-            ack()
-            if self._receipts is not None:
-                self._receipts.durable(self.device.id, scan.seq)
             return
         self._tally.good(scan)
         if not scan.seq:
             self._sink.scan(scan, ack)
             return
-        acks = self._open[key] = [ack]
-        self._sink.scan(scan, partial(self._durable, key, acks))
+        self._sink.scan(scan, partial(self._durable, key, ack))
 
-    def _durable(self, key: Key, acks: list[Ack]) -> None:
-        self._open.pop(key, None)
-        for ack in acks:
-            ack()
-        if self._receipts is not None:
-            self._receipts.durable(self.device.id, key[0])
+    def _durable(self, key: int, ack: Ack) -> None:
+        ack()
+        others = self._memory.seen.get(key)
+        self._memory.seen[key] = None
+        for other in others or ():
+            other()
 
     def _present(self, presence: Presence, topic: str, payload: bytes, now: int, ack: Ack, retained: bool) -> None:  # noqa: FBT001 - a Hear
         del retained  # it is the gateway's own word, kept on purpose

@@ -1,5 +1,6 @@
 """What is remembered of a publishing device between its messages: repeats, late words, clocks that are wrong."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from facility.scan import Reason
@@ -7,7 +8,7 @@ from facility.scan import Reason
 CLOCK_TOLERANCE_MS = 300_000
 CLOCK_SET_BACK_MS = 30_000
 OLDEST_MS = 1_577_836_800_000  # 2020: no device of this system was running before it
-REMEMBERED = 256  # recent messages per device that a repeat is told by
+REMEMBERED = 64  # messages per device that a repeat is told by, beyond those that are not durable yet
 
 
 @dataclass
@@ -17,15 +18,20 @@ class Memory:
     newest_ms: int = 0  # newest device time that was believed
     late_since_ms: int = 0  # since when nothing but late words came; 0: the last one was in order
     newest_seq: int = 0
-    seen: dict[tuple[int, int], None] = field(default_factory=dict)  # what each was known by, oldest first
+    seen: dict[int, list[Callable[[], None]] | None] = field(default_factory=dict)
+    """What each message was known by, oldest first; and who is to be told once it is durable, None when it is."""
 
-    def repeated(self, key: tuple[int, int]) -> bool:
+    def repeated(self, key: int) -> bool:
         """Say whether this message was heard before, and remember it."""
-        if key in self.seen:
+        seen = self.seen
+        if key in seen:
             return True
-        self.seen[key] = None
-        if len(self.seen) > REMEMBERED:
-            del self.seen[next(iter(self.seen))]
+        seen[key] = []
+        while len(seen) > REMEMBERED:
+            oldest = next(iter(seen))
+            if seen[oldest] is not None:
+                break
+            del seen[oldest]
         return False
 
     @staticmethod

@@ -15,7 +15,7 @@ from collectors import payload as payloads
 from collectors.meaning import meaning
 from collectors.memory import Memory
 from collectors.numbers import NAN
-from collectors.payload import UndecodableError, at, moment, put, whole, word
+from collectors.payload import MOST_SEQ, UndecodableError, at, moment, put, whole, word
 from collectors.profile import MqttField, MqttMap, MqttMessage, Payload, Presence, Reads, Retained
 from collectors.quickmessage import Place, generate
 from facility.point import Point
@@ -24,15 +24,15 @@ from facility.scan import Reason, Scan
 _WORD_LENGTH = 64
 _SECOND_MS = 1000
 
-Key = tuple[int, int]
-"""What a repeat is told by: the message's number, and the device's time (or, without a clock, what it says)."""
-
 
 class Heard(NamedTuple):
-    """One message, read: its scan, what it would be known by again, and whether it was heard before."""
+    """One message, read: its scan, what it would be known by again, and whether it was heard before.
+
+    `key` is made of its number and the device's time, or, without a clock, of what it says; without a number it is 0.
+    """
 
     scan: Scan
-    key: Key
+    key: int
     repeated: bool
 
 
@@ -95,10 +95,10 @@ class MessageDecoder:
         else:
             values, reasons, texts = self._slow(body)
             said_at, numbered = at(body, self._time) if self._time else None, at(body, self._seq) if self._seq else None
-        stamp = None if said_at is None else moment(said_at, self._unit)
-        seq = 0 if numbered is None else whole(numbered)
-        key = (seq, stamp or hash(payload)) if seq else (0, 0)
-        repeated = bool(seq) and memory.repeated(key)
+        stamp = said_at if said_at.__class__ is int and self._unit == "ms" else moment(said_at, self._unit)
+        seq = numbered if numbered.__class__ is int and 0 < numbered < MOST_SEQ else whole(numbered)
+        key = hash((seq, stamp or payload)) if seq else 0
+        repeated = seq > 0 and memory.repeated(key)
         if retained and self._message.retained is Retained.STALE:
             at_ms, why = memory.kept(stamp, now_ms), Reason.RETAINED
         elif repeated:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from collectors.dial import Dialler, UnreachedError
-from collectors.listener import Ack, Hear, Listener, Receipts
+from collectors.listener import Ack, Hear, Listener
+from collectors.message import MessageDecoder
 from collectors.payload import MOST_BYTES, UndecodableError
 from collectors.profile import MqttMap
 from collectors.session import TAKEN_OVER, End, Greeting, Session
@@ -65,7 +66,6 @@ class MqttLine:
         sink: ScanSink,
         clock: Clock,
         manner: Manner | None = None,
-        receipts: Receipts | None = None,
     ) -> None:
         """Prepare; devices join by `add`.
 
@@ -76,7 +76,6 @@ class MqttLine:
             sink: takes scans and dead letters.
             clock: the one clock.
             manner: how to behave.
-            receipts: who is told which numbered messages became durable.
         """
         self._line = line
         self._name = client_id
@@ -84,9 +83,9 @@ class MqttLine:
         self._sink = sink
         self._clock = clock
         self._manner = manner or Manner(protocol=line.protocol or AUTO)
-        self._receipts = receipts
         self._version = V311 if self._manner.protocol == V311 else V5
         self._dialler = Dialler(line)
+        self._decoders: dict[object, Sequence[MessageDecoder]] = {}
         self._listeners: list[Listener] = []
         self._hearers: dict[bytes, Sequence[Hear]] = {}  # by topic
         self._wild: list[tuple[Sequence[str], Hear]] = []  # by the levels of a topic with "+"
@@ -107,15 +106,21 @@ class MqttLine:
 
     def add(self, device: Device, mqtt: MqttMap, points: Sequence[Point | None]) -> None:
         """Listen to this device."""
-        listener = Listener(device, mqtt, points, self._sink, self._tally, self._receipts)
+        # Canonical points are few and live as long as the site: identity tells them apart.
+        key = (id(mqtt), device.channels, tuple(map(id, points)), device.inverted)
+        decoders = self._decoders.get(key)
+        if decoders is None:
+            decoders = [MessageDecoder(mqtt, m, device.channels, points, device.inverted) for m in mqtt.messages]
+            self._decoders[key] = decoders
+        listener = Listener(device, mqtt, decoders, self._sink, self._tally)
         self._listeners.append(listener)
         for topic, hear in listener.topics():
             self._filters[topic] = None
             if "+" in topic:
                 self._wild.append((topic.split("/"), hear))
             else:
-                key = topic.encode()
-                self._hearers[key] = [*self._hearers.get(key, ()), hear]
+                said = topic.encode()
+                self._hearers[said] = [*self._hearers.get(said, ()), hear]
 
     @property
     def up(self) -> bool:

@@ -55,9 +55,12 @@ class Cutter:
         while end - at > 1:
             size, body = data[at + 1], at + 2
             if size & _MORE:
-                size, body = _length(data, at + 1)
-                if not body:
-                    break
+                if end - at > 2 and not data[body] & _MORE:  # noqa: PLR2004 - nearly all messages
+                    size, body = size & ~_MORE | data[body] << 7, body + 1
+                else:
+                    size, body = _length(data, at + 1)
+                    if not body:
+                        break
             stop = body + size
             if stop > end:
                 if size > self._kept and end - at >= self._kept:

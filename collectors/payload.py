@@ -18,6 +18,7 @@ from collectors.profile import MqttMessage, Payload
 from facility.scan import Scan
 
 MOST_BYTES = 65_536
+MOST_SEQ = 2**53
 _CUT = re.compile(r"^(\d{1,4}):(u8|i8|(?:u16|i16|u32|i32|f32)(?:le|be))$")
 _CODES: Mapping[str, str] = {"u8": "B", "i8": "b", "u16": "H", "i16": "h", "u32": "I", "i32": "i", "f32": "f"}
 _SECOND_MS = 1000
@@ -91,7 +92,7 @@ def moment(found: Any, unit: str) -> int | None:
 def whole(value: Any) -> int:
     """Return a sequence number; 0 when it is none."""
     said = number(value)
-    return int(said) if said is not None and 0 < said < 2**53 else 0
+    return int(said) if said is not None and 0 < said < MOST_SEQ else 0
 
 
 def number(value: Any) -> float | None:
