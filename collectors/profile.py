@@ -257,11 +257,6 @@ class Profile:
     notes: str = ""
 
     @property
-    def transport(self) -> str:
-        """The transport of the lines it may stand on: "modbus-tcp" or "mqtt"."""
-        return "modbus-tcp" if self.modbus else "mqtt"
-
-    @property
     def stamp(self) -> str:
         """Id and hash in one word, for layouts."""
         return f"{self.id}@{self.hash}"
