@@ -7,9 +7,10 @@ from pydantic import BaseModel
 
 from sitefolder.equipmentfile import EquipmentFile
 from sitefolder.kindfile import KindFile
+from sitefolder.modbusprofile import ModbusProfileFile
+from sitefolder.mqttprofile import MqttProfileFile
 from sitefolder.peoplefile import PeopleFile
 from sitefolder.planfile import PlanFile
-from sitefolder.profiles import ModbusProfileFile, MqttProfileFile
 from sitefolder.rosterfile import RosterFile
 from sitefolder.rulefile import RuleFile
 from sitefolder.sitefile import SiteFile
