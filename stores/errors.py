@@ -134,3 +134,17 @@ class StoreForeignError(StoreError):
         )
         self.path = path
         self.found = found
+
+
+class HistoryTooLargeError(StoreError):
+    """A question about the past would take too long or too much memory; `seconds` is what it may take."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            Text(
+                f"历史查询太大：{seconds:.0f} 秒内或限定内存内无法完成，已中止。监视不受影响。"
+                "请缩短时间范围或减少点位。",
+                f"That question about the past is too large: it was given up after {seconds:.0f} s, or for want of"
+                " memory. Monitoring is not affected. Ask for a shorter time or fewer points.",
+            )
+        )

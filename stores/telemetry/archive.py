@@ -5,7 +5,6 @@ spool, so an answer is complete to the last commit.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,10 +12,11 @@ import numpy as np
 
 from facility.ports import Bucket, Layout
 from facility.scan import Scan
-from stores.telemetry.batch import Floats, Ints, decode, encode
+from stores.telemetry.batch import Batch, Floats, Ints, decode, encode
 from stores.telemetry.buckets import Buckets, checked
 from stores.telemetry.catalogue import Catalogue
 from stores.telemetry.columns import RowMaker, Rows, columns_as_rows
+from stores.telemetry.completeness import Completeness, Pieces, answer, doubtful, of_head, together
 from stores.telemetry.head import Head
 from stores.telemetry.query import Query, UnreadableError
 from stores.telemetry.rollup import HOUR_MS, MINUTE_MS
@@ -25,34 +25,20 @@ from stores.telemetry.spool import Spool
 from stores.telemetry.upkeep import merge_due
 
 CURSOR = "archive"
-TURN_READINGS = 1_000_000
+TURN_READINGS = 4_000_000
+"""Readings that are worth files of their own: the more of one point stand together, the smaller they are."""
+MOST_READINGS = 20_000_000
 """Readings that one turn moves at most: about 60 MB while it runs."""
 HEAD_MS = 300_000
 """How long readings wait in the spool for company."""
+_PORTION = 5_000  # scans decoded at a time
 RAW_SPAN_MS = 6 * HOUR_MS
 """Up to this span a chart is made of the readings themselves."""
 _IMPORT_READINGS = 2_000_000
+_POINTS = 2_000  # asked for at a time: 72 h of hours of so many are 10 MB
 _ATTEMPTS = 5
 
 _Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Completeness:
-    """How much of a time a point has spoken for.
-
-    `count` believed and `bad` readings; `gap_ms` the usual time between two (0 unknown) and `expected` the readings
-    that it promises; `ratio` is count over expected, at most 1, None where nothing tells what to expect. `hole_ms` is
-    the longest time without a believed reading, to the minute.
-    """
-
-    point: str
-    count: int
-    bad: int
-    gap_ms: int
-    expected: int
-    ratio: float | None
-    hole_ms: int
 
 
 class Archive:
@@ -77,7 +63,8 @@ class Archive:
         """Do one bounded turn of work and return how many scans or rows it moved; 0 when there is nothing to do.
 
         A turn moves a portion of the spool into files when there is a file's worth or the oldest has waited five
-        minutes, or merges small files. To be called in a thread; a kill at any moment neither loses nor doubles.
+        minutes, or merges small files. It ends with a whole minute where it can, so that a minute's sums are made
+        once. To be called in a thread; a kill at any moment neither loses nor doubles.
 
         Raises:
             StoreFullError: no space; the readings stay in the spool, and the next turn tries again.
@@ -88,15 +75,13 @@ class Archive:
             if spool.cursor(CURSOR) < manifest.row:
                 # The files were complete, and only the cursor did not hear of it before the kill.
                 spool.advance(CURSOR, manifest.row)
-            pending = spool.pending(manifest.row)
-            waited = now_ms - pending.oldest_ms if pending.oldest_ms is not None else 0
-            if pending.rows and (pending.readings >= TURN_READINGS or waited >= HEAD_MS):
-                portion = spool.batches(manifest.row, TURN_READINGS * pending.scans // pending.readings)
+            row, batches = _portion(spool, manifest.row, now_ms)
+            if batches:
+                moved = sum(map(len, batches)) or len(batches)
                 # Files, then the manifest, then the cursor.
-                row = portion[-1][0]
-                self._files.add(maker.rows(batch for _, batch in portion), now_ms, row=row)
+                self._files.add(maker.rows(batches), now_ms, row=row)
                 spool.advance(CURSOR, row)
-                return sum(len(batch) for _, batch in portion) or len(portion)
+                return moved
             merge = merge_due(manifest.segments, now_ms)
             return self._files.merge(merge, now_ms) if merge else 0
 
@@ -139,10 +124,11 @@ class Archive:
             return total + self._import(held)
 
     def _import(self, columns: list[tuple[str, Ints, Floats]]) -> int:
-        rows = columns_as_rows(columns, _median_gap)
-        if len(rows):
-            self._files.add([rows], int(rows.at_ms.max()), closed=True)
-        return len(rows)
+        readings = sum(len(at) for _, at, _ in columns)
+        if readings:
+            newest = max(int(np.max(at)) for _, at, _ in columns if len(at))
+            self._files.add(columns_as_rows(columns, _median_gap), newest, closed=True)
+        return readings
 
     def retain(self, now_ms: int, raw_days: int, rollup_days: int) -> int:
         """Forget readings and rollups older than so many days; return the number of files that went."""
@@ -152,7 +138,7 @@ class Archive:
     def _follow(self, spool: Spool) -> RowMaker:
         if self._head is None or self._maker is None:
             self._files.follow(spool.id)
-            self._head, self._maker = Head(spool), RowMaker(spool.layout_of)
+            self._head, self._maker = Head(spool), RowMaker(spool.layout_of, spool.layouts())
         return self._maker
 
     # Reading.
@@ -170,20 +156,20 @@ class Archive:
         width = (to_ms - from_ms) / buckets
 
         def ask(manifest: Manifest) -> list[Bucket]:
-            answer = Buckets(from_ms, to_ms, buckets)
+            chart = Buckets(from_ms, to_ms, buckets)
             wants_raw = to_ms - from_ms <= RAW_SPAN_MS or width < MINUTE_MS
             if wants_raw and _covered(manifest, from_ms, to_ms):
                 names = [s.name for s in manifest.of(RAW, from_ms, to_ms)]
-                answer.add_readings(*self._query.readings(names, point, from_ms, to_ms))
+                chart.add_readings(*self._query.readings(names, point, from_ms, to_ms))
             else:
                 files = manifest.of(MINUTE, from_ms, to_ms)
                 if width >= HOUR_MS:
-                    self._add_sums(answer, manifest.of(HOUR, from_ms, to_ms), point, HOUR_MS, from_ms, to_ms)
+                    self._add_sums(chart, manifest.of(HOUR, from_ms, to_ms), point, HOUR_MS, from_ms, to_ms)
                     files = [s for s in files if not s.twin]
-                self._add_sums(answer, files, point, MINUTE_MS, from_ms, to_ms)
+                self._add_sums(chart, files, point, MINUTE_MS, from_ms, to_ms)
             if self._head:
-                answer.add_readings(*self._head.readings(point, manifest.row))
-            return answer.answer()
+                chart.add_readings(*self._head.readings(point, manifest.row))
+            return chart.answer()
 
         return self._steady(ask)
 
@@ -202,18 +188,43 @@ class Archive:
         wanted = sorted(set(points))
 
         def ask(manifest: Manifest) -> list[Completeness]:
-            names = [s.name for s in manifest.of(MINUTE, from_ms, to_ms)]
-            head = self._head.minutes(manifest.row) if self._head else None
-            return [
-                _completeness(point, from_ms, to_ms, *columns)
-                for point, columns in self._query.minutes(names, head, wanted, from_ms, to_ms)
-            ]
+            head = self._head.minutes(manifest.row) if self._head and wanted else None
+            found: list[Completeness] = []
+            for start in range(0, len(wanted), _POINTS):
+                some = wanted[start : start + _POINTS]
+                pieces = self._pieces(manifest, some, from_ms, to_ms)
+                if head is not None:
+                    pieces = together([pieces, of_head(head, some, from_ms, to_ms)])
+                found += answer(some, pieces, from_ms, to_ms)
+            return found
 
         return self._steady(ask)
 
+    def _pieces(self, manifest: Manifest, points: Sequence[str], from_ms: int, to_ms: int) -> Pieces:
+        """Return what the files say of some points: by the hour where whole hours tell, else by the minute."""
+        first, last = -(-from_ms // HOUR_MS) * HOUR_MS, to_ms // HOUR_MS * HOUR_MS
+        files = manifest.of(MINUTE, from_ms, to_ms)
+        names = [s.name for s in files]
+        if first >= last:
+            return self._query.minutes(names, points, from_ms, to_ms)
+        # `at_ms` is the start of a span: one that holds `from_ms` lies before it.
+        edges = [s.name for s in files if s.twin and (s.from_ms < first or s.to_ms >= last)]
+        parts = [
+            self._query.hours([s.name for s in manifest.of(HOUR, first, last)], points, first, last),
+            self._query.minutes([s.name for s in files if not s.twin], points, from_ms, to_ms),
+            self._query.minutes(edges, points, from_ms, first),
+            self._query.minutes(edges, points, last, to_ms),
+        ]
+        pieces = together(parts)
+        if len(unsure := doubtful(pieces)):
+            again = self._query.minutes(names, [points[i] for i in unsure.tolist()], from_ms, to_ms)
+            again.place = unsure[again.place]
+            pieces = together([pieces.where(~np.isin(pieces.place, unsure)), again])
+        return pieces
+
     def points(self) -> list[str]:
         """Return every point that has history, sorted."""
-        return sorted(self._files.points | (self._head.points() if self._head else set()))
+        return sorted(self._files.points() | (self._head.points() if self._head else set()))
 
     def close(self) -> None:
         """Let go of the reader; what was written is on the disk."""
@@ -227,14 +238,37 @@ class Archive:
         for _ in range(_ATTEMPTS):
             manifest = self._files.manifest
             try:
-                answer = ask(manifest)
+                with self._query.patience():
+                    answer = ask(manifest)
             except UnreadableError as error:
                 if self._files.mend(error.files):
                     continue
                 raise
             if self._files.manifest.row == manifest.row:
                 return answer
-        return ask(self._files.manifest)
+        with self._query.patience():
+            return ask(self._files.manifest)
+
+
+def _portion(spool: Spool, after_row: int, now_ms: int) -> tuple[int, list[Batch]]:
+    """Return what is due to be moved out of the spool, and the row it ends with; nothing when nothing is."""
+    pending = spool.pending(after_row)
+    if pending.oldest_ms is None or (pending.readings < TURN_READINGS and now_ms - pending.oldest_ms < HEAD_MS):
+        return after_row, []
+    last = spool.row_before(after_row, now_ms // MINUTE_MS * MINUTE_MS)
+    if last <= after_row:
+        if pending.readings < MOST_READINGS:
+            return after_row, []
+        last = spool.last_row
+    batches: list[Batch] = []
+    readings, row = 0, after_row
+    while row < last and readings < MOST_READINGS and (found := spool.batches(row, _PORTION)):
+        for number, batch in found:
+            if number > last:
+                return row, batches
+            row, readings = number, readings + batch.readings
+            batches.append(batch)
+    return row, batches
 
 
 def _covered(manifest: Manifest, from_ms: int, to_ms: int) -> bool:
@@ -245,21 +279,3 @@ def _covered(manifest: Manifest, from_ms: int, to_ms: int) -> bool:
 
 def _median_gap(at: Ints) -> int:
     return int(min(np.median(np.diff(at)), np.iinfo(np.int32).max)) if len(at) > 1 else 0
-
-
-def _completeness(point: str, from_ms: int, to_ms: int, at: Ints, count: Ints, bad: Ints, gap: Ints) -> Completeness:
-    usual = gap[gap > 0]
-    gap_ms = int(np.median(usual)) if len(usual) else 0
-    expected = (to_ms - from_ms) // gap_ms if gap_ms else 0
-    spoken = at[count > 0]
-    edges = np.concatenate(([from_ms], np.minimum(spoken + MINUTE_MS, to_ms))), np.concatenate((spoken, [to_ms]))
-    total = int(count.sum())
-    return Completeness(
-        point,
-        total,
-        int(bad.sum()),
-        gap_ms,
-        expected,
-        min(1.0, total / expected) if expected else None,
-        max(0, int((edges[1] - edges[0]).max())),
-    )

@@ -105,6 +105,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.layout)
 
+    @property
+    def readings(self) -> int:
+        """How many values it has."""
+        return sum(group.size for group in self.groups)
+
     def scans(self, device: Mapping[int, str]) -> list[Scan]:
         """Return the scans as they were committed; `device` names the device of each layout id."""
         values: list[tuple[float, ...]] = [()] * len(self)

@@ -16,7 +16,7 @@ import numpy as np
 from stores.errors import StoreFullError
 from stores.telemetry.columns import Rows, without_repeats
 from stores.telemetry.recovery import readable, recovered, set_aside
-from stores.telemetry.rollup import HOUR_MS, MINUTE_MS, Sums, joined, minutes, regrouped
+from stores.telemetry.rollup import Sums, hours, joined, minutes, regrouped
 from stores.telemetry.segments import HOUR, MINUTE, RAW, SPANS, Birth, Folder, Segment, Writer
 from stores.telemetry.upkeep import CLOSED_ROWS, Merge, outlived
 
@@ -35,7 +35,6 @@ class Catalogue:
             self.manifest = self._folder.manifest()
         except (ValueError, KeyError, TypeError):
             self.manifest, self.aside = recovered(path)
-        self.points = self._folder.points()
         self._lock = threading.Lock()
         self._swept = False
         self._merged_away: list[tuple[int, list[str]]] = []
@@ -60,6 +59,10 @@ class Catalogue:
                     raise StoreFullError(self._folder.path) from error
                 raise
 
+    def points(self) -> set[str]:
+        """Return every point that was ever written."""
+        return self._folder.points()
+
     def follow(self, spool: int) -> None:
         """Take rows of this spool; of another than before, all rows are new."""
         if self.manifest.spool != spool:
@@ -68,22 +71,24 @@ class Catalogue:
     def add(self, portions: Iterable[Rows], now_ms: int, *, row: int | None = None, closed: bool = False) -> None:
         """Add readings, with their minutes; `row` is the spool row up to which everything is then here."""
         birth = Birth(RAW, 0, now_ms, self.manifest.spool, self.manifest.row if row is None else row)
-        days: dict[int, tuple[Writer, list[Sums]]] = {}
+        writers: dict[tuple[int, bool], Writer] = {}
+        sums: dict[int, list[Sums]] = {}
         new: list[Segment] = []
         try:
             for rows in portions:
+                if not len(rows):
+                    continue
                 self._learn(rows.names)
-                for day, part in rows.by_day():
-                    if day not in days:
-                        days[day] = self._begun(replace(birth, day=day)), []
-                    writer, sums = days[day]
-                    writer.add(part)
-                    sums.append(minutes(part))
-            for day, (writer, sums) in sorted(days.items()):
-                new.append(_finished(writer, replace(birth, day=day), closed=closed))
-                new += self._minutes(replace(birth, kind=MINUTE, day=day), joined(sums), closed=closed)
+                if (rows.day, rows.noise) not in writers:
+                    writers[rows.day, rows.noise] = self._begun(replace(birth, day=rows.day, noise=rows.noise))
+                writers[rows.day, rows.noise].add(rows)
+                sums.setdefault(rows.day, []).append(minutes(rows))
+            for (day, noise), writer in sorted(writers.items()):
+                new.append(_finished(writer, replace(birth, day=day, noise=noise), closed=closed))
+            for day, parts in sorted(sums.items()):
+                new += self._minutes(replace(birth, kind=MINUTE, day=day), joined(parts), closed=closed)
         except BaseException:
-            for writer, _ in days.values():
+            for writer in writers.values():
                 writer.give_up()
             raise
         if new or row is not None:
@@ -95,13 +100,16 @@ class Catalogue:
         twins = {s.twin for s in merge.segments}
         gone = [*merge.segments, *(s for s in self.manifest.segments if s.name in twins)]
         replaces = tuple(s.name for s in gone)
-        birth = Birth(kind, merge.segments[0].day, now_ms, self.manifest.spool, self.manifest.row, replaces)
+        birth = Birth(
+            kind, merge.segments[0].day, now_ms, self.manifest.spool, self.manifest.row, replaces,
+            noise=merge.segments[0].noise, hold_ms=max(s.hold_ms for s in merge.segments),
+        )  # fmt: skip
         try:
             what: Rows | Sums
             if kind == RAW:
                 what = without_repeats(self._folder.read_rows(names))
             else:
-                what = regrouped(self._folder.read_sums(names), MINUTE_MS)
+                what = regrouped(self._folder.read_sums(names))
         except (OSError, ValueError):
             if not self._mended(names):
                 raise
@@ -141,9 +149,8 @@ class Catalogue:
 
     def _learn(self, names: Sequence[str]) -> None:
         if names is not self._last_names:
-            if fresh := set(names) - self.points:
+            if fresh := set(names) - self.points():
                 self._folder.add_points(sorted(fresh))
-                self.points |= fresh
             self._last_names = names
 
     def _minutes(self, birth: Birth, sums: Sums, *, closed: bool) -> list[Segment]:
@@ -151,8 +158,7 @@ class Catalogue:
         segment = self._written(birth, sums, closed=closed)
         if not segment.closed:
             return [segment]
-        hours = replace(birth, kind=HOUR, of=segment.name)
-        twin = self._written(hours, regrouped(sums, HOUR_MS), closed=True)
+        twin = self._written(replace(birth, kind=HOUR, of=segment.name), hours(sums), closed=True)
         return [replace(segment, twin=twin.name), twin]
 
     def _written(self, birth: Birth, what: Rows | Sums, *, closed: bool) -> Segment:
@@ -184,4 +190,7 @@ def _finished(writer: Writer, birth: Birth, *, closed: bool) -> Segment:
     writer.finish()
     last = writer.to_ms + SPANS[birth.kind]
     closed = closed or writer.rows >= CLOSED_ROWS
-    return Segment(writer.name, birth.kind, birth.day, writer.rows, writer.from_ms, last, birth.made_ms, closed)
+    return Segment(
+        writer.name, birth.kind, birth.day, writer.rows, writer.from_ms, last, birth.made_ms, closed,
+        noise=birth.noise, hold_ms=birth.hold_ms,
+    )  # fmt: skip

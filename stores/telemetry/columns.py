@@ -1,37 +1,37 @@
 """Long rows: one reading a row, sorted by point and time, as numpy columns. Pure.
 
-Scans come as matrices (scans x points of a device). Sorted scan by scan, each point's readings are then a strided run
-of a matrix, so the long rows are one gather, never a sort of millions of keys.
+Scans come as stacks (scans x points of a device). Each point's readings are a stretch of one column, so the long rows
+are one gather, never a sort of millions of keys.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facility.ports import Layout
 from facility.scan import FIRST_BAD
-from stores.telemetry.batch import Batch, Floats, Ints, Octets
-
-DAY_MS = 86_400_000
-_ODD_MS = 7 * DAY_MS  # a clock further off than this does not choose the file its readings go to
-_LATE_MS = 10_000  # beyond this the time of arrival is worth keeping beside the time of the reading
+from stores.telemetry.batch import Batch, Floats, Ints, Octets, floats, short
+from stores.telemetry.stacks import DAY_MS, Stack, stacked
 
 PORTION = 1 << 17
-"""Readings worked on at once: they fit the cache, and are one row group of a file."""
+"""Readings worked on at once: they fit the cache."""
+_SHORT, _EXACT = 1e6, 6e-8  # hundredths, and how near to a whole number of them a float32 decimal comes
 
 Codes = NDArray[np.int32]
 
 
 @dataclass(slots=True, eq=False)
 class Rows:
-    """Readings sorted by point and time.
+    """Readings sorted by point and time, all of one UTC day's files (`day`: days since 1970).
 
-    `names` is sorted; `code` is a position in it. `received_ms` is 0 where the reading came in time. `gap_ms` is the
-    usual time between two scans of the device, 0 where one scan alone cannot tell. `day` is the UTC day (days since
-    1970) of the file a reading goes to.
+    `names` is sorted; `code` is a position in it. `received_ms` is 0 where the reading came in time, None when all did.
+    `gap_ms` is the usual time between two scans of the device, 0 where one scan alone cannot tell. `moved` marks
+    readings of scans by which a rule changed, None when there are none. `noise`: the values are no decimals of few
+    digits, which decides how a file holds them.
     """
 
     names: Sequence[str]
@@ -39,33 +39,27 @@ class Rows:
     at_ms: Ints
     value: Floats
     reason: Octets
-    received_ms: Ints
+    received_ms: Ints | None
     gap_ms: Codes
-    day: Codes
+    day: int = 0
+    noise: bool = False
+    moved: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.code)
 
     def where(self, which: "NDArray[np.bool_] | Ints | slice") -> "Rows":
         """Return some of the rows: a mask, a slice, or positions."""
-        return Rows(
-            self.names,
-            self.code[which],
-            self.at_ms[which],
-            self.value[which],
-            self.reason[which],
-            self.received_ms[which],
-            self.gap_ms[which],
-            self.day[which],
+        return replace(
+            self,
+            code=self.code[which],
+            at_ms=self.at_ms[which],
+            value=self.value[which],
+            reason=self.reason[which],
+            received_ms=None if self.received_ms is None else self.received_ms[which],
+            gap_ms=self.gap_ms[which],
+            moved=None if self.moved is None else self.moved[which],
         )
-
-    def by_day(self) -> Iterator[tuple[int, "Rows"]]:
-        """Return the rows of each UTC day."""
-        if not len(self):
-            return
-        low, high = int(self.day.min()), int(self.day.max())
-        for day in [low] if low == high else np.unique(self.day).tolist():
-            yield day, self if low == high else self.where(self.day == day)
 
 
 def believed(value: Floats, reason: Octets) -> NDArray[np.bool_]:
@@ -88,91 +82,84 @@ def without_repeats(rows: Rows) -> Rows:
 
 
 class RowMaker:
-    """Turns batches of scans into rows; remembers the sorted names of the layouts it saw last."""
+    """Turns batches of scans into rows; remembers the sorted names of the layouts it ever saw."""
 
-    def __init__(self, layout_of: Callable[[int], Layout]) -> None:
+    def __init__(self, layout_of: Callable[[int], Layout], known: Mapping[str, Layout] | None = None) -> None:
+        """Name the layouts; those that are `known` to be in use are learnt together."""
         self._layout_of = layout_of
-        self._known: tuple[int, ...] = ()
-        self._names: list[str] = []
         self._codes: dict[int, Codes] = {}
+        self._names: list[str] = []
+        self._awaited = {layout.id for layout in known.values()} if known else set()
 
-    def rows(self, batches: Iterable[Batch]) -> Iterator[Rows]:
-        """Return the readings of all the scans in portions, whole points each and in order; repeats are dropped."""
-        stacks = _stacked(batches)
+    def rows(self, batches: list[Batch]) -> Iterator[Rows]:
+        """Return the readings of all the scans, and empty the list; repeats are dropped.
+
+        They come in portions: day by day, first the decimals of few digits and then the others, and in each of these
+        whole points in order.
+        """
+        stacks = stacked(batches)
         if not stacks:
             return
-        self._learn(tuple(np.unique(np.concatenate([np.unique(s.layout) for s in stacks])).tolist()))
-        runs = _Runs(*map(np.concatenate, zip(*[self._runs(stack) for stack in stacks], strict=True)))
+        self._learn({layout for stack in stacks for layout in np.unique(stack.layout).tolist()})
+        gathering = _Gathering(stacks, self._names)
+        runs = _Runs(*map(np.concatenate, zip(*self._runs(stacks), strict=True)))
         runs = runs.where(np.argsort(runs.code, kind="stable"))
-        heads = [np.concatenate([getattr(s, name) for s in stacks]) for name in ("at_ms", "received_ms", "gap_ms")]
-        value = np.concatenate([s.values.reshape(-1) for s in stacks]) if len(stacks) > 1 else stacks[0].values.ravel()
-        reason = None
-        if any(s.reasons is not None for s in stacks):
-            parts = [np.zeros(s.values.size, np.uint8) if s.reasons is None else s.reasons.reshape(-1) for s in stacks]
-            reason = np.concatenate(parts)
-        for portion in runs.portions():
-            yield self._gathered(portion, heads, value, reason)
+        noise = gathering.noise(runs)
+        for day in np.unique(runs.day).tolist():
+            for noisy in (False, True):
+                some = runs.where((runs.day == day) & (noise == noisy))
+                for portion in some.portions():
+                    yield gathering.rows(portion, noise=noisy)
 
-    def _gathered(self, runs: "_Runs", heads: Sequence[Ints], value: Floats, reason: Octets | None) -> Rows:
-        """Pick the readings of some runs, one after the other."""
-        ends = np.cumsum(runs.length)
-        within = np.arange(int(ends[-1])) - np.repeat(ends - runs.length, runs.length)
-        scan = np.repeat(runs.scan, runs.length) + within
-        reading = np.repeat(runs.reading, runs.length) + within * np.repeat(runs.step, runs.length)
-        at, received, gap = (head[scan] for head in heads)
-        off = np.abs(received - at)
-        day = np.where(off <= _ODD_MS, at, received) // DAY_MS
-        rows = Rows(
-            self._names,
-            np.repeat(runs.code.astype(np.int32), runs.length),
-            at,
-            value[reading],
-            np.zeros(len(reading), np.uint8) if reason is None else reason[reading],
-            np.where(off > _LATE_MS, received, 0),
-            gap.astype(np.int32),
-            day.astype(np.int32),
-        )
-        if (runs.code[1:] == runs.code[:-1]).any():
-            # A profile was edited meanwhile: two layouts speak for one point, and their runs interleave.
-            rows = rows.where(np.lexsort((rows.at_ms, rows.code)))
-        return without_repeats(rows)
-
-    def _learn(self, layouts: tuple[int, ...]) -> None:
-        if layouts == self._known:
+    def _learn(self, layouts: set[int]) -> None:
+        if layouts <= self._codes.keys():
             return
-        points = {layout: self._layout_of(layout).points for layout in layouts}
-        self._names = sorted(set(chain.from_iterable(points.values())))
+        points = {i: self._layout_of(i).points for i in {*layouts, *self._awaited, *self._codes}}
+        self._awaited = set()
+        self._names = _sorted(chain.from_iterable(points.values()))
         place = {name: i for i, name in enumerate(self._names)}
         self._codes = {layout: np.array([place[p] for p in names], np.int32) for layout, names in points.items()}
-        self._known = layouts
 
-    def _runs(self, stack: "_Stack") -> tuple[Ints, Ints, Ints, Ints, Ints]:
-        """Return the runs of a stack as the columns of `_Runs`."""
-        layouts, starts, counts = np.unique(stack.layout, return_index=True, return_counts=True)
-        width = stack.values.shape[1]
-        code = np.stack([self._codes[layout] for layout in layouts.tolist()]).astype(np.int64)
-        reading = stack.first_reading + starts[:, None] * width + np.arange(width)
-        return (
-            code.reshape(-1),
-            reading.reshape(-1),
-            np.full(code.size, width),
-            np.repeat(stack.first_scan + starts, width),
-            np.repeat(counts, width),
-        )
+    def _runs(self, stacks: Sequence[Stack]) -> Iterator[tuple[Ints, ...]]:
+        """Return the runs of each stack as the columns of `_Runs`."""
+        first_scan = first_carrier = 0
+        for number, stack in enumerate(stacks):
+            edge = (stack.layout[1:] != stack.layout[:-1]) | (stack.day[1:] != stack.day[:-1])
+            starts = np.concatenate(([0], np.flatnonzero(edge) + 1))
+            counts = np.diff(np.concatenate((starts, [len(stack.layout)])))
+            code = np.stack([self._codes[layout] for layout in stack.layout[starts].tolist()]).astype(np.int64)
+            each = (len(starts), 1)
+            yield (
+                code.reshape(-1),
+                np.tile(first_carrier + stack.carrier_of, each).reshape(-1),
+                np.tile(stack.row_of, each).reshape(-1),
+                np.repeat(first_scan + starts, stack.width),
+                np.repeat(counts, stack.width),
+                np.repeat(stack.gap_ms[starts], stack.width),
+                np.repeat(stack.day[starts], stack.width),
+                np.full(code.size, number),
+                np.tile(np.arange(stack.width), each).reshape(-1),
+            )
+            first_scan += len(stack.layout)
+            first_carrier += len(stack.carriers)
 
 
 @dataclass(slots=True, eq=False)
 class _Runs:
-    """Per point of one layout: its code, its first reading and the step to the next, its first scan, its length."""
+    """Per point, layout and day: its code, its carrier and row there, its first scan and how many, the usual gap."""
 
     code: Ints
-    reading: Ints
-    step: Ints
+    carrier: Ints
+    row: Ints
     scan: Ints
     length: Ints
+    gap_ms: Ints
+    day: Ints
+    stack: Ints
+    column: Ints
 
-    def where(self, which: "Ints | slice") -> "_Runs":
-        return _Runs(self.code[which], self.reading[which], self.step[which], self.scan[which], self.length[which])
+    def where(self, which: "NDArray[Any] | slice") -> "_Runs":
+        return _Runs(*(getattr(self, name)[which] for name in self.__slots__))
 
     def portions(self) -> "Iterator[_Runs]":
         """Return runs of about `PORTION` readings together, never parting the runs of one point."""
@@ -186,70 +173,111 @@ class _Runs:
             start = stop
 
 
-@dataclass(slots=True, eq=False)
-class _Stack:
-    """All scans of one width, sorted by layout and time."""
+class _Gathering:
+    """Picks the readings of runs out of the stacks."""
 
-    layout: Ints
-    at_ms: Ints
-    received_ms: Ints
-    gap_ms: Ints
-    values: Floats
-    reasons: Octets | None
-    first_scan: int
-    first_reading: int
+    def __init__(self, stacks: Sequence[Stack], names: Sequence[str]) -> None:
+        self._names, self._stacks = names, stacks
+        self._carriers = [(stack, carrier) for stack in stacks for carrier in stack.carriers]
+        self._at, self._origin = (np.concatenate([getattr(s, name) for s in stacks]) for name in ("at_ms", "origin"))
+        late, moved = (np.concatenate([getattr(s, name) for s in stacks]) for name in ("late_ms", "moved"))
+        self._late = late if late.any() else None
+        self._moved = moved if moved.any() else None
+        self._repeats = any(stack.repeats for stack in stacks)
+        self._mark = None
+        if any(len(stack.mark) for stack in stacks):
+            marks = [s.mark if len(s.mark) else np.zeros(len(s.layout), np.int64) for s in stacks]
+            self._mark = np.concatenate(marks)
+
+    def noise(self, runs: _Runs) -> NDArray[np.bool_]:
+        """Say which runs are no decimals of few digits, as far as three of their values tell."""
+        shorts = np.array([short(carrier.form) for _, carrier in self._carriers])
+        noise = ~shorts[runs.carrier]
+        unsure = runs.where(noise)
+        decimal = np.ones(len(unsure.code), np.bool_)
+        for place in (np.zeros_like(unsure.length), unsure.length // 2, unsure.length - 1):
+            origin = self._origin[unsure.scan + place]
+            for number in np.unique(unsure.carrier).tolist():
+                which = unsure.carrier == number
+                decimal[which] &= _decimal(self._values(number, unsure.row[which], origin[which]))
+        noise[noise] = ~decimal
+        return noise
+
+    def rows(self, runs: _Runs, *, noise: bool) -> Rows:
+        """Return the readings of some runs of one day, one after the other."""
+        ends = np.cumsum(runs.length)
+        scan = np.arange(int(ends[-1]))
+        scan += np.repeat(runs.scan - (ends - runs.length), runs.length)
+        origin = self._origin[scan]
+        value = np.empty(len(scan))
+        for number in range(len(self._carriers)):
+            which = runs.carrier == number
+            if which.any():
+                place, length = _within(runs, ends, which)
+                value[place] = self._values(number, np.repeat(runs.row[which], length), origin[place])
+        rows = Rows(
+            self._names,
+            np.repeat(runs.code.astype(np.int32), runs.length),
+            self._at[scan],
+            value,
+            self._reasons(runs, ends, scan),
+            None if self._late is None else self._late[scan],
+            np.repeat(runs.gap_ms.astype(np.int32), runs.length),
+            int(runs.day[0]),
+            noise,
+            None if self._moved is None else self._moved[scan],
+        )
+        if (runs.code[1:] == runs.code[:-1]).any():
+            # A profile was edited meanwhile: two layouts speak for one point, and their runs interleave.
+            return without_repeats(rows.where(np.lexsort((rows.at_ms, rows.code))))
+        return without_repeats(rows) if self._repeats else rows
+
+    def _values(self, number: int, row: Ints, origin: Ints) -> Floats:
+        _, carrier = self._carriers[number]
+        return floats(carrier.form, carrier.numbers.reshape(-1)[row * carrier.numbers.shape[1] + origin])
+
+    def _reasons(self, runs: _Runs, ends: Ints, scan: Ints) -> Octets:
+        reason = np.zeros(len(scan), np.uint8)
+        if self._mark is None:
+            return reason
+        for number, stack in enumerate(self._stacks):
+            which = runs.stack == number
+            if len(stack.mark) and which.any():
+                place, length = _within(runs, ends, which)
+                marks = stack.marks
+                column = np.repeat(runs.column[which] * marks.shape[1], length)
+                reason[place] = marks.reshape(-1)[column + self._mark[scan[place]]]
+        return reason
 
 
-def _stacked(batches: Iterable[Batch]) -> list[_Stack]:
-    parts: dict[int, list[tuple[Ints, Ints, Ints, Floats, Octets | None]]] = {}
-    for batch in batches:
-        for group in batch.groups:
-            members = group.scans
-            part = (
-                batch.layout[members],
-                batch.at_ms[members],
-                batch.received_ms[members],
-                group.values,
-                group.reasons,
-            )
-            parts.setdefault(group.width, []).append(part)
-    stacks: list[_Stack] = []
-    scans = readings = 0
-    for width, found in parts.items():
-        if not width:
-            continue
-        layout, at, received = (np.concatenate([part[i] for part in found]) for i in range(3))
-        order = np.lexsort((at, layout))
-        layout, at, received = layout[order], at[order], received[order]
-        values = np.concatenate([part[3] for part in found])[order]
-        reasons = None
-        if any(part[4] is not None for part in found):
-            filled = [np.zeros(part[3].shape, np.uint8) if part[4] is None else part[4] for part in found]
-            reasons = np.concatenate(filled)[order]
-        stacks.append(_Stack(layout, at, received, _usual_gap(layout, at), values, reasons, scans, readings))
-        scans += len(layout)
-        readings += values.size
-    return stacks
+def _sorted(names: Iterable[str]) -> list[str]:
+    """Return the different names in order, machine by machine: one long sort would hold up every other thread."""
+    machines: dict[str, set[str]] = {}
+    for name in names:
+        machines.setdefault(name[: name.find("/") + 1] or name, set()).add(name)
+    return [name for machine in sorted(machines) for name in sorted(machines[machine])]
 
 
-def _usual_gap(layout: Ints, at: Ints) -> Ints:
-    """Return, for each scan, the median time between two scans of its layout; 0 where there is only one."""
-    gap = np.zeros(len(layout), np.int64)
-    same = layout[1:] == layout[:-1]
-    deltas, owners = np.diff(at)[same], layout[1:][same]
-    if not len(deltas):
-        return gap
-    order = np.lexsort((deltas, owners))
-    deltas, owners = deltas[order], owners[order]
-    found, starts, counts = np.unique(owners, return_index=True, return_counts=True)
-    median = np.minimum(deltas[starts + counts // 2], np.iinfo(np.int32).max)
-    place = np.searchsorted(found, layout)
-    place[place == len(found)] = 0
-    return np.where(found[place] == layout, median[place], 0)
+def _decimal(value: Floats) -> NDArray[np.bool_]:
+    """Say which values are hundredths of moderate size, or nothing; float32 counts as what it was meant to be."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        hundredths = np.abs(value) * 100
+        near = np.abs(hundredths - np.rint(hundredths)) <= _EXACT * hundredths
+        decimal: NDArray[np.bool_] = np.isnan(value) | (near & (hundredths <= _SHORT))
+    return decimal
 
 
-def columns_as_rows(columns: Sequence[tuple[str, Ints, Floats]], usual_gap: Callable[[Ints], int]) -> Rows:
-    """Return whole columns of history, each sorted by time here, as rows that are good and came in time."""
+def _within(runs: _Runs, ends: Ints, which: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """Return where the readings of some of the runs are among those of all, and the lengths of these runs."""
+    length = runs.length[which]
+    mine = np.cumsum(length)
+    place = np.arange(int(mine[-1]))
+    place += np.repeat((ends - runs.length)[which] - (mine - length), length)
+    return place, length
+
+
+def columns_as_rows(columns: Sequence[tuple[str, Ints, Floats]], usual_gap: Callable[[Ints], int]) -> Iterator[Rows]:
+    """Return whole columns of history, each sorted by time here, as rows day by day that are good and came in time."""
     ordered = sorted(columns, key=lambda column: column[0])
     names: list[str] = []
     codes: list[Codes] = []
@@ -266,16 +294,11 @@ def columns_as_rows(columns: Sequence[tuple[str, Ints, Floats]], usual_gap: Call
         values.append(np.asarray(value, np.float64)[order])
         codes.append(np.full(len(at), len(names) - 1, np.int32))
         gaps.append(np.full(len(at), usual_gap(ats[-1]), np.int32))
-    at_ms = np.concatenate(ats or [np.zeros(0, np.int64)])
-    value = np.concatenate(values or [np.zeros(0)])
-    nothing = np.isnan(value)
-    return Rows(
-        names,
-        np.concatenate(codes or [np.zeros(0, np.int32)]),
-        at_ms,
-        value,
-        np.where(nothing, FIRST_BAD, 0).astype(np.uint8),
-        np.zeros(len(at_ms), np.int64),
-        np.concatenate(gaps or [np.zeros(0, np.int32)]),
-        (at_ms // DAY_MS).astype(np.int32),
-    )
+    if not names:
+        return
+    at_ms, value = np.concatenate(ats), np.concatenate(values)
+    reason = np.where(np.isnan(value), FIRST_BAD, 0).astype(np.uint8)
+    rows = Rows(names, np.concatenate(codes), at_ms, value, reason, None, np.concatenate(gaps))
+    days = at_ms // DAY_MS
+    for day in np.unique(days).tolist():
+        yield replace(rows.where(days == day), day=day)

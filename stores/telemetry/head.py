@@ -1,8 +1,12 @@
-"""The head: what the spool holds and the archive's files do not yet, decoded once and kept while it is the head."""
+"""The head: what the spool holds and the archive's files do not yet.
+
+Its newest batches are kept decoded, as far as a few megabytes go; of the others only which devices they speak of, so
+that a question about one point decodes what speaks of its device and nothing else.
+"""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -11,7 +15,10 @@ from stores.telemetry.columns import RowMaker
 from stores.telemetry.rollup import Sums, joined, minutes
 from stores.telemetry.spool import Spool
 
+KEPT_READINGS = 4_000_000
+"""How many readings are kept decoded: about 12 MB."""
 _PORTION = 5_000  # scans decoded at a time
+_ASKED = 256  # points whose place in the layouts is remembered
 
 
 class Head:
@@ -20,46 +27,89 @@ class Head:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._lock = threading.Lock()
-        self._batches: OrderedDict[int, Batch] = OrderedDict()
-        self._positions: dict[int, dict[str, int]] = {}
+        self._speaks: OrderedDict[int, frozenset[int]] = OrderedDict()  # row -> the layouts it speaks of
+        self._kept: dict[int, Batch] = {}
+        self._kept_readings = 0
+        self._seen: set[int] = set()
+        self._places: OrderedDict[str, tuple[set[int], dict[int, int]]] = OrderedDict()
 
     def readings(self, point: str, after_row: int) -> tuple[Ints, Floats, Octets]:
         """Return time, value and reason of a point's readings in the rows after a row, in no order."""
-        return readings_of(point, self._after(after_row), self._position)
+        with self._lock:
+            self._follow(after_row)
+            places = self._places_of(point)
+            rows = [row for row, layouts in self._speaks.items() if not layouts.isdisjoint(places)]
+        found = ((layout, {point: place}) for layout, place in places.items())
+        return readings_of(point, self._batches(rows), dict(found).get)
 
     def minutes(self, after_row: int) -> Sums | None:
         """Return what the minutes of all points come to in the rows after a row; None when there are none."""
-        parts = [minutes(rows) for rows in RowMaker(self._spool.layout_of).rows(self._after(after_row))]
+        maker = RowMaker(self._spool.layout_of, self._spool.layouts())
+        parts: list[Sums] = []
+        batches: list[Batch] = []
+        with self._lock:
+            self._follow(after_row)
+            rows = list(self._speaks)
+        for batch in self._batches(rows):
+            batches.append(batch)
+            if sum(map(len, batches)) >= _PORTION:
+                parts += [minutes(rows) for rows in maker.rows(batches)]
+        parts += [minutes(rows) for rows in maker.rows(batches)]
         return joined(parts) if parts else None
 
     def points(self) -> set[str]:
         """Return the points of the layouts in use."""
         return {point for layout in self._spool.layouts().values() for point in layout.points}
 
-    def _after(self, after_row: int) -> Iterator[Batch]:
-        """Return the batches after a row; a reader that is behind another decodes again what that one let go."""
-        with self._lock:
-            while self._batches and next(iter(self._batches)) <= after_row:
-                self._batches.popitem(last=False)
-            first = next(iter(self._batches), None)
-            if first is not None and any(row < first for row, _ in self._spool.batches(after_row, 1)):
-                self._batches.clear()
-            last = next(reversed(self._batches), after_row)
-            while portion := self._spool.batches(last, _PORTION):
-                for last, batch in portion:
-                    self._batches[last] = batch
-            found = list(self._batches.values())
-        yield from found
+    def _batches(self, rows: Iterable[int]) -> Iterator[Batch]:
+        for row in rows:
+            batch = self._kept.get(row)
+            if batch is not None:
+                yield batch
+            else:
+                yield from (found for number, found in self._spool.batches(row - 1, 1) if number == row)
 
-    def _position(self, layout: int) -> dict[str, int]:
-        if layout not in self._positions:
+    def _follow(self, after_row: int) -> None:
+        """Learn of the rows that came since, and forget those that the files have; under the lock."""
+        speaks = self._speaks
+        while speaks and next(iter(speaks)) <= after_row:
+            self._let_go(speaks.popitem(last=False)[0])
+        first = next(iter(speaks), None)
+        if first is not None and any(row < first for row, _ in self._spool.batches(after_row, 1)):
+            # This reader's snapshot is older than that of one before: begin anew.
+            self._speaks, self._kept, self._kept_readings = OrderedDict(), {}, 0
+            speaks = self._speaks
+        last = next(reversed(speaks), after_row)
+        while portion := self._spool.batches(last, _PORTION):
+            for last, batch in portion:
+                speaks[last] = frozenset(batch.layout.tolist())
+                self._seen |= speaks[last]
+                self._kept[last] = batch
+                self._kept_readings += batch.readings
+            for row in list(self._kept):
+                if self._kept_readings <= KEPT_READINGS:
+                    break
+                self._let_go(row)
+
+    def _let_go(self, row: int) -> None:
+        if batch := self._kept.pop(row, None):
+            self._kept_readings -= batch.readings
+
+    def _places_of(self, point: str) -> dict[int, int]:
+        """Return where in the scans of which layouts a point is; under the lock."""
+        looked, places = self._places.pop(point, (set(), {}))
+        for layout in self._seen - looked:
             points = self._spool.layout_of(layout).points
-            self._positions[layout] = {point: i for i, point in enumerate(points)}
-        return self._positions[layout]
+            if point in points:
+                places[layout] = points.index(point)
+        self._places[point] = (set(self._seen) if len(looked) != len(self._seen) else looked), places
+        if len(self._places) > _ASKED:
+            self._places.popitem(last=False)
+        return dict(places)
 
 
 def readings_of(
-    point: str, batches: Iterable[Batch], position: Callable[[int], dict[str, int]]
+    point: str, batches: Iterable[Batch], position: Callable[[int], Mapping[str, int] | None]
 ) -> tuple[Ints, Floats, Octets]:
     """Return time, value and reason of a point's readings in some batches, in no order.
 
@@ -72,7 +122,7 @@ def readings_of(
         for group in batch.groups:
             layouts = batch.layout[group.scans]
             for layout in np.unique(layouts).tolist():
-                column = position(layout).get(point)
+                column = (position(layout) or {}).get(point)
                 if column is None:
                     continue
                 which = layouts == layout

@@ -4,18 +4,29 @@ The database is in memory and holds nothing; it is imported with the first quest
 """
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stores.errors import HistoryTooLargeError
 from stores.telemetry.batch import Floats, Ints, Octets
 from stores.telemetry.columns import Codes, Rows
-from stores.telemetry.rollup import Sums
+from stores.telemetry.completeness import Pieces, of_minutes
 
-_POINTS = 200  # asked for at a time: 72 h of minutes of so many are 20 MB
+PATIENCE_S = 10.0
+"""A question that takes longer is given up."""
+MEMORY = "256MB"
+"""A question that needs more is given up; nothing is ever written to the disk for one."""
+
+_WANTED = (
+    " FROM read_parquet(?) JOIN (SELECT unnest(?) AS point, unnest(range(?)) AS place) AS wanted USING (point)"
+    " WHERE point BETWEEN ? AND ? AND at_ms >= ? AND at_ms < ?"
+)
 
 
 class UnreadableError(Exception):
@@ -32,6 +43,8 @@ class Query:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._asking = threading.local()
         self._database: Any = None
 
     def readings(self, files: Sequence[str], point: str, from_ms: int, to_ms: int) -> tuple[Ints, Floats, Octets]:
@@ -59,46 +72,24 @@ class Query:
         low, high, total = (_plain(found[name]) for name in ("low", "high", "total"))
         return found["at_ms"], found["count"], found["bad"], low, high, total
 
-    def minutes(
-        self, files: Sequence[str], head: Sums | None, points: Sequence[str], from_ms: int, to_ms: int
-    ) -> Iterator[tuple[str, tuple[Ints, Ints, Ints, Ints]]]:
-        """Return, for each of the sorted points, minute, count, bad and gap of what it said; `head` is added."""
-        place = {name: i for i, name in enumerate(head.names)} if head else {}
-        nothing = np.zeros(0, np.int64)
-        for start in range(0, len(points), _POINTS):
-            some = points[start : start + _POINTS]
-            found = self._minutes_of(files, some, from_ms, to_ms)
-            for point in some:
-                columns = found.get(point, (nothing, nothing, nothing, nothing))
-                if head is not None and point in place:
-                    code = place[point]
-                    part = slice(int(np.searchsorted(head.code, code)), int(np.searchsorted(head.code, code + 1)))
-                    inside = (head.at_ms[part] >= from_ms) & (head.at_ms[part] < to_ms)
-                    at, count, bad, gap = columns
-                    columns = _added(
-                        np.concatenate((at, head.at_ms[part][inside])),
-                        np.concatenate((count, head.count[part][inside])),
-                        np.concatenate((bad, head.bad[part][inside])),
-                        np.concatenate((gap, head.gap_ms[part][inside])),
-                    )
-                yield point, columns
+    def minutes(self, files: Sequence[str], points: Sequence[str], from_ms: int, to_ms: int) -> Pieces:
+        """Return the minutes of the sorted points that start in [from_ms, to_ms)."""
+        found = self._pieces("SELECT place, at_ms, count, bad, gap_ms", files, points, from_ms, to_ms)
+        return of_minutes(*found.values()) if found else _nothing()
 
-    def _minutes_of(
-        self, files: Sequence[str], points: Sequence[str], from_ms: int, to_ms: int
-    ) -> dict[str, tuple[Ints, Ints, Ints, Ints]]:
-        if not files:
+    def hours(self, files: Sequence[str], points: Sequence[str], from_ms: int, to_ms: int) -> Pieces:
+        """Return the hours of the sorted points that start in [from_ms, to_ms)."""
+        question = "SELECT place, from_ms, to_ms, count, bad, gap_ms, hole_ms"
+        found = self._pieces(question, files, points, from_ms, to_ms)
+        return Pieces(*found.values()) if found else _nothing()
+
+    def _pieces(
+        self, question: str, files: Sequence[str], points: Sequence[str], from_ms: int, to_ms: int
+    ) -> dict[str, Ints]:
+        if not files or not points or from_ms >= to_ms:
             return {}
-        found = self._ask(
-            "SELECT list_position(?, point) AS place, at_ms, sum(count)::BIGINT AS count, sum(bad)::BIGINT AS bad,"
-            " max(gap_ms)::BIGINT AS gap FROM read_parquet(?)"
-            " WHERE point BETWEEN ? AND ? AND point IN (SELECT unnest(?)) AND at_ms >= ? AND at_ms < ?"
-            " GROUP BY point, at_ms ORDER BY place, at_ms",
-            [list(points), self._paths(files), points[0], points[-1], list(points), from_ms, to_ms],
-        )
-        edges = np.searchsorted(found["place"], np.arange(1, len(points) + 2)).tolist()
-        at, count, bad, gap = (found[name] for name in ("at_ms", "count", "bad", "gap"))
-        parts = {point: slice(edges[i], edges[i + 1]) for i, point in enumerate(points)}
-        return {point: (at[part], count[part], bad[part], gap[part]) for point, part in parts.items()}
+        values = [self._paths(files), list(points), len(points), points[0], points[-1], from_ms, to_ms]
+        return {name: column.astype(np.int64) for name, column in self._ask(question + _WANTED, values).items()}
 
     def held(self, files: Sequence[str], rows: Rows) -> NDArray[np.bool_]:
         """Say which of the rows the files already hold in every detail."""
@@ -134,27 +125,57 @@ class Query:
                 self._database.close()
                 self._database = None
 
+    @contextmanager
+    def patience(self) -> Iterator[None]:
+        """Give up what is asked within, on this thread, when it takes too long altogether."""
+        self._asking.until = time.monotonic() + PATIENCE_S
+        try:
+            yield
+        finally:
+            del self._asking.until
+
     def _ask(self, question: str, values: list[Any], given: Any = None) -> dict[str, Any]:
+        import duckdb
+
+        until = getattr(self._asking, "until", None) or time.monotonic() + PATIENCE_S
+        # One at a time: charts never take the machine from the alarms.
+        if not self._turn.acquire(timeout=max(0.0, until - time.monotonic())):
+            raise HistoryTooLargeError(PATIENCE_S)
+        try:
+            cursor = self._connected().cursor()
+            giving_up = threading.Timer(max(0.0, until - time.monotonic()), cursor.interrupt)
+            giving_up.start()
+            try:
+                if given is not None:
+                    cursor.register("given", given)
+                found: dict[str, Any] = cursor.execute(question, values).fetchnumpy()
+            except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+                raise HistoryTooLargeError(PATIENCE_S) from error
+            except duckdb.Error as error:
+                names = [Path(file).name for value in values if isinstance(value, list) for file in value]
+                raise UnreadableError(names, str(error)) from error
+            else:
+                return found
+            finally:
+                giving_up.cancel()
+                cursor.close()
+        finally:
+            self._turn.release()
+
+    def _connected(self) -> Any:
         import duckdb
 
         with self._lock:
             if self._database is None:
-                # Nothing is fetched from outside, and a question never takes the machine from the alarms.
                 self._database = duckdb.connect(
-                    config={"threads": 1, "memory_limit": "1GB", "autoinstall_known_extensions": False}
+                    config={
+                        "threads": 1,
+                        "memory_limit": MEMORY,
+                        "temp_directory": "",
+                        "autoinstall_known_extensions": False,
+                    }
                 )
-            cursor = self._database.cursor()
-        try:
-            if given is not None:
-                cursor.register("given", given)
-            found: dict[str, Any] = cursor.execute(question, values).fetchnumpy()
-        except duckdb.Error as error:
-            names = [Path(file).name for value in values if isinstance(value, list) for file in value]
-            raise UnreadableError(names, str(error)) from error
-        else:
-            return found
-        finally:
-            cursor.close()
+            return self._database
 
     def _paths(self, files: Sequence[str]) -> list[str]:
         return [str(self._folder / file) for file in files]
@@ -165,11 +186,5 @@ def _plain(column: Any) -> Floats:
     return np.ma.filled(column, np.nan) if np.ma.isMaskedArray(column) else np.asarray(column, np.float64)
 
 
-def _added(at: Ints, count: Ints, bad: Ints, gap: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Add up the parts of one minute."""
-    minute, place = np.unique(at, return_inverse=True)
-    totals = [np.zeros(len(minute), np.int64) for _ in range(3)]
-    np.add.at(totals[0], place, count)
-    np.add.at(totals[1], place, bad)
-    np.maximum.at(totals[2], place, gap)
-    return minute, totals[0], totals[1], totals[2]
+def _nothing() -> Pieces:
+    return Pieces(*(np.zeros(0, np.int64) for _ in range(7)))

@@ -67,5 +67,8 @@ def _looked_at(file: Path) -> tuple[Birth, Segment]:
     times = [said.row_group(i).column(1).statistics for i in range(said.num_row_groups)]
     low, high = min(t.min for t in times), max(t.max for t in times) + SPANS[birth.kind]
     closed = birth.kind == HOUR or said.num_rows >= CLOSED_ROWS
-    segment = Segment(file.name, birth.kind, birth.day, said.num_rows, low, high, birth.made_ms, closed)
+    segment = Segment(
+        file.name, birth.kind, birth.day, said.num_rows, low, high, birth.made_ms, closed,
+        noise=birth.noise, hold_ms=birth.hold_ms,
+    )  # fmt: skip
     return birth, segment

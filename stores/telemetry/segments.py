@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from stores.telemetry.batch import Ints
-from stores.telemetry.columns import PORTION, Codes, Rows
+from stores.telemetry.batch import Floats, Ints
+from stores.telemetry.columns import Codes, Rows
 from stores.telemetry.rollup import HOUR_MS, MINUTE_MS, Sums
 
 RAW, MINUTE, HOUR = "raw", "minute", "hour"
@@ -25,14 +25,19 @@ BIRTH = b"dutyroom"
 """The key of a file's `Birth` in its Parquet metadata."""
 
 MANIFEST = "manifest.json"
-_VERSION = 1
+_VERSION = 2
+_ROW_GROUP = 1 << 15  # rows; what a question about one point has to unpack
+_DICTIONARY_BYTES = 4096  # a column of more different numbers than fit here packs better as they are
+_SPARE_BITS = 20  # of a total's mantissa: a mean is given to ten digits
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One file. `day` is its UTC day (days since 1970); times are of its oldest and newest row.
 
-    A closed minute file has a `twin`: the same sums by the hour, which stand for it in long charts.
+    A closed minute file has a `twin`: the same sums by the hour, which stand for it in long charts. A raw file holds
+    either decimals of few digits or `noise`. Where `hold_ms` is not 0, a reading stands for those left out after it,
+    for at most so long.
     """
 
     name: str
@@ -44,6 +49,8 @@ class Segment:
     made_ms: int
     closed: bool = False
     twin: str = ""
+    noise: bool = False
+    hold_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,8 @@ class Birth:
     row: int = 0
     replaces: tuple[str, ...] = ()
     of: str = ""
+    noise: bool = False
+    hold_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +164,14 @@ class Folder:
         """Return the readings of some files as one, sorted by point and time."""
         found = self._table(names)
         points, code, order = _sort(found)
-        received = found["received_ms"].fill_null(0).to_numpy()
+        late = found["received_ms"]
         return Rows(
             points,
             code[order],
             found["at_ms"].to_numpy()[order],
             found["value"].to_numpy()[order],
             found["reason"].to_numpy()[order],
-            received[order],
-            np.zeros(len(order), np.int32),
+            None if late.null_count == len(late) else late.fill_null(0).to_numpy()[order],
             np.zeros(len(order), np.int32),
         )
 
@@ -196,17 +204,22 @@ class Writer:
 
         self.name, self.rows, self.from_ms, self.to_ms = name, 0, 0, 0
         self._folder, self._part = folder, folder / (name + ".part")
-        schema = _raw_schema(pa) if birth.kind == RAW else _sums_schema(pa)
+        schema = pa.schema(_schema(pa, birth.kind))
         self._schema = schema.with_metadata({BIRTH: json.dumps(asdict(birth))})
-        shuffled = [f for f in self._schema.names if f in {"value", "low", "high", "total"}]
+        # Runs of equal bytes fall together where each byte of a number has a plane of its own; decimals, whose bytes
+        # are all different, repeat as a whole instead.
+        shuffled = [n for n in schema.names if n in {"at_ms", "total"} or (n == "value" and birth.noise)]
+        plain = {"received_ms", "from_ms", "to_ms", *shuffled}
         self._file = self._part.open("wb")
         self._parquet = pq.ParquetWriter(
             self._file,
             self._schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[n for n in self._schema.names if n in {"point", "reason", "count", "bad", "gap_ms"}],
-            column_encoding={"at_ms": "DELTA_BINARY_PACKED", **dict.fromkeys(shuffled, "BYTE_STREAM_SPLIT")},
+            use_dictionary=[n for n in schema.names if n not in plain],
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            column_encoding=dict.fromkeys(shuffled, "BYTE_STREAM_SPLIT"),
+            write_statistics=["point", "at_ms"],
         )
 
     def add(self, what: Rows | Sums) -> None:
@@ -219,9 +232,11 @@ class Writer:
         self.from_ms = min(low, self.from_ms) if self.rows else low
         self.to_ms = max(high, self.to_ms) if self.rows else high
         self.rows += len(what)
-        for start in range(0, len(what), PORTION):
-            columns = _columns(pa, what, slice(start, start + PORTION))
-            self._parquet.write_table(pa.Table.from_arrays(columns, schema=self._schema), row_group_size=PORTION)
+        parts = -(-len(what) // _ROW_GROUP)
+        for number in range(parts):
+            part = slice(number * len(what) // parts, (number + 1) * len(what) // parts)
+            table = pa.Table.from_arrays(_columns(pa, what, part), schema=self._schema)
+            self._parquet.write_table(table, row_group_size=_ROW_GROUP)
 
     def finish(self) -> None:
         """Bring the file to the disk under its name."""
@@ -250,46 +265,44 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _raw_schema(pa: Any) -> Any:
-    return pa.schema(
-        [
-            ("point", pa.dictionary(pa.int32(), pa.string())),
-            ("at_ms", pa.int64()),
-            ("value", pa.float64()),
-            ("reason", pa.uint8()),
-            ("received_ms", pa.int64()),
-        ]
-    )
-
-
-def _sums_schema(pa: Any) -> Any:
-    return pa.schema(
-        [
-            ("point", pa.dictionary(pa.int32(), pa.string())),
-            ("at_ms", pa.int64()),
-            ("low", pa.float64()),
-            ("high", pa.float64()),
-            ("total", pa.float64()),
-            ("count", pa.int32()),
-            ("bad", pa.int32()),
-            ("gap_ms", pa.int32()),
-        ]
-    )
+def _schema(pa: Any, kind: str) -> list[tuple[str, Any]]:
+    head = [("point", pa.dictionary(pa.int32(), pa.string())), ("at_ms", pa.int64())]
+    if kind == RAW:
+        return [*head, ("value", pa.float64()), ("reason", pa.uint8()), ("received_ms", pa.int64())]
+    sums = [*((name, pa.float64()) for name in ("low", "high", "total"))]
+    sums += [(name, pa.int32()) for name in ("count", "bad", "gap_ms")]
+    spoken = [("from_ms", pa.int64()), ("to_ms", pa.int64()), ("hole_ms", pa.int32())] if kind == HOUR else []
+    return [*head, *sums, *spoken]
 
 
 def _columns(pa: Any, what: Rows | Sums, part: slice) -> list[Any]:
     """Return a slice as Arrow columns; the dictionary of points holds only what the slice needs."""
     code = what.code[part]
-    low, high = int(code[0]), int(code[-1])
-    point = pa.DictionaryArray.from_arrays(pa.array(code - low), pa.array(what.names[low : high + 1], pa.string()))
+    first = np.concatenate(([True], code[1:] != code[:-1]))
+    names = pa.array([what.names[i] for i in code[first].tolist()], pa.string())
+    point = pa.DictionaryArray.from_arrays(pa.array(np.cumsum(first, dtype=np.int32) - 1), names)
     at = pa.array(what.at_ms[part])
     if isinstance(what, Rows):
-        received = what.received_ms[part]
-        late = pa.array(received, mask=received == 0) if received.any() else pa.nulls(len(code), pa.int64())
+        late = pa.nulls(len(code), pa.int64())
+        if what.received_ms is not None:
+            received = what.received_ms[part]
+            late = pa.array(received, mask=received == 0)
         return [point, at, pa.array(what.value[part]), pa.array(what.reason[part]), late]
     empty = what.count[part] == 0
-    lows = [pa.array(column[part], mask=empty) for column in (what.low, what.high)]
-    return [point, at, *lows, *(pa.array(column[part]) for column in (what.total, what.count, what.bad, what.gap_ms))]
+    values = [
+        *(pa.array(column[part], mask=empty) for column in (what.low, what.high)),
+        pa.array(_ten(what.total[part])),
+    ]
+    counts = [pa.array(column[part]) for column in (what.count, what.bad, what.gap_ms)]
+    spoken = what.spoken
+    ends = [pa.array(c[part]) for c in (spoken.from_ms, spoken.to_ms, spoken.hole_ms)] if spoken else []
+    return [point, at, *values, *counts, *ends]
+
+
+def _ten(total: Floats) -> Floats:
+    """Return totals to ten digits: the noise behind them would be most of a file of sums."""
+    bits = total.view(np.int64) + (1 << (_SPARE_BITS - 1))
+    return (bits & ~((1 << _SPARE_BITS) - 1)).view(np.float64)
 
 
 def _sort(table: Any) -> tuple[list[str], Codes, Ints]:

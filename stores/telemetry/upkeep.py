@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stores.telemetry.columns import DAY_MS
 from stores.telemetry.segments import MINUTE, RAW, Segment
+from stores.telemetry.stacks import DAY_MS
 
 CLOSED_ROWS = 500_000
 """A file of this size is left alone: it is one good read, and a merge of it would hold too much memory."""
@@ -28,11 +28,11 @@ def merge_due(segments: Iterable[Segment], now_ms: int) -> Merge | None:
     While a day runs, files of like size are merged by eights, so that their number grows with the logarithm of its
     readings; an hour after it is over its small files become one.
     """
-    days: dict[tuple[int, str], list[Segment]] = {}
+    days: dict[tuple[int, str, bool], list[Segment]] = {}
     for segment in segments:
         if segment.kind in {RAW, MINUTE} and segment.rows < CLOSED_ROWS:
-            days.setdefault((segment.day, segment.kind), []).append(segment)
-    for (day, _), small in sorted(days.items()):
+            days.setdefault((segment.day, segment.kind, segment.noise), []).append(segment)
+    for (day, *_), small in sorted(days.items()):
         waiting = [s for s in small if not s.closed]
         if not waiting:
             continue

@@ -377,11 +377,12 @@ def test_a_broken_file_is_set_aside_and_costs_no_other_days(
     assert month == [24, 24, 36], "hours and minutes stand for each other"
     assert day == [24, 24, 36], "the readings, or else their minutes"
     (complete,) = again.completeness(["M/v"], _START, _START + 3 * _DAY)
-    assert complete.count == (60 if kind == "minute" else 84)
+    assert complete.count == 84
     clock.ms = _START + 10 * _DAY
     while again.compact(spool, clock.ms):
         pass
     assert _count(again, "M/v", _START + _DAY, _START + 3 * _DAY) == 60
+    again.history("M/v", _START, _START + _DAY, 48)  # by the minute
     assert len(again.set_aside) == 1
     again.close()
 
