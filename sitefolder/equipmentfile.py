@@ -5,13 +5,32 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from facility.equipment import Card, Line, Serial
+from facility.equipment import Card, Line, Serial, Tls
 from sitefolder.duration import Duration
 from sitefolder.finding import WordError
 from sitefolder.strict import Filled, Id, Number, PointName, Strict, Words
 
 Target = Annotated[str, StringConstraints(pattern=r"^!?[a-z0-9_-]+/[a-z0-9_]+$")]
 """A site point, "machine/point"; with "!" in front the contact is wired the other way round."""
+
+
+class TlsTable(Strict):
+    """[line.tls]: the broker's line is encrypted; an empty table trusts whom the system trusts.
+
+    `ca` signed the server's certificate; `certificate` and `key` are ours, where the server asks for one; all are PEM
+    files beside equipment.toml. `server_name` is the name in the server's certificate, where it is not `host`.
+    """
+
+    ca: Filled | None = None
+    certificate: Filled | None = None
+    key: Filled | None = None
+    server_name: Filled | None = None
+
+    @model_validator(mode="after")
+    def _is_a_pair(self) -> "TlsTable":
+        if self.key and not self.certificate:
+            raise WordError("有 key 就要写 certificate", "a `key` needs its `certificate`")
+        return self
 
 
 class LineTable(Strict):
@@ -34,6 +53,7 @@ class LineTable(Strict):
     protocol: Literal["", "5", "3.1.1"] = ""
     username: str = ""
     secret: str = ""
+    tls: TlsTable | None = None
 
     @model_validator(mode="after")
     def _fits_its_transport(self) -> "LineTable":
@@ -55,6 +75,8 @@ class LineTable(Strict):
                 "serial、baud、parity、stop_bits 只用于 modbus-rtu（本机串口）",
                 "serial, baud, parity and stop_bits belong to modbus-rtu, a serial port of this machine",
             )
+        if self.tls is not None and self.transport != "mqtt":
+            raise WordError("tls 只用于 mqtt 线路", "only an mqtt line has tls")
         if not self.echoes_transaction and self.transport != "modbus-tcp":
             raise WordError(
                 "只有 modbus-tcp 的报文有事务号（echoes_transaction）",
@@ -78,6 +100,7 @@ class LineTable(Strict):
             protocol=self.protocol,
             username=self.username,
             secret=self.secret,
+            tls=Tls(**self.tls.model_dump(exclude_none=True)) if self.tls is not None else None,
         )
 
 

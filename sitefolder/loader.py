@@ -60,7 +60,7 @@ def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None
     planning = plan(library_folder, folder, words, problems)
     equipment, people, roster = documents["equipment.toml"], documents["people.toml"], documents["roster.toml"]
     staff = staff_of(people, words) if people else Staff()
-    plant = equip(equipment, words, profiles, secrets) if equipment else Plant()
+    plant = equip(equipment, words, profiles, secrets, folder) if equipment else Plant()
     if people:
         _cards(plant, staff, people)
         machines = {machine.kind for machine in plant.equipment.values()}

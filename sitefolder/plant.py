@@ -1,10 +1,12 @@
 """Builds lines, devices and machines out of equipment.toml, and checks that they fit each other."""
 
+import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facility.equipment import MODBUS, Device, Equipment, Line, point_id, split_point
+from facility.equipment import MODBUS, Device, Equipment, Line, Tls, point_id, split_point
 from facility.point import Kind
 from facility.supply import Node, Role, Supply
 from facility.text import NOTHING
@@ -27,11 +29,13 @@ class Plant:
     entries: dict[str, Entry[EquipmentTable]] = field(default_factory=dict)
 
 
-def equip(document: Document, library: Library, profiles: Mapping[str, "Profile"], secrets: Mapping[str, str]) -> Plant:
-    """Read everything in equipment.toml."""
+def equip(
+    document: Document, library: Library, profiles: Mapping[str, "Profile"], secrets: Mapping[str, str], folder: Path
+) -> Plant:
+    """Read everything in equipment.toml, which stands in `folder`."""
     document.known(("line", "device", "equipment"))
     plant = Plant()
-    _lines(plant, document.entries("line", LineTable), secrets)
+    _lines(plant, document.entries("line", LineTable), secrets, folder)
     for entry in document.entries("equipment", EquipmentTable):
         _machine(plant, entry, library)
     _feeds(plant, document, library)
@@ -43,10 +47,12 @@ def equip(document: Document, library: Library, profiles: Mapping[str, "Profile"
     return plant
 
 
-def _lines(plant: Plant, entries: Iterable[Entry[LineTable]], secrets: Mapping[str, str]) -> None:
+def _lines(plant: Plant, entries: Iterable[Entry[LineTable]], secrets: Mapping[str, str], folder: Path) -> None:
     taken: dict[str, str] = {}
     for entry in entries:
         line = entry.value.line()
+        if line.tls is not None:
+            line = replace(line, tls=_tls(entry, line.tls, folder))
         plant.lines[line.id] = line
         place = line.serial.path if line.serial else f"{line.host}:{line.port}"
         other = taken.setdefault(place, line.id)
@@ -59,6 +65,25 @@ def _lines(plant: Plant, entries: Iterable[Entry[LineTable]], secrets: Mapping[s
                 f"secrets.toml 里没有 {line.secret}，将不带密码连接",
                 f"secrets.toml has no {line.secret}; it will connect without a password",
             )
+
+
+def _tls(entry: Entry[LineTable], tls: Tls, folder: Path) -> Tls:
+    """Return it with the paths of its files, each of which must be there, the key for our eyes only."""
+    found: dict[str, str] = {}
+    for name, file in (("ca", tls.ca), ("certificate", tls.certificate), ("key", tls.key)):
+        path = folder / file
+        if file and not path.is_file():
+            entry.error(
+                ("tls", name), f"没有文件 {file}（相对于站点文件夹）", f"there is no file {file} in the site folder"
+            )
+        elif file and name == "key" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            entry.error(
+                ("tls", name),
+                f"私钥 {file} 别人也能读：chmod 600 {file}",
+                f"others may read the key {file}: chmod 600 {file}",
+            )
+        found[name] = str(path.resolve()) if file else ""
+    return replace(tls, **found)
 
 
 def _machine(plant: Plant, entry: Entry[EquipmentTable], library: Library) -> None:
@@ -179,12 +204,12 @@ def _fits_its_line(entry: Entry[DeviceTable], profile: "Profile", line: Line) ->
             "RTU 的 0 号是广播，没有装置会应答；从站号为 1–247",
             "0 is the broadcast address of RTU, which nobody answers; units are 1 to 247",
         )
-    widest = max((f.registers for f in modbus.fields.values()), default=0) if modbus else 0
-    if table.max_registers is not None and table.max_registers < widest:
+    together = [f.registers for f in modbus.fields.values()] + [b.count for b in modbus.blocks] if modbus else []
+    if table.max_registers is not None and together and table.max_registers < max(together):
         entry.error(
             ("max_registers",),
-            f"模板 {profile.id} 有 {widest} 个寄存器的数值，一次至少要读这么多",
-            f"profile {profile.id} has a value of {widest} registers, which must be read at once",
+            f"模板 {profile.id} 有 {max(together)} 个寄存器的数值或块，一次至少要读这么多",
+            f"profile {profile.id} has a value or block of {max(together)} registers, which must be read at once",
         )
 
 
