@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dutyroom.clock import SystemClock
 from facility.scan import Reason, Scan
+from stores.telemetry import forward as forwarding_rules
 from stores.telemetry.influx import Influx
 from stores.telemetry.influxserver import Address
 from stores.telemetry.spool import Spool
@@ -23,12 +24,13 @@ def main(path: str, url: str, database: str, version: str) -> None:
     clock = SystemClock()
     spool = Spool(Path(path), clock)
     spool.layout("lift-1", POINTS, "v1")
+    forwarding_rules.LOOK_MS = 500
     influx = Influx(Address(url, database, version, "o", token="t", timeout_s=2), "s", {"L1": "lift"}, spool)  # type: ignore[arg-type]  # 1 or 2
     ending = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.readline(), ending.set()), daemon=True).start()
 
     def forward() -> None:
-        while not (ending.is_set() and influx.forwarder.sent(spool) == spool.last_row):
+        while not (ending.is_set() and influx.forwarder.sent(spool) == spool.last_row and influx.forwarder.sure):
             if not influx.forward(spool, clock.now()):
                 # Trouble is waited for with a tenth of the real patience, or the test would take minutes.
                 influx.forwarder._not_before = min(influx.forwarder._not_before, clock.now() + 200)

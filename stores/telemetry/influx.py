@@ -54,7 +54,7 @@ class Influx:
         """Connect to nothing yet; `kinds` names the kind of each machine."""
         self._server, self._spool = Server(address), spool
         self._lines = Lines(site, kinds)
-        self.forwarder = Forwarder(self._server.write, self._lines)
+        self.forwarder = Forwarder(self._server.write, self._server.life, self._lines)
         self._asking = threading.BoundedSemaphore(_AT_ONCE)
         self._positions: dict[int, dict[str, int]] = {}
 

@@ -5,6 +5,7 @@ Only here is influxdb-client known. Its batching mode is never used: it loses da
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -17,6 +18,8 @@ _SAID = 500
 _TOO_MANY = 429
 _OK = range(200, 300)
 _ANSWER_BYTES = 64 << 20
+_STARTED = re.compile(rb"^process_start_time_seconds(?:\{[^}]*\})? (\S+)", re.MULTILINE)
+_YOUNG_S = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,29 @@ class InfluxAwayError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Life:
+    """Which run of the server answers: no two have the same `mark`; it is empty when the server does not say.
+
+    While it is `young`, the next run could still be given the same mark.
+    """
+
+    mark: str
+    young: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One series of an InfluxQL answer."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
 class Server:
@@ -150,7 +171,35 @@ class Server:
         except (ValueError, KeyError, TypeError) as error:
             raise InfluxAwayError(f"an answer that makes no sense: {error!r}") from None
 
+    def life(self) -> Life:
+        """Say which run of the server answers: Prometheus' name for when a process started, at `/metrics`.
+
+        InfluxDB 1.x and 2.x give hundredths of a second there, VictoriaMetrics whole seconds.
+
+        Raises:
+            InfluxAwayError: nobody answers.
+        """
+        try:
+            answer = self._call("GET", "/metrics", {}, b"")
+        except InfluxRefusedError:
+            return Life("")
+        found = _STARTED.search(answer.content) if answer.status in _OK else None
+        if found is None:
+            return Life("")
+        mark = found[1].decode(errors="replace")
+        with contextlib.suppress(ValueError, TypeError):
+            age_s = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp() - float(mark)
+            return Life(mark, young=float(mark).is_integer() and abs(age_s) < _YOUNG_S)
+        return Life(mark)
+
     def _ask(self, method: str, path: str, params: Mapping[str, str], body: bytes) -> bytes:
+        answer = self._call(method, path, params, body)
+        if answer.status not in _OK:
+            said = answer.content.decode(errors="replace")
+            raise _failed(answer.status, said, answer.headers.get("Retry-After", ""))
+        return answer.content
+
+    def _call(self, method: str, path: str, params: Mapping[str, str], body: bytes) -> _Answer:
         import httpx
 
         try:
@@ -162,10 +211,7 @@ class Server:
                         raise InfluxRefusedError("the answer is larger than anybody could draw")
         except (httpx.HTTPError, OSError) as error:
             raise InfluxAwayError(f"{type(error).__name__}: {error}"[:_SAID]) from None
-        if answer.status_code not in _OK:
-            said = content.decode(errors="replace")
-            raise _failed(answer.status_code, said, answer.headers.get("Retry-After", ""))
-        return bytes(content)
+        return _Answer(answer.status_code, answer.headers, bytes(content))
 
     def close(self) -> None:
         """Let go of the connections."""

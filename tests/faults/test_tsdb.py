@@ -98,10 +98,6 @@ def test_influxdb_down_hanging_and_killed_loses_no_accepted_reading_and_doubles_
     assert answer[1]["series"][0]["values"][0][1:] == [len(rows)] * 3
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="open: in about one run of three, readings that VictoriaMetrics acknowledged before a kill are not resent",
-)
 def test_victoria_metrics_that_forgets_what_it_acknowledged_gets_it_again(tmp_path: Path) -> None:
     server = VictoriaMetrics(tmp_path / "victoria")
     feeding = Feeding(tmp_path / "spool.db", server.url, "test", "2")

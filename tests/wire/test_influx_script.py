@@ -26,12 +26,16 @@ def _says(status: str, body: bytes = b"", *headers: str) -> bytes:
 
 
 class Script:
-    """Answers posts one after the other; after the last, with 204. `None` hangs, bytes without an end are cut off."""
+    """Answers posts one after the other; after the last, with 204. `None` hangs, bytes without an end are cut off.
+
+    Which run of it answers, it does not say, but for `metrics`.
+    """
 
     def __init__(self, *answers: bytes | None) -> None:
         self.answers = list(answers)
         self.lines: list[bytes] = []
         self.paths: list[str] = []
+        self.metrics = _says("404 Not Found")
         self.hanging = asyncio.Event()
         self.port = 0
         self._server: asyncio.Server | None = None
@@ -50,10 +54,11 @@ class Script:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                length = next(
-                    int(h.split(b":")[1]) for h in head.lower().split(b"\r\n") if h.startswith(b"content-length")
-                )
-                body = await reader.readexactly(length)
+                lengths = [h.split(b":")[1] for h in head.lower().split(b"\r\n") if h.startswith(b"content-length")]
+                body = await reader.readexactly(int(lengths[0]) if lengths else 0)
+                if head.startswith(b"GET /metrics "):
+                    writer.write(self.metrics)
+                    continue
                 self.paths.append(head.split(b" ")[1].decode())
                 answer = self.answers.pop(0) if self.answers else _OK
                 if answer is None:
