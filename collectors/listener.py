@@ -7,6 +7,7 @@ from collectors.memory import Memory
 from collectors.message import MessageDecoder, absent
 from collectors.payload import UndecodableError
 from collectors.profile import MqttMap, Presence
+from collectors.receipts import Receipts
 from collectors.status import Tally
 from facility.equipment import Device
 from facility.ports import ScanSink
@@ -29,6 +30,7 @@ class Listener:
         decoders: Sequence[MessageDecoder],
         sink: ScanSink,
         tally: Tally,
+        receipts: Receipts,
     ) -> None:
         """Prepare.
 
@@ -38,13 +40,19 @@ class Listener:
             decoders: one for each of the map's messages; devices that agree share them.
             sink: takes its scans.
             tally: counts them.
+            receipts: what is known of the numbers of all publishers.
         """
         self.device = device
         self.miss_at = 0
         self._mqtt = mqtt
         self._sink = sink
         self._tally = tally
-        self._memory = Memory()
+        self._receipts = receipts
+        hearing = receipts.hearing(device.id)
+        self._memory = Memory(newest_ms=hearing.stamp, hearing=hearing)
+        self.receipt = mqtt.topic(mqtt.receipt, device.topic) if mqtt.receipt else ""
+        if self.receipt:
+            receipts.keeps(device.id)
         self._gone: set[str] = set()  # which of the topics that speak for its presence say that it is gone
         self._decoders = decoders
 
@@ -74,6 +82,11 @@ class Listener:
         """Hear that the line is down: it is told within an interval."""
         self.miss_at = min(self.miss_at, now + self.device.interval_ms)
 
+    def deaf(self, from_ms: int, to_ms: int) -> None:
+        """Hear that the line heard nothing for a time: who counts will show what was missed, who does not cannot."""
+        if not self._mqtt.seq:
+            self._receipts.deaf(self.device.id, len(self.device.points), from_ms, to_ms)
+
     def tell_silence(self, now: int, *, up: bool) -> None:
         """Tell that it missed its interval, once for each."""
         interval = self.device.interval_ms
@@ -94,6 +107,7 @@ class Listener:
             waiting = self._memory.seen.get(key)
             if waiting is None:
                 ack()
+                self._receipts.again(self.device.id)
             else:
                 waiting.append(ack)
             return

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from collectors.receipts import Hearing, Word
 from facility.scan import Reason
 
 CLOCK_TOLERANCE_MS = 300_000
@@ -17,7 +18,7 @@ class Memory:
 
     newest_ms: int = 0  # newest device time that was believed
     late_since_ms: int = 0  # since when nothing but late words came; 0: the last one was in order
-    newest_seq: int = 0
+    hearing: Hearing = field(default_factory=Hearing)  # which numbers came
     seen: dict[int, list[Callable[[], None]] | None] = field(default_factory=dict)
     """What each message was known by, oldest first; and who is to be told once it is durable, None when it is."""
 
@@ -34,12 +35,21 @@ class Memory:
             del seen[oldest]
         return False
 
+    def known(self, key: int, at_ms: int | None, seq: int, epoch: int | None, oldest: int) -> tuple[bool, int, Word]:
+        """Hear a numbered message; return whether it was heard before, its epoch, and where it stands among others."""
+        if self.repeated(key):
+            return True, max(self.hearing.numbers.epoch, 0), Word.AGAIN
+        word, run = self.hearing.hear(seq, at_ms, epoch, oldest)
+        if word is Word.AGAIN:
+            self.seen[key] = None  # an earlier run of the service stored it
+        return word is Word.AGAIN, run, word
+
     @staticmethod
     def kept(at_ms: int | None, now_ms: int) -> int:
         """Return the time of a copy that the broker kept: its own, where that can be; nothing is learned from it."""
         return at_ms if at_ms is not None and OLDEST_MS <= at_ms <= now_ms else now_ms
 
-    def judge(self, at_ms: int | None, seq: int, now_ms: int) -> tuple[int, Reason]:
+    def judge(self, at_ms: int | None, word: Word, now_ms: int) -> tuple[int, Reason]:
         """Return the time of a message and what its clock does to the quality of its values.
 
         A clock more than five minutes off cannot be right, and the message then stands at the moment it was received.
@@ -47,16 +57,14 @@ class Memory:
         """
         if at_ms is None:
             return now_ms, Reason.GOOD
-        fresh = not seq or not self.newest_seq or seq > self.newest_seq
-        self.newest_seq = seq or self.newest_seq
         off = abs(now_ms - at_ms) > CLOCK_TOLERANCE_MS
         if not self.newest_ms or at_ms > now_ms or at_ms < OLDEST_MS:
             if off:
                 return now_ms, Reason.CLOCK
         elif at_ms < self.newest_ms:
-            if not (seq and fresh):
+            if word is not Word.NEW:
                 self.late_since_ms = self.late_since_ms or now_ms
-                if seq or now_ms - self.late_since_ms < CLOCK_SET_BACK_MS:
+                if word is Word.LATE or now_ms - self.late_since_ms < CLOCK_SET_BACK_MS:
                     return at_ms, Reason.LATE
                 # Nothing but late words for so long: not a backlog, its clock was set back.
                 self.newest_ms = at_ms

@@ -18,6 +18,7 @@ from collectors.numbers import NAN
 from collectors.payload import MOST_SEQ, UndecodableError, at, moment, put, whole, word
 from collectors.profile import MqttField, MqttMap, MqttMessage, Payload, Presence, Reads, Retained
 from collectors.quickmessage import Place, generate
+from collectors.receipts import Word
 from facility.point import Point
 from facility.scan import Reason, Scan
 
@@ -60,6 +61,7 @@ class MessageDecoder:
         self._size = len(channels)
         self._time = () if message.payload is Payload.PLAIN else message.time or mqtt.time
         self._unit, self._seq = mqtt.time_unit, mqtt.seq
+        self._epoch, self._oldest = mqtt.epoch, mqtt.oldest
         known = list(points) or [None] * self._size
         self._places = [
             Place(i, f, known[i], i in inverted)
@@ -93,21 +95,50 @@ class MessageDecoder:
             said_at, numbered, values = found
             reasons, texts = self._all_good, None
         else:
-            values, reasons, texts = self._slow(body)
+            try:
+                values, reasons, texts = self._slow(body)
+            except UndecodableError as error:
+                error.scan = self._counted(device, body, now_ms, memory)
+                raise
             said_at, numbered = at(body, self._time) if self._time else None, at(body, self._seq) if self._seq else None
         stamp = said_at if said_at.__class__ is int and self._unit == "ms" else moment(said_at, self._unit)
         seq = numbered if numbered.__class__ is int and 0 < numbered < MOST_SEQ else whole(numbered)
         key = hash((seq, stamp or payload)) if seq else 0
-        repeated = seq > 0 and memory.repeated(key)
+        epoch, oldest = self._outbox(body, seq) if self._epoch else (None, 0)
+        run = 0
         if retained and self._message.retained is Retained.STALE:
+            repeated = key in memory.seen or (epoch is not None and memory.hearing.knows(epoch, seq))
             at_ms, why = memory.kept(stamp, now_ms), Reason.RETAINED
-        elif repeated:
-            at_ms, why = now_ms, Reason.GOOD
+            seq = oldest = 0  # the message itself may still come
+        elif seq:
+            repeated, run, word = memory.known(key, stamp, seq, epoch, oldest)
+            at_ms, why = (now_ms, Reason.GOOD) if repeated else memory.judge(stamp, word, now_ms)
         else:
-            at_ms, why = memory.judge(stamp, seq, now_ms)
+            repeated = False
+            at_ms, why = memory.judge(stamp, Word.UNCOUNTED, now_ms)
         if why is not Reason.GOOD:
             reasons = bytes(why if reason == Reason.GOOD else reason for reason in reasons)
-        return Heard(Scan(device, at_ms, now_ms, values, reasons, seq, texts), key, repeated)
+        scan = Scan(device, at_ms, now_ms, values, reasons, seq, texts, run, oldest)
+        return Heard(scan, key, repeated)
+
+    def _outbox(self, body: Any, seq: int) -> tuple[int | None, int]:
+        """Return outbox and oldest number of a gateway that keeps its messages; a message without them only counts."""
+        epoch, oldest = whole(at(body, self._epoch)), whole(at(body, self._oldest))
+        return (epoch, min(oldest, seq)) if seq and epoch and oldest else (None, 0)
+
+    def _counted(self, device: str, body: Any, now_ms: int, memory: Memory) -> Scan | None:
+        """Return what a message without values counts for: it did come, and nobody is to send it for ever."""
+        seq = whole(at(body, self._seq)) if self._seq else 0
+        if not seq:
+            return None
+        stamp = moment(at(body, self._time), self._unit) if self._time else None
+        epoch, oldest = self._outbox(body, seq) if self._epoch else (None, 0)
+        word, run = memory.hearing.hear(seq, stamp, epoch, oldest)
+        if word is Word.AGAIN:
+            return None
+        at_ms, _ = memory.judge(stamp, word, now_ms)
+        nothing = (NAN,) * self._size, bytes([Reason.UNDECODABLE]) * self._size
+        return Scan(device, at_ms, now_ms, *nothing, seq, None, run, oldest)
 
     def _slow(self, body: Any) -> tuple[tuple[float, ...], bytes, dict[int, str] | None]:
         values = [NAN] * self._size
@@ -155,6 +186,8 @@ def encode(
     *,
     at_ms: int,
     seq: int,
+    epoch: int = 0,
+    oldest: int = 0,
     extra: Mapping[str, str] | None = None,
 ) -> bytes:
     """Write a message as the gateway would: channel values back to the words and numbers of its payload.
@@ -165,6 +198,8 @@ def encode(
         values: by channel; a channel that is left out or NaN is not in the message.
         at_ms: the gateway's own time.
         seq: its sequence number.
+        epoch: the outbox it counts in; 0: it keeps none.
+        oldest: the oldest number there.
         extra: further texts by dotted path, such as a registration number.
     """
     if message.payload is Payload.PLAIN:
@@ -177,6 +212,9 @@ def encode(
     body = frame if message.payload is Payload.BINARY else outer
     if mqtt.seq:
         put(body, mqtt.seq, seq)
+    if mqtt.epoch and epoch:
+        put(body, mqtt.epoch, epoch)
+        put(body, mqtt.oldest, oldest)
     if message.time or mqtt.time:
         put(body, message.time or mqtt.time, at_ms if mqtt.time_unit == "ms" else at_ms // _SECOND_MS)
     for channel, value in values.items():

@@ -19,6 +19,7 @@ from collectors.listener import Ack, Hear, Listener
 from collectors.message import MessageDecoder
 from collectors.payload import MOST_BYTES, UndecodableError
 from collectors.profile import MqttMap
+from collectors.receipts import NOT_SURE_MS, Receipts
 from collectors.session import TAKEN_OVER, End, Greeting, Session
 from collectors.status import LineStatus, Tally
 from facility.equipment import Device, Line
@@ -34,6 +35,8 @@ TOPICS_AT_ONCE = 100
 TOPICS_KNOWN = 20_000  # topics that matched a wildcard and are remembered
 AUTO, V5, V311 = "", "5", "3.1.1"
 TAKEN_MOST, TAKEN_WITHIN_MS = 3, 60_000
+RECEIPTS_MS = 500
+"""How often gateways that keep their messages are told up to where they may forget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class MqttLine:
         sink: ScanSink,
         clock: Clock,
         manner: Manner | None = None,
+        receipts: Receipts | None = None,
     ) -> None:
         """Prepare; devices join by `add`.
 
@@ -76,6 +80,7 @@ class MqttLine:
             sink: takes scans and dead letters.
             clock: the one clock.
             manner: how to behave.
+            receipts: what is known of the numbers of all publishers; shared with whoever commits.
         """
         self._line = line
         self._name = client_id
@@ -83,6 +88,11 @@ class MqttLine:
         self._sink = sink
         self._clock = clock
         self._manner = manner or Manner(protocol=line.protocol or AUTO)
+        self._receipts = receipts or Receipts()
+        self._receipts_at = 0
+        self._keepers: dict[str, Listener] = {}
+        self._heard_at = self._receipts.heard_until_ms  # when anything came, of whatever device
+        self._deaf_since = max(self._heard_at - NOT_SURE_MS, 0)  # 0: we hear, or never did
         self._version = V311 if self._manner.protocol == V311 else V5
         self._dialler = Dialler(line)
         self._decoders: dict[object, Sequence[MessageDecoder]] = {}
@@ -112,8 +122,10 @@ class MqttLine:
         if decoders is None:
             decoders = [MessageDecoder(mqtt, m, device.channels, points, device.inverted) for m in mqtt.messages]
             self._decoders[key] = decoders
-        listener = Listener(device, mqtt, decoders, self._sink, self._tally)
+        listener = Listener(device, mqtt, decoders, self._sink, self._tally, self._receipts)
         self._listeners.append(listener)
+        if listener.receipt:
+            self._keepers[device.id] = listener
         for topic, hear in listener.topics():
             self._filters[topic] = None
             if "+" in topic:
@@ -180,8 +192,12 @@ class MqttLine:
         elif now >= self._look_at:
             self._look_at = now + self._manner.keepalive_s * 500
             self._session.look()
+        if self._receipts.due and now >= self._receipts_at:
+            self._receipts_at = now + RECEIPTS_MS
+            self._send_receipts()
         if self._echo_by and now >= self._echo_by:
             self._echo_by = 0
+            self._hear_again()
             self._remarks["echo"] = _UNHEARD
             log.warning("line %s: %s", self._line.id, _UNHEARD.en)
         up = self.up
@@ -245,6 +261,9 @@ class MqttLine:
         now = self._clock.now()
         for listener in self._listeners:
             listener.lost(now)
+        # A connection that dies without a word is noticed after two keep-alive spans.
+        since = max(self._heard_at, now - 2_000 * self._manner.keepalive_s) - NOT_SURE_MS
+        self._deaf_since = self._deaf_since or since
         self._session = None
         self._echo_by = 0
         if end.code == TAKEN_OVER or (self._version == V311 and not end.fix):
@@ -252,6 +271,24 @@ class MqttLine:
             if len(self._losses) > TAKEN_MOST and now - self._losses[0] <= TAKEN_WITHIN_MS and not self._suffix:
                 self._give_way()
         self._fail(end)
+
+    def _hear_again(self) -> None:
+        """Record since when nothing was heard, for those who cannot tell by their numbers, and remind the others."""
+        now, since = self._clock.now(), self._deaf_since
+        self._heard_at, self._deaf_since = now, 0
+        for listener in self._listeners:
+            if since:
+                listener.deaf(since, now)
+            if listener.receipt:
+                self._receipts.again(listener.device.id)
+
+    def _send_receipts(self) -> None:
+        due = self._receipts.due
+        for device in [device for device in due if device in self._keepers]:
+            epoch, seq = due[device]
+            if not self.publish(self._keepers[device].receipt, b'{"epoch":%d,"seq":%d}' % (epoch, seq)):
+                return
+            del due[device]
 
     def _give_way(self) -> None:
         """Somebody else comes with our name, and each throws the other out: from now on we have a name of our own."""
@@ -287,11 +324,13 @@ class MqttLine:
         ack: Ack = partial(session.acknowledge, mid) if mid else _nothing
         try:
             hearers = self._hearers.get(topic) or self._matched(topic)
-            now = self._clock.now()
+            now = self._heard_at = self._clock.now()
             for hear in hearers:
                 hear(payload, now, ack, retained)
         except UndecodableError as error:
             self._bury(topic, payload, str(error), ack)
+            if error.scan is not None:
+                self._sink.scan(error.scan)
         except Exception as error:  # whatever a payload provokes, it must not end the line
             log.exception("line %s: a message could not be taken", self._line.id)
             self._bury(topic, payload, f"{type(error).__name__}: {error}", ack)
@@ -324,6 +363,7 @@ class MqttLine:
 
     def _echoed(self, _payload: bytes, _now: int, ack: Ack, _retained: bool) -> None:  # noqa: FBT001 - a Hear
         self._echo_by = 0
+        self._hear_again()
         self._remarks.pop("echo", None)
         ack()
 

@@ -20,8 +20,6 @@ NEVER = -1
 """The epoch of a publisher that was never heard."""
 MOST_HOLES = 256
 """Holes remembered of one publisher; of one that keeps its messages the oldest is then given up, and recorded."""
-REMEMBERED = 256
-"""Recent messages by which a repeat is told where the publisher names no epoch."""
 GAP_ROWS = 60
 """A gap of a thousand messages needs no thousand rows to be seen in a chart; its record has the number."""
 NOT_SURE_MS = 1_000
@@ -125,38 +123,34 @@ class Hearing:
     """What came from one publisher, durable or not.
 
     One that names no epoch may begin again at any time. That is told by the number 1 and by a later time with a number
-    that was there already; an older time with such a number is taken as a late word: twice is better than never.
+    that was there already; an older time with such a number is taken as a late word: twice is better than never. Exact
+    repeats of it are told elsewhere (`collectors.memory`).
     """
 
     numbers: Numbers = field(default_factory=Numbers)
     stamp: int = 0  # newest device time
-    seen: dict[tuple[int, int], None] = field(default_factory=dict)  # (seq, device time), oldest first
+
+    def knows(self, epoch: int, seq: int) -> bool:
+        """Say whether a message that names its epoch came before; nothing is remembered of it."""
+        return epoch == self.numbers.epoch and self.numbers.heard(seq)
 
     def hear(self, seq: int, stamp: int | None, epoch: int | None = None, oldest: int = 0) -> tuple[Word, int]:
         """Return what a message is, and the epoch it belongs to.
 
         Args:
-            seq: its number; 0: it has none.
+            seq: its number.
             stamp: the device's time, where it has a clock.
             epoch: as the publisher names it; None: it does not.
             oldest: as in `Numbers.tell`.
         """
-        if not seq:
-            return Word.UNCOUNTED, 0
         numbers = self.numbers
         if epoch is None:
-            key = (seq, stamp or 0)
-            if key in self.seen:
-                return Word.AGAIN, numbers.epoch
-            self.seen[key] = None
-            if len(self.seen) > REMEMBERED:
-                del self.seen[next(iter(self.seen))]
-            epoch = max(numbers.epoch, 0)
+            epoch = max(0, numbers.epoch)
             if numbers.epoch != NEVER and numbers.heard(seq):
                 if seq > 1 and stamp is not None and stamp <= self.stamp:
                     return Word.LATE, epoch
                 epoch += 1
-        elif epoch == numbers.epoch and numbers.heard(seq):
+        elif self.knows(epoch, seq):
             return Word.AGAIN, epoch
         new = epoch != numbers.epoch or seq > numbers.newest
         numbers.tell(epoch, seq, oldest, stamp or 0)
@@ -220,7 +214,7 @@ class Receipts:
             if numbers is None:
                 known = self._kept.get(scan.device)
                 numbers = changed[scan.device] = known.copy() if known else Numbers()
-            if seq == numbers.newest + 1 and scan.epoch == numbers.epoch and not numbers.holes:
+            if seq == numbers.newest + 1 and scan.epoch == numbers.epoch and not (scan.oldest and numbers.holes):
                 numbers.newest, numbers.at_ms = seq, scan.at_ms
                 continue
             if scan.oldest:

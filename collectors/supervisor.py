@@ -10,6 +10,7 @@ from collectors.polled import Patience, Proof
 from collectors.polling import Poller
 from collectors.profile import Profile
 from collectors.readplan import Request
+from collectors.receipts import Receipts
 from collectors.rtu import RtuLine
 from collectors.status import LineStatus
 from collectors.tcp import TcpLine
@@ -42,6 +43,7 @@ class Collectors:
         *,
         patience: Patience | None = None,
         manner: Manner | None = None,
+        receipts: Receipts | None = None,
     ) -> None:
         """Compile what the site reads; nothing is sent before `start`.
 
@@ -54,6 +56,7 @@ class Collectors:
             secrets: passwords by name.
             patience: how Modbus lines behave when they are not answered.
             manner: how MQTT lines behave.
+            receipts: what is known of publishers that number their messages; shared with whoever commits.
         """
         self._site = site
         self._profiles = profiles
@@ -63,6 +66,7 @@ class Collectors:
         self._secrets = secrets
         self._patience = patience or Patience()
         self._manner = manner
+        self._receipts = receipts
         self._polled = [d for d in site.devices.values() if profiles[d.profile].modbus]
         self._agenda = Agenda(clock, slot_for(d.interval_ms for d in self._polled))
         self._pace = Pace(len({d.line for d in self._polled}), self._patience.connect_every_ms)
@@ -130,7 +134,7 @@ class Collectors:
         if listener is None:
             name = f"dutyroom-{self._site.id}-{line.id}"
             password = self._secrets.get(line.secret, "")
-            listener = MqttLine(line, name, password, self._sink, self._clock, self._manner)
+            listener = MqttLine(line, name, password, self._sink, self._clock, self._manner, self._receipts)
             self._lines[line.id] = listener
         assert isinstance(listener, MqttLine), f"line {line.id} cannot be Modbus and MQTT at once"
         listener.add(device, mqtt, self._points(device))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from api.station import Health, Notice, PhoneMessage, TaskHealth, View
+from collectors.receipts import Receipts
 from dutyroom import __version__, selfwatch
 from dutyroom import notices as words
 from dutyroom.clock import SystemClock
@@ -94,7 +95,10 @@ class Station:
         self.accounts = Accounts(data / "accounts.db")
         self.supervisor = Supervisor(self._task_restarted)
         self._ways = self._pagers()
-        self.desk = Desk(self.site, self.clock, self.book, self.spool, self.live, self._ways, self._addressee)
+        self._receipts = Receipts(self.spool.numbers(), self.spool.heard_until_ms())
+        self.desk = Desk(
+            self.site, self.clock, self.book, self.spool, self.live, self._ways, self._addressee, self._receipts
+        )
         newest = self.book.last(Kind.INCIDENT_OPENED)
         self.desk.restore(self.book.open_records(), newest.record.subject if newest else "")
         self._collectors: Collectors | None = None
@@ -272,7 +276,13 @@ class Station:
         from collectors.supervisor import Collectors
 
         self._collectors = Collectors(
-            self._field, self._profiles, self.desk, self.clock, self.supervisor, self._secrets
+            self._field,
+            self._profiles,
+            self.desk,
+            self.clock,
+            self.supervisor,
+            self._secrets,
+            receipts=self._receipts,
         )
         self._collectors.start()
         keep = self.supervisor.keep

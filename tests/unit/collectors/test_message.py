@@ -12,6 +12,7 @@ from collectors.memory import Memory
 from collectors.message import MessageDecoder, absent, encode
 from collectors.payload import MOST_BYTES, UndecodableError
 from collectors.profile import MqttField, MqttMap, MqttMessage, Payload, Reads, Retained
+from collectors.receipts import Word
 from facility.point import Point, PointType
 from facility.scan import Reason
 from facility.text import NOTHING
@@ -345,8 +346,8 @@ def test_what_was_written_is_read_again(library, which):
 
 def test_a_clock_set_back_is_believed_again_after_half_a_minute_of_nothing_but_late_words() -> None:
     memory = Memory()
-    assert memory.judge(NOW, 0, NOW) == (NOW, Reason.GOOD)
+    assert memory.judge(NOW, Word.UNCOUNTED, NOW) == (NOW, Reason.GOOD)
     back = NOW - 60_000
-    said = [memory.judge(back + s * 1000, 0, NOW + s * 1000)[1] for s in range(1, 40)]
+    said = [memory.judge(back + s * 1000, Word.UNCOUNTED, NOW + s * 1000)[1] for s in range(1, 40)]
     assert set(said[:30]) == {Reason.LATE}
     assert set(said[30:]) == {Reason.GOOD}

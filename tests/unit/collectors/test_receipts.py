@@ -100,10 +100,9 @@ def test_a_repeat_is_told_with_an_epoch_by_number_alone():
     assert hearing.hear(2, NOW + 2, 7, 1) == (Word.AGAIN, 7)
 
 
-def test_without_an_epoch_a_repeat_has_the_same_number_and_time():
+def test_without_an_epoch_an_older_number_is_a_late_word():
     hearing = Hearing()
     assert hearing.hear(8, NOW) == (Word.NEW, 0)
-    assert hearing.hear(8, NOW) == (Word.AGAIN, 0)
     assert hearing.hear(10, NOW + 2) == (Word.NEW, 0)
     assert hearing.hear(9, NOW + 1) == (Word.LATE, 0)
 
@@ -121,10 +120,6 @@ def test_a_number_that_was_there_with_a_later_time_is_a_restart_and_with_an_olde
     hearing.hear(8, NOW)
     assert hearing.hear(5, NOW - 3) == (Word.LATE, 0)
     assert hearing.hear(5, NOW + 3) == (Word.NEW, 1)
-
-
-def test_without_a_number_nothing_can_be_told():
-    assert [Hearing().hear(0, NOW) for _ in range(2)] == [(Word.UNCOUNTED, 0)] * 2
 
 
 # -- what is durable ---------------------------------------------------------------------------------------------------
