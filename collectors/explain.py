@@ -35,7 +35,9 @@ def _modbus(modbus: ModbusMap) -> list[str]:
         "",
         f"base {modbus.base}: the address sent is the printed one" + (" less 1" if modbus.base else ""),
         *_identity(modbus),
-        f"at most {modbus.max_registers} registers in one read; all channels together ask:",
+        "whole blocks only; all channels together ask:"
+        if modbus.blocks
+        else f"at most {modbus.max_registers} registers in one read; all channels together ask:",
         *asked,
     ]
 

@@ -130,6 +130,20 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Registers (or bits) that a device gives only together."""
+
+    function: int
+    address: int  # on the wire, counted from 0
+    count: int
+
+    def holds(self, field: ModbusField) -> bool:
+        """Say whether the whole of a value stands in it."""
+        start = field.address - self.address
+        return field.function == self.function and start >= 0 and start + field.registers <= self.count
+
+
+@dataclass(frozen=True, slots=True)
 class ModbusMap:
     """The Modbus side of a profile, with what the device allows per request."""
 
@@ -138,6 +152,7 @@ class ModbusMap:
     max_registers: int = 125
     max_gap: int = 0  # unused registers that may be read along to save a request
     max_bits: int = 2000
+    blocks: tuple[Block, ...] = ()  # the only reads that the device answers; empty: it answers any
     identity: Identity | None = None  # asked before anything is believed, and again after every silence
 
 

@@ -40,8 +40,13 @@ def plan(modbus: ModbusMap, channels: Iterable[str]) -> tuple[Request, ...]:
     """Return the requests that bring these channels.
 
     Neighbours share a request when they use the same function code, no more than `max_gap` unused registers lie
-    between them and the answer stays within `max_registers`; a value is never split over two requests.
+    between them and the answer stays within `max_registers`; a value is never split over two requests. A device that
+    gives its registers only in blocks is asked for the blocks in which they stand.
     """
+    if modbus.blocks:
+        fields = [f for f in wanted(modbus, channels) if f.type is not Type.PAIR]
+        needed = (next(b for b in modbus.blocks if b.holds(f)) for f in fields)
+        return tuple(Request(b.function, b.address, b.count) for b in sorted(set(needed), key=modbus.blocks.index))
     spans = sorted(
         {(f.function, f.address, f.address + f.registers) for f in wanted(modbus, channels) if f.type is not Type.PAIR}
     )

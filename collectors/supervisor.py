@@ -1,6 +1,7 @@
 """Builds a task for every line of the site and keeps count of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from collectors.agenda import Agenda, offset, slot_for
 from collectors.decode import Decoder
@@ -144,11 +145,14 @@ class Collectors:
         points = self._points(device)
         multipliers = tuple(sorted(device.multipliers.items()))
         # Canonical points are few and live as long as the site: identity tells them apart.
-        key = (device.profile, device.channels, tuple(map(id, points)), device.inverted, multipliers)
+        most = device.max_registers
+        key = (device.profile, device.channels, tuple(map(id, points)), device.inverted, multipliers, most)
         decoder = self._decoders.get(key)
         if decoder is None:
             modbus = self._profiles[device.profile].modbus
             assert modbus is not None, "only polled devices are decoded here"
+            if most:
+                modbus = replace(modbus, max_registers=min(most, modbus.max_registers))
             decoder = Decoder(modbus, device.channels, points, inverted=device.inverted, multipliers=device.multipliers)
             self._decoders[key] = decoder
         return decoder

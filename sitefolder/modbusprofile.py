@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from collectors.profile import (
     BIT_FUNCTIONS,
     REGISTERS,
+    Block,
     Identity,
     ModbusField,
     ModbusMap,
@@ -23,6 +24,7 @@ from sitefolder.strict import Number, PointName, Strict, Words
 
 _WORD_BITS = 16
 _LAST_ADDRESS = 65_535
+_LONGEST, _LONGEST_BITS = 125, 2000
 
 TypeWord = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "bit", "hi", "lo", "bcd", "pair"]
 OrderWord = Literal["ABCD", "CDAB", "BADC", "DCBA"]
@@ -124,6 +126,18 @@ class IdentityTable(Strict):
         return Identity(self.function or default, wire_address(self.at, table.base), tuple(self.is_))
 
 
+class BlockTable(Strict):
+    """One entry of `blocks`: registers that the device gives only together."""
+
+    at: int = Field(ge=0, le=_LAST_ADDRESS + 1)
+    count: int = Field(ge=1, le=2000)
+    function: Literal[1, 2, 3, 4] | None = None
+
+    def block(self, table: "ModbusTable") -> Block:
+        """Return it with the address as it goes on the wire."""
+        return Block(self.function or table.function, wire_address(self.at, table.base), self.count)
+
+
 class ModbusTable(Strict):
     """[modbus]: what the addresses count from, and what the device takes in one request."""
 
@@ -133,6 +147,7 @@ class ModbusTable(Strict):
     max_registers: int = Field(default=125, ge=1, le=125)
     max_gap: int = Field(default=0, ge=0, le=100)
     max_bits: int = Field(default=2000, ge=1, le=2000)
+    blocks: list[BlockTable] = Field(default_factory=list)
     identity: IdentityTable | None = None
 
 
@@ -158,10 +173,16 @@ def modbus_profile(id: str, document: Document) -> Profile | None:
         max_registers=file.modbus.max_registers,
         max_gap=file.modbus.max_gap,
         max_bits=file.modbus.max_bits,
+        blocks=tuple(one.block(file.modbus) for one in file.modbus.blocks),
         identity=file.modbus.identity.identity(file.modbus) if file.modbus.identity else None,
     )
     if modbus.identity and not 0 <= modbus.identity.address <= _LAST_ADDRESS:
         document.error(("modbus", "identity", "at"), "地址超出 0–65535", "is outside the addresses 0 to 65535")
+    for index, block in enumerate(modbus.blocks):
+        most = _LONGEST_BITS if block.function in BIT_FUNCTIONS else _LONGEST
+        if not 0 <= block.address <= _LAST_ADDRESS + 1 - block.count or block.count > most:
+            where = ("modbus", "blocks", index)
+            document.error(where, f"超出地址 0–65535 或多于 {most} 个", f"is beyond 0 to 65535, or more than {most}")
     return profile(id, document, file, modbus=modbus)
 
 
@@ -184,6 +205,9 @@ def _check(
         document.error((*loc, "type"), "功能码 1、2 只能读 bit", "functions 1 and 2 bring only bits")
     if field.nonzero and field.type in {Type.F32, Type.F64, Type.BCD, Type.PAIR}:
         document.error((*loc, "nonzero"), "nonzero 只用于整数", "is for whole numbers and bits only")
+    blocks = [one.block(table) for one in table.blocks]
+    if blocks and field.type is not Type.PAIR and not any(block.holds(field) for block in blocks):
+        document.error((*loc, "at"), "不在 blocks 的任何一块之内", "stands in none of the blocks")
     if wide > table.max_registers:
         document.error((*loc, "type"), "比 max_registers 还长", "is longer than max_registers allows")
     for other in field.needs:

@@ -8,6 +8,7 @@ import pytest
 from collectors.decode import Decoder
 from collectors.encode import encode
 from collectors.profile import Trust, Type
+from collectors.readplan import Request, plan
 from facility.point import PointType
 from sitefolder.document import read
 from sitefolder.finding import Problems
@@ -166,6 +167,37 @@ base = 1
     assert ("channel.v_ab.at", "is outside the addresses 0 to 65535") in told
     assert ("channel.pf.type", "functions 1 and 2 bring only bits") in told
     assert ("channel.freq", "there is no channel nothing") in told
+
+
+def test_blocks_that_a_device_gives_only_whole(tmp_path):
+    told = findings(
+        tmp_path,
+        HEAD
+        + """
+channel = [
+    { id = "i_a", at = 4, type = "u16" },
+    { id = "i_b", at = 10, type = "u32", order = "ABCD" },
+    { id = "i_c", at = 4, type = "u16", function = 4 },
+]
+[modbus]
+base = 1
+blocks = [{ at = 1, count = 10 }, { at = 1, count = 126, function = 3 }, { at = 65530, count = 10 }]
+""",
+    )
+    assert told == {
+        ("channel.i_c.at", "stands in none of the blocks"),
+        ("modbus.blocks.1", "is beyond 0 to 65535, or more than 125"),
+        ("modbus.blocks.2", "is beyond 0 to 65535, or more than 125"),
+    }
+    folder = tmp_path / "good"
+    folder.mkdir()
+    text = (
+        HEAD
+        + 'channel = [{ id = "i_a", at = 4, type = "u16" }]\n[modbus]\nbase = 1\nblocks = [{ at = 1, count = 10 }]\n'
+    )
+    (folder / "x.toml").write_text(text)
+    modbus = read_profiles(folder, Problems())["x"].modbus
+    assert plan(modbus, ["i_a"]) == (Request(3, 0, 10),)
 
 
 @pytest.mark.parametrize(

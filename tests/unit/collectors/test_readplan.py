@@ -1,6 +1,6 @@
 """Channels become few requests, and no value is ever split."""
 
-from collectors.profile import ModbusField, ModbusMap, Type
+from collectors.profile import Block, ModbusField, ModbusMap, Type
 from collectors.readplan import Request, locate, plan
 
 
@@ -57,3 +57,11 @@ def test_bits_are_read_along_over_small_gaps_and_split_at_the_limit():
     device = modbus(*(field(f"b{n}", n, Type.BIT, function=1) for n in (0, 40, 300)), max_bits=100)
     assert plan(device, device.fields) == (Request(1, 0, 41), Request(1, 300, 1))
     assert Request(1, 0, 41).reply_bytes == 6
+
+
+def test_a_device_that_gives_whole_blocks_is_asked_for_them_and_nothing_else():
+    blocks = Block(3, 100, 20), Block(4, 0, 8), Block(3, 200, 10)
+    device = modbus(field("a", 118, Type.U32), field("b", 203), field("c", 7, function=4), blocks=blocks)
+    assert plan(device, ["b"]) == (Request(3, 200, 10),)
+    assert plan(device, ["b", "a", "c"]) == (Request(3, 100, 20), Request(4, 0, 8), Request(3, 200, 10))
+    assert locate(plan(device, ["b", "a"]), device.fields["a"]) == (0, 18)

@@ -76,7 +76,7 @@ def test_a_device_takes_fewer_registers_at_once_than_its_profile_says(site):
     line = NETWORK.format("modbus-tcp")
     assert site(line, "unit = 1\nmax_registers = 8\n").devices["drive-pump1"].max_registers == 8
     said = told(site, line, "unit = 1\n", "unit = 11\nmax_registers = 1\n")
-    assert "a value of 2 registers, which must be read at once" in said
+    assert "a value or block of 4 registers, which must be read at once" in said
 
 
 def test_a_gateway_that_gives_no_transaction_id(site):
