@@ -98,7 +98,7 @@ class Poller:
     @property
     def remarked(self) -> bool:
         """Whether somebody has to put something right here."""
-        return self._taken or any(unit.said is not None or unit.disabled for unit in self._units)
+        return self._taken or self._wire.taken or any(unit.said is not None or unit.disabled for unit in self._units)
 
     @property
     def _taken(self) -> bool:
@@ -109,7 +109,7 @@ class Poller:
         """Return how the line stands."""
         demoted = tuple(u.device.id for u in self._units if self._demoted(u))
         connected = self._wire.connected
-        said = remarks(self._units, taken=self._taken)
+        said = remarks(self._units, self._line, taken=self._taken, refused=self._wire.taken)
         return self._tally.status(
             self._line.id, self._line.transport, connected=connected, demoted=demoted, remarks=said
         )

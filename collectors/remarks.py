@@ -3,25 +3,38 @@
 from collections.abc import Iterable
 
 from collectors.polled import Polled
+from facility.equipment import Line
 from facility.text import Text
 
 _SHOWN = 6
 _TAKEN = Text(
-    "对方接受连接后不应答就断开：网关可能只接受一个客户端，且已被占用。请关闭其他上位机，或改用支持多客户端的网关；"
+    "网关被占用：对方接受连接后不应答就断开，可能只接受一个客户端。请关闭其他上位机，或改用支持多客户端的网关；"
     "每 4 秒自动重试。",
-    "It accepts the connection and cuts it off unanswered: the gateway may take one client only, and have one. Close"
-    " the other program, or use a gateway for several clients; it is tried again every 4 s by itself.",
+    "Bus in use: it accepts the connection and cuts it off unanswered, so the gateway may take one client only, and"
+    " have one. Close the other program, or use a gateway for several clients; it is tried again every 4 s by itself.",
+)
+_REFUSED = Text(
+    "网关被占用或未启动：对方拒绝连接。若网关只接受一个客户端，请关闭其他上位机；否则检查端口号和网关的服务；"
+    "每 4 秒自动重试。",
+    "Bus in use, or the gateway's service is off: it refuses the connection. If it takes one client only, close the"
+    " other program; else check the port number and the gateway. It is tried again every 4 s by itself.",
+)
+_PORT_TAKEN = Text(
+    "串口被占用：本机的另一个程序正在使用它。请关闭那个程序；每 4 秒自动重试。",
+    "Bus in use: another program of this machine has the serial port. Close it; it is tried again every 4 s by itself.",
 )
 
 
-def remarks(units: Iterable[Polled], *, taken: bool) -> tuple[Text, ...]:
+def remarks(units: Iterable[Polled], line: Line, *, taken: bool, refused: bool) -> tuple[Text, ...]:
     """Return what is wrong with the settings of a line's devices.
 
     Args:
         units: the devices of the line.
+        line: the line.
         taken: connections are accepted and cut off before anything is answered.
+        refused: the last connection was refused, or the serial port is open elsewhere.
     """
-    out = [_TAKEN] if taken else []
+    out = [_PORT_TAKEN if line.serial else _REFUSED] if refused else [_TAKEN] if taken else []
     for unit in units:
         if unit.said is not None:
             out.append(_other_model(unit, unit.said))

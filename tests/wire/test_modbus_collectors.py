@@ -170,8 +170,12 @@ async def test_a_device_that_is_not_there_at_the_start_is_read_soon_after_it_com
     server = wired.server()
     async with Running([wired.line(gone)], [device("d")], PROFILES, patience=HURRY) as run:
         await until(lambda: run.sink.reasons("d")[Reason.NOT_CONNECTED] >= 4)
+        (said,) = run.status("l").remarks
+        assert "被占用" in said.zh
+        assert "refuses the connection" in said.en
         await server.start(port)
         await until(lambda: run.sink.reasons("d")[Reason.GOOD] >= 1, within_s=0.5)
+        assert not run.status("l").remarks
         await server.stop()
         server.answer = good
         heard = run.sink.reasons("d")[Reason.GOOD]
@@ -179,6 +183,21 @@ async def test_a_device_that_is_not_there_at_the_start_is_read_soon_after_it_com
         again = await wired.server().start(port)
         await until(lambda: run.sink.reasons("d")[Reason.GOOD] > heard, within_s=0.5)
         await again.stop()
+
+
+async def test_a_serial_port_that_another_program_has_is_said_and_read_once_it_is_free():
+    wired = Wired("modbus-rtu")
+    async with wired.server() as server:
+        other = Running([wired.line(server)], [device("d")], PROFILES, patience=HURRY)
+        async with Running([wired.line(server)], [device("d")], PROFILES, patience=HURRY) as run:
+            await until(lambda: run.sink.reasons("d")[Reason.GOOD] >= 1)
+            async with other:
+                await until(lambda: other.status("l").remarks)
+                assert "another program" in other.status("l").remarks[0].en
+                await run.collectors.stop()
+                await until(lambda: other.sink.reasons("d")[Reason.GOOD] >= 1)
+                assert not other.status("l").remarks
+                assert values_are_right(other.sink.scans)
 
 
 @pytest.mark.parametrize("wired", ["modbus-tcp"], indirect=True)

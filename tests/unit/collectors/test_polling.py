@@ -66,6 +66,8 @@ class Sink:
 class Wire:
     """A line whose units answer with register 0 = 7, take `slow` ms, or stay silent for a timeout of 1 s."""
 
+    taken = False
+
     def __init__(self, clock):
         self.clock, self.connected, self.there = clock, False, True
         self.silent, self.slow, self.refusing = set(), {}, {}
