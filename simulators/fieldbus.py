@@ -1,9 +1,11 @@
-"""Serves the site's Modbus devices on real sockets, with the register maps of the real ones."""
+"""Serves the site's Modbus devices on real sockets and simulated serial ports, with the real ones' register maps."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
+from pymodbus.framer import FramerType
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from collectors.encode import Bank, encode
@@ -12,6 +14,7 @@ from collectors.readplan import Request, plan
 from facility.equipment import Device, Line, split_point
 from facility.site import Site
 from simulators.building import Building
+from simulators.cable import Cable
 
 FUNCTIONS = (1, 2, 3, 4)
 
@@ -97,28 +100,45 @@ def _proof(modbus: ModbusMap) -> tuple[Request, ...]:
 
 
 class LineServer:
-    """One gateway with its units."""
+    """One gateway or serial bus with its units."""
 
     def __init__(self, line: Line, units: list[Unit]) -> None:
         self.line, self.units = line, {u.device.unit: u for u in units}
-        self._server: ModbusTcpServer | None = None
+        self._unit_at = 6 if line.transport == "modbus-tcp" else 0  # where the unit stands in a frame
+        self._cable = Cable()
+        self._server: ModbusTcpServer | ModbusSerialServer | None = None
 
     async def start(self) -> None:
-        """Listen and serve."""
-        self._server = ModbusTcpServer(
-            [u.sim_device() for u in self.units.values()],
-            address=(self.line.host, self.line.port),
-            trace_packet=self._pass_on,
-        )
+        """Listen and serve.
+
+        Raises:
+            OSError: the address is taken, or the path of the serial port is.
+        """
+        devices = [u.sim_device() for u in self.units.values()]
+        if self.line.serial:
+            self._cable.start(Path(self.line.serial.path))
+            self._server = ModbusSerialServer(
+                devices, port=self._cable.near, ignore_missing_devices=True, trace_packet=self._pass_on
+            )
+        else:
+            rtu = self.line.transport == "modbus-rtu-tcp"
+            self._server = ModbusTcpServer(
+                devices,
+                framer=FramerType.RTU if rtu else FramerType.SOCKET,
+                address=(self.line.host, self.line.port),
+                ignore_missing_devices=rtu,
+                trace_packet=self._pass_on,
+            )
         await self._server.serve_forever(background=True)
 
     async def stop(self) -> None:
         """Stop serving."""
         if self._server:
             await self._server.shutdown()  # type: ignore[no-untyped-call] # pymodbus leaves it untyped
+        self._cable.stop()
 
     def _pass_on(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001 - pymodbus calls it so
-        unit = self.units.get(data[6]) if sending and len(data) > 6 else None
+        unit = self.units.get(data[self._unit_at]) if sending and len(data) > self._unit_at else None
         return b"" if unit is not None and unit.silent else data
 
 
