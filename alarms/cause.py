@@ -9,6 +9,7 @@ no position counts as open, and a machine with an undervoltage alarm counts as d
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 
 from facility.point import System
@@ -61,7 +62,7 @@ def cause(
     site: Site,
     owner: str,
     rule: str,
-    active: Mapping[str, frozenset[str]],
+    active: Mapping[str, AbstractSet[str]],
     position: Position,
     since: Since | None = None,
 ) -> str | None:
@@ -84,12 +85,13 @@ class Causes:
     """The same answer for many alarms of one moment: what has power is computed once."""
 
     def __init__(
-        self, site: Site, active: Mapping[str, frozenset[str]], position: Position, since: Since | None = None
+        self, site: Site, active: Mapping[str, AbstractSet[str]], position: Position, since: Since | None = None
     ) -> None:
         self._site = site
         self._position = position
         self._since = since or {}
-        self._lost = {id: rules for id in site.supply.nodes if (rules := self._losses(id, active.get(id, ())))}
+        nodes = site.supply.nodes
+        self._lost = {id: lost for id, rules in active.items() if id in nodes and (lost := self._losses(id, rules))}
 
     def of(self, owner: str, rule: str) -> str | None:
         """Return the most upstream machine that explains this alarm, else the first of the devices silent with it."""

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import structlog
@@ -90,6 +91,9 @@ class Desk:
         self._answers: list[Answer] = []
         self._listeners: list[Callable[[Sequence[Written]], None]] = []
         self._watched: frozenset[str] = frozenset()
+        self._ended: dict[str, None] = {}  # alarms that may be over, by subject
+        self._since: dict[tuple[str, str], int] = {}  # (owner, rule) of what is active, and since when
+        self._active: dict[str, set[str]] = {}
         self._look = False  # a watched machine spoke
         self._checkpoint_at = 0
         self._beat: Callable[[], None] = lambda: None
@@ -220,17 +224,13 @@ class Desk:
         return None if seen is None else (seen.value, seen.reason, seen.at_ms)
 
     def _causes(self) -> Callable[[str, str], str | None]:
-        """Return who explains a symptom, by the supply and the lines as they stand now; worked out only if asked."""
+        """Return who explains a symptom, by the supply and the lines as they stand now; worked out once, if asked."""
         found: list[Causes] = []
 
+        @cache
         def cause(owner: str, rule: str) -> str | None:
             if not found:
-                active: dict[str, set[str]] = {}
-                since = {(a.owner, a.rule): a.raised_ms for a in self.alarms.values() if a.active}
-                for holder, held in since:
-                    active.setdefault(holder, set()).add(held)
-                frozen = {k: frozenset(v) for k, v in active.items()}
-                found.append(Causes(self.site, frozen, self._position, since))
+                found.append(Causes(self.site, self._active, self._position, self._since))
             return found[0].of(owner, rule)
 
         return cause
@@ -279,7 +279,8 @@ class Desk:
         return [r.request for r in said if r.request is not None]
 
     def _settle(self, now: int) -> None:
-        while more := self.incidents.decide(self._context(now)):
+        context = self._context(now)
+        while more := self.incidents.decide(context):
             self._add(more)
 
     def _add(self, more: Iterable[Record]) -> None:
@@ -294,7 +295,18 @@ class Desk:
                 self.alarms.pop(record.subject, None)
             else:
                 self.alarms[record.subject] = alarm
+                self._stands(alarm)
         self.incidents.tell(record)
+
+    def _stands(self, alarm: Alarm) -> None:
+        """Keep by machine what is active, for those who ask for causes."""
+        if not life.is_open(alarm):
+            self._ended[alarm.subject] = None
+        if alarm.active:
+            self._since[alarm.owner, alarm.rule] = alarm.raised_ms
+            self._active.setdefault(alarm.owner, set()).add(alarm.rule)
+        elif self._since.pop((alarm.owner, alarm.rule), None) is not None:
+            self._active[alarm.owner].discard(alarm.rule)
 
     def _holds(self, record: Record) -> bool:
         return record.request is not None and self.book.has(record.request)
@@ -337,11 +349,15 @@ class Desk:
 
     def _closed(self) -> list[str]:
         """Subjects whose story is over: closed incidents, and alarms that no open incident needs any more."""
-        closed = [incident_subject(i) for i in self.incidents.drop_closed()]
-        needed = {a for i in self.incidents.open().values() for a in i.alarms}
-        for subject in [s for s, a in self.alarms.items() if not life.is_open(a) and s not in needed]:
-            del self.alarms[subject]
-            closed.append(subject)
+        over = self.incidents.drop_closed()
+        closed = [incident_subject(i.id) for i in over]
+        self._ended.update(dict.fromkeys(alarm for i in over for alarm in i.alarms))
+        for subject in self._ended:
+            alarm = self.alarms.get(subject)
+            if alarm is not None and not life.is_open(alarm) and not self.incidents.holds(subject):
+                del self.alarms[subject]
+                closed.append(subject)
+        self._ended.clear()
         return closed
 
     def _publish(self, written: Sequence[Written]) -> None:

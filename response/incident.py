@@ -1,6 +1,8 @@
 """All open incidents: a fold of the log book that decides what comes next and says when to ask again."""
 
 from collections.abc import Callable, Mapping
+from heapq import heappop, heappush
+from itertools import chain
 
 from facility import records
 from facility.commands import AnswerBell, Command, Refused, StartPlan
@@ -13,6 +15,7 @@ from response import plan as steps
 from response.context import Context
 from response.fold import Incident, Note, PageState, PromiseState, Signature, StepState
 from response.opening import Alert, day_of, open_by_hand, place
+from response.running import Running
 
 __all__ = [
     "Context",
@@ -28,18 +31,45 @@ __all__ = [
 
 missing = steps.missing
 
+_STIRRING = (records.IncidentOpened, records.IncidentJoined, records.IncidentConfirmed, records.BellAnswered)
+"""After these, an alarm that belonged nowhere may belong to the incident."""
+
+
+RETRY_MS = 1_000
+"""In a flood, alarms that belong nowhere yet are looked at again at most so often."""
+
+MANY = 200
+"""So many alarms that belong nowhere are a flood; fewer are looked at again whenever anything happens."""
+
 
 class Incidents:
-    """Everything that is open, as the records tell it; the same records always make the same decisions."""
+    """Everything that is open, as the records tell it; the same records always make the same decisions.
+
+    What one more record costs does not grow with what is open: only what a record touched, or whose moment has come,
+    is decided anew.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[str, Incident] = {}
+        self._open = Running()
         self._alerts: dict[str, Alert] = {}  # alarms that hold now, by subject
         self._passed: list[Alert] = []  # came and went before anybody decided: a pulse is an alarm too
         self._live = False  # what was told before is from the book, and was decided then
         self._last = ("", 0)  # day and number of the newest incident
-        self._dues: dict[str, tuple[Incident, str, int | None]] = {}  # per incident, as of which value and site
-        self._watched: frozenset[str] = frozenset()
+        # Alarms to be placed: those just told, in the order of their placing, and those that found no place.
+        self._fresh: dict[str, Alert] = {}
+        self._queue: list[tuple[int, int, str, Alert]] = []
+        self._loose: dict[str, Alert] = {}
+        self._stirred = False  # something happened since the loose ones were looked at
+        self._retry_ms = 0
+        # Incidents to be looked at: those that records touched, and when time alone will change the others.
+        self._touched: dict[str, None] = {}
+        self._undated: dict[str, None] = {}
+        self._due_ms: dict[str, int] = {}
+        self._calendar: list[tuple[int, str]] = []  # entries that are out of date are skipped
+        self._watch: dict[str, frozenset[str]] = {}  # the points whose readings may prove a step
+        self._watched: frozenset[str] | None = frozenset()
+        self._context: Context | None = None  # whose readings were looked at
+        self._hash = ""  # of the site by whose plans the calendar stands
 
     # -- believing ------------------------------------------------------------------------------------------
 
@@ -62,28 +92,38 @@ class Incidents:
         """Return the open incidents by id, and those just closed until `drop_closed`."""
         return self._open
 
-    def drop_closed(self) -> list[str]:
-        """Forget the closed incidents; return their ids."""
-        closed = [i.id for i in self._open.values() if i.closed_ms is not None]
+    def holds(self, alarm: str) -> bool:
+        """Say whether an open incident needs an alarm, by its subject."""
+        return bool(self._open.with_alarm(alarm))
+
+    def drop_closed(self) -> list[Incident]:
+        """Forget the closed incidents; return them."""
+        closed = self._open.drop_closed()
         for over in closed:
-            del self._open[over]
-            self._dues.pop(over, None)
+            self._touched.pop(over.id, None)
+            self._undated.pop(over.id, None)
+            self._due_ms.pop(over.id, None)
+            self._watches(over.id, frozenset())
         return closed
 
     def _tell_alarm(self, record: Record) -> None:
+        self._stirred = True
         if isinstance(record.data, records.AlarmRaised):
-            self._alerts[record.subject] = Alert.of(record, record.data)
+            alert = Alert.of(record, record.data)
+            self._alerts[record.subject] = self._fresh[record.subject] = alert
         elif isinstance(record.data, records.AlarmCleared):
-            alert = self._alerts.pop(record.subject, None)
-            taken = [i for i in self._open.values() if record.subject in i.active_alarms]
+            ended = self._alerts.pop(record.subject, None)
+            self._fresh.pop(record.subject, None)
+            self._loose.pop(record.subject, None)
+            taken = [i for i in self._open.with_alarm(record.subject) if record.subject in i.active_alarms]
             for incident in taken:
-                self._open[incident.id] = fold.tell(incident, record)
+                self._put(fold.tell(incident, record))
             if (
                 self._live
-                and alert is not None
-                and not any(i.joined_ms[alert.subject] >= alert.raised_ms for i in taken)
+                and ended is not None
+                and not any(i.joined_ms[ended.subject] >= ended.raised_ms for i in taken)
             ):
-                self._passed.append(alert)
+                self._passed.append(ended)
 
     def _tell_incident(self, record: Record) -> None:
         which = record.subject.removeprefix("incident:")
@@ -93,73 +133,126 @@ class Incidents:
             self._passed = [a for a in self._passed if a.subject != alarm or a.raised_ms > record.at_ms]
         if isinstance(data, records.IncidentOpened):
             self._number_after(which)
-            self._open[which] = fold.opened(which, record, data, active=alarm in self._alerts)
+            self._put(fold.opened(which, record, data, active=alarm in self._alerts))
         elif which in self._open:
-            self._open[which] = fold.tell(self._open[which], record, active=alarm in self._alerts)
+            self._put(fold.tell(self._open[which], record, active=alarm in self._alerts))
+        if isinstance(data, _STIRRING):
+            self._stirred = True
+
+    def _put(self, incident: Incident) -> None:
+        self._open.put(incident)
+        self._touched[incident.id] = self._undated[incident.id] = None
+        if incident.closed_ms is not None:  # what it held and still holds belongs nowhere now
+            self._fresh.update((s, self._alerts[s]) for s in incident.active_alarms if s in self._alerts)
 
     # -- deciding -------------------------------------------------------------------------------------------
 
     def decide(self, context: Context) -> list[Record]:
-        """Return everything that must be recorded by now, in order; nothing is believed until it is told.
+        """Return what must be recorded next, in order; nothing is believed until it is told.
 
-        Each record carries the moment at which it was due, however late this is called.
+        To be called, with the same context, until nothing comes. Each record carries the moment at which it was due,
+        however late this is called.
         """
         self._live = True
-        draft = self.copy()
-        out = draft.settle(context)
-        self._watched = draft.watched()
-        if not out:
-            self._passed.clear()  # looked at, and of no consequence
-        return out
-
-    def settle(self, context: Context) -> list[Record]:
-        """Decide and believe at once until nothing is new; for copies, and for tests."""
-        out: list[Record] = []
-        for alert in self._unplaced(context):
-            out += self._believe(place(alert, self._open, self._alerts.values(), context, self._namer(context)))
-        for which in list(self._open):
-            while more := self._believe(self._next(self._open[which], context)):
-                out += more
-        self._watched = frozenset(
-            point
-            for incident in self._open.values()
-            if incident.closed_ms is None and (plan := context.plan(incident))
-            for point in steps.watched(incident, plan)
-        )
-        return out
-
-    def copy(self) -> "Incidents":
-        """Return another fold of the same records."""
-        twin = Incidents()
-        twin.__dict__.update(self.__dict__)
-        twin.__dict__.update(_open=dict(self._open), _alerts=dict(self._alerts), _passed=list(self._passed), _dues={})
-        return twin
+        if context is not self._context:  # new readings may prove steps
+            self._touched.update(dict.fromkeys(self._watch))
+            self._context = context
+        return self._placed(context) or self._moved(context)
 
     def due(self, context: Context) -> int | None:
         """Return the earliest moment at which time alone will change something; None when it never will."""
-        moments = [self._due(incident, context) for incident in self._open.values() if incident.closed_ms is None]
-        return min((m for m in moments if m is not None), default=None)
+        self._date(context)
+        while self._calendar and self._due_ms.get(self._calendar[0][1]) != self._calendar[0][0]:
+            heappop(self._calendar)
+        moments = [self._calendar[0][0]] if self._calendar else []
+        if self._stirred and self._loose:
+            moments.append(self._retry_ms)
+        return min(moments, default=None)
 
     def watched(self) -> frozenset[str]:
         """Return the site point ids whose next reading may prove a step, as of the last decision."""
+        if self._watched is None:
+            self._watched = frozenset(chain.from_iterable(self._watch.values()))
         return self._watched
 
     def missing(self, incident: Incident, context: Context) -> list[Text]:
         """Return what still forbids closing an incident; empty when it may be closed."""
         return missing(incident, context)
 
-    def _believe(self, fresh: list[Record]) -> list[Record]:
-        for record in fresh:
-            self.tell(record)
-        return fresh
+    def _placed(self, context: Context) -> list[Record]:
+        """Return what the next alarm makes that belongs nowhere yet, causes before what they cause."""
+        if self._stirred and self._loose and (len(self._loose) < MANY or context.now >= self._retry_ms):
+            self._fresh.update(self._loose)
+            self._loose.clear()
+            self._retry_ms = context.now + RETRY_MS
+        self._stirred = self._stirred and bool(self._loose)
+        for alert in (*self._passed, *self._fresh.values()):
+            depth = len(context.site.supply.upstream(alert.owner))
+            heappush(self._queue, (depth, alert.raised_ms, alert.subject, alert))
+        self._fresh.clear()
+        while self._queue:
+            alert = self._queue[0][-1]
+            holds = self._alerts.get(alert.subject) is alert
+            if (holds and not self._belongs(alert)) or alert in self._passed:
+                out = place(alert, self._open, self._alerts.values(), context, self._namer(context))
+                heappop(self._queue)
+                if out:
+                    return out
+                if holds:
+                    self._loose[alert.subject] = alert
+            else:
+                heappop(self._queue)
+        self._passed.clear()  # looked at, and of no consequence
+        return []
 
-    def _unplaced(self, context: Context) -> list[Alert]:
-        """Return the alarms that no incident has taken since they rose, causes before what they cause."""
-        running = [i for i in self._open.values() if i.closed_ms is None]
-        placed = {s: at for i in running for s, at in i.joined_ms.items() if s in i.active_alarms}
-        loose = [a for a in self._alerts.values() if placed.get(a.subject, -1) < a.raised_ms]
-        supply = context.site.supply
-        return sorted([*self._passed, *loose], key=lambda a: (len(supply.upstream(a.owner)), a.raised_ms, a.subject))
+    def _belongs(self, alert: Alert) -> bool:
+        """Say whether an incident has taken the alarm since it rose."""
+        subject = alert.subject
+        taken = (i for i in self._open.with_alarm(subject) if subject in i.active_alarms)
+        return any(i.joined_ms[subject] >= alert.raised_ms for i in taken)
+
+    def _moved(self, context: Context) -> list[Record]:
+        """Return the records of what comes first in an incident that was touched, or whose moment has come."""
+        self._date(context)
+        while self._calendar and self._calendar[0][0] <= context.now:
+            moment, which = heappop(self._calendar)
+            if self._due_ms.get(which) == moment:
+                self._touched[which] = self._undated[which] = None
+                del self._due_ms[which]
+        while self._touched:
+            which = next(iter(self._touched))
+            incident = self._open.get(which)
+            out = self._next(incident, context) if incident else []
+            if out:
+                return out  # telling them touches it again
+            del self._touched[which]
+            plan = context.plan(incident) if incident and incident.closed_ms is None else None
+            self._watches(which, frozenset(steps.watched(incident, plan)) if incident and plan else frozenset())
+        return []
+
+    def _date(self, context: Context) -> None:
+        """Enter in the calendar when time alone will change the incidents that changed."""
+        if context.site.hash != self._hash:
+            self._hash = context.site.hash
+            self._undated.update(dict.fromkeys(self._open))
+        for which in self._undated:
+            incident = self._open.get(which)
+            plan = context.plan(incident) if incident and incident.closed_ms is None else None
+            dues = [due.at_ms for due in escalation.agenda(incident, plan, context.site)] if incident and plan else []
+            if dues:
+                self._due_ms[which] = min(dues)
+                heappush(self._calendar, (min(dues), which))
+            else:
+                self._due_ms.pop(which, None)
+        self._undated.clear()
+
+    def _watches(self, which: str, points: frozenset[str]) -> None:
+        if points != self._watch.get(which, frozenset()):
+            self._watched = None
+            if points:
+                self._watch[which] = points
+            else:
+                del self._watch[which]
 
     def _next(self, incident: Incident, context: Context) -> list[Record]:
         """Return the records of what comes first, if it is due."""
@@ -180,15 +273,6 @@ class Incidents:
         if first is None or not late:
             return []
         return escalation.carry_out(first, incident, plan, context.site)
-
-    def _due(self, incident: Incident, context: Context) -> int | None:
-        known = self._dues.get(incident.id)
-        if known is None or known[0] is not incident or known[1] != context.site.hash:
-            plan = context.plan(incident)
-            dues = list(escalation.agenda(incident, plan, context.site)) if plan else []
-            known = (incident, context.site.hash, min(dues).at_ms if dues else None)
-            self._dues[incident.id] = known
-        return known[2]
 
     def _namer(self, context: Context) -> Callable[[int], str]:
         return lambda at_ms: self._new_id(context, at_ms)
@@ -256,7 +340,7 @@ class Incidents:
 
         One that was refused is listed with the moment of its next try (`not_before_ms`), up to a minute ahead.
         """
-        waiting = [p for i in self._open.values() for p in i.pages.values() if p.state in fold.UNSENT]
+        waiting = [p for i in self._open.unsent() for p in i.pages.values() if p.state in fold.UNSENT]
         horizon = now_ms + fold.LONGEST_BACK_OFF_MS
         return sorted(
             (p for p in waiting if p.not_before_ms <= horizon), key=lambda p: (p.not_before_ms, p.requested_ms)
@@ -264,10 +348,8 @@ class Incidents:
 
     def page(self, key: str) -> tuple[Incident, PageState]:
         """Return a page and its incident; KeyError when no open incident has it."""
-        for incident in self._open.values():
-            if key in incident.pages:
-                return incident, incident.pages[key]
-        raise KeyError(key)
+        incident = self._open.with_page(key)
+        return incident, incident.pages[key]
 
 
 def _wrong_place(site: Site, plan: Plan, equipment: str, words: str) -> Refused | None:

@@ -1,6 +1,6 @@
 """Which alarm opens an incident, and which belongs to one that runs: one incident per cause, and one per life."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from response import escalation
 from response.context import Context
 from response.fold import CONFIRMED, DESK, RANG_AGAIN, Incident
 from response.plan import owner_rule, spans
+from response.running import Running
 
 SEEN_BEFORE_CAUSE_MS = 60_000
 """A consequence may be read so long before its cause: devices are polled at their own intervals."""
@@ -43,21 +44,21 @@ class Alert:
 
 def place(
     alert: Alert,
-    incidents: Mapping[str, Incident],
+    running: Running,
     alerts: Iterable[Alert],
     context: Context,
     new_id: Callable[[int], str],
 ) -> list[Record]:
     """Return what an alarm that belongs nowhere yet makes: it joins, opens, or (empty) stays on the console alone.
 
-    `incidents` are the open ones, `alerts` everything that holds now, `new_id(at_ms)` names a new incident.
+    `running` are the open incidents, `alerts` everything that holds now, `new_id(at_ms)` names a new incident.
     """
     rule = context.site.rules.get(alert.rule)
     if rule is None:
         return []
-    running = _where(alert, rule, incidents.values(), context)
-    if running is not None:
-        return _join(alert, rule, *running, alerts, context)
+    found = _where(alert, rule, running, context)
+    if found is not None:
+        return _join(alert, rule, *found, alerts, context)
     plan = context.site.plans.get(rule.plan)
     if rule.start is Start.OPERATOR or plan is None:
         return []
@@ -82,39 +83,34 @@ def day_of(site: Site, at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(site.timezone)).strftime("%y%m%d")
 
 
-def _where(alert: Alert, rule: Rule, incidents: Iterable[Incident], context: Context) -> tuple[Incident, str] | None:
+def _where(alert: Alert, rule: Rule, running: Running, context: Context) -> tuple[Incident, str] | None:
     """Return the running incident that an alarm belongs to, and why."""
-    running = [i for i in incidents if i.closed_ms is None]
     # An alarm that rests in an incident, cleared, and rises again is the same matter.
-    mine = next((i for i in running if alert.subject in i.alarms), None)
-    if mine is not None:
-        return mine, "same-equipment"
+    if mine := running.with_alarm(alert.subject):
+        return mine[0], "same-equipment"
     machines = _machines(alert.owner, context.site)
-    here = next((i for i in running if i.equipment in {alert.owner, *machines} and _same_matter(alert, rule, i)), None)
+    here = next((i for i in running.on((alert.owner, *machines)) if _same_matter(alert, rule, i)), None)
     if here is not None:
         return here, "same-equipment"
-    called = next((i for i in running if i.plan == rule.plan and _same_place(i, machines, context.site, alert)), None)
+    words = running.called()
+    called = next((i for i in words if i.plan == rule.plan and _same_place(i, machines, context.site, alert)), None)
     if called is not None:
         return called, "plan"
     # Lost supply explains machines that stand still, never a life in danger.
     cause = None if alert.life_safety else _cause(alert, machines, context)
-    found = next((i for i in running if cause and _is_about(i, cause) and _in_time(alert, rule, i)), None)
+    found = next((i for i in running.about(cause) if _in_time(alert, rule, i)), None) if cause else None
     return (found, "supply") if found is not None else _with_others(alert, rule, running, context)
 
 
-def _with_others(
-    alert: Alert, rule: Rule, running: Iterable[Incident], context: Context
-) -> tuple[Incident, str] | None:
+def _with_others(alert: Alert, rule: Rule, running: Running, context: Context) -> tuple[Incident, str] | None:
     """Return the incident of the devices that fell silent together with this one: its line's first, and why."""
     devices = context.site.devices
     if rule.class_ is not AlarmClass.COMMUNICATION or alert.owner not in devices:
         return None
     first = context.cause(alert.owner, alert.rule) or alert.owner
     found: tuple[Incident, str] | None = None
-    for incident in running:
-        # A silent lift may be part of an entrapment; the rest of its line is not.
-        if owner_rule(incident.opened_by_alarm)[1] != alert.rule:
-            continue
+    # A silent lift may be part of an entrapment; the rest of its line is not.
+    for incident in running.opened_by(alert.rule):
         silent = [o for o, r in map(owner_rule, incident.alarms) if r == alert.rule and o in devices]
         same = [o for o in silent if (context.cause(o, alert.rule) or o) == first]
         if any(devices[o].line == devices[alert.owner].line for o in same):
@@ -184,10 +180,6 @@ def _names(machine: Equipment) -> set[str]:
 
 def _places(machine: Equipment) -> set[str]:
     return {machine.place.zh, machine.place.en} - {""}
-
-
-def _is_about(incident: Incident, machine: str) -> bool:
-    return incident.equipment == machine or any(owner_rule(a)[0] == machine for a in incident.alarms)
 
 
 def _join(

@@ -282,7 +282,7 @@ class Night:
             if not self._send():
                 break
         for over in self.incidents.drop_closed():
-            self._closed.add(over)
+            self._closed.add(over.id)
 
     def write(self, *new: Record) -> None:
         for record in new:
