@@ -92,7 +92,8 @@ class MqttLine:
         self._receipts_at = 0
         self._keepers: dict[str, Listener] = {}
         self._heard_at = self._receipts.heard_until_ms  # when anything came, of whatever device
-        self._deaf_since = max(self._heard_at - NOT_SURE_MS, 0)  # 0: we hear, or never did
+        self._deaf_since = self._receipts.deaf_since(line.id)  # 0: we hear, or never did
+        self._receipts.deafened(line.id, self._deaf_since)
         self._version = V311 if self._manner.protocol == V311 else V5
         self._dialler = Dialler(line)
         self._decoders: dict[object, Sequence[MessageDecoder]] = {}
@@ -264,6 +265,7 @@ class MqttLine:
         # A connection that dies without a word is noticed after two keep-alive spans.
         since = max(self._heard_at, now - 2_000 * self._manner.keepalive_s) - NOT_SURE_MS
         self._deaf_since = self._deaf_since or since
+        self._receipts.deafened(self._line.id, self._deaf_since)
         self._session = None
         self._echo_by = 0
         if end.code == TAKEN_OVER or (self._version == V311 and not end.fix):
@@ -276,6 +278,7 @@ class MqttLine:
         """Record since when nothing was heard, for those who cannot tell by their numbers, and remind the others."""
         now, since = self._clock.now(), self._deaf_since
         self._heard_at, self._deaf_since = now, 0
+        self._receipts.deafened(self._line.id, 0)
         for listener in self._listeners:
             if since:
                 listener.deaf(since, now)

@@ -24,6 +24,7 @@ GAP_ROWS = 60
 """A gap of a thousand messages needs no thousand rows to be seen in a chart; its record has the number."""
 NOT_SURE_MS = 1_000
 """What a broker still held when it died was published up to so long before we last heard of it."""
+_LINE = "line:"  # marks, among the states of devices, that of a line
 
 
 class Hole(NamedTuple):
@@ -169,10 +170,15 @@ class Receipts:
             kept: the state of each device, as `Settled.numbers` gave it.
             heard_until_ms: the last moment at which an earlier run of the service is known to have listened; 0: none.
         """
+        kept = kept or {}
         self.heard_until_ms = heard_until_ms
         self.due: dict[str, tuple[int, int]] = {}
         """Receipts to be sent: epoch and number by device. Whoever sends one takes it out."""
-        self._kept = {device: _read(blob) for device, blob in (kept or {}).items()}
+        self._kept = {device: _read(blob) for device, blob in kept.items() if not device.startswith(_LINE)}
+        self._lines: dict[str, int] = {
+            key.removeprefix(_LINE): int(blob) for key, blob in kept.items() if key.startswith(_LINE)
+        }
+        self._unwritten: dict[str, int] = {}  # of lines: since when they are deaf, not durable yet
         self._hearings: dict[str, Hearing] = {}
         self._keepers: set[str] = set()
         self._deaf: list[tuple[Gap, Scan]] = []
@@ -192,6 +198,15 @@ class Receipts:
     def keeps(self, device: str) -> None:
         """Note that this publisher waits for receipts."""
         self._keepers.add(device)
+
+    def deaf_since(self, line: str) -> int:
+        """Return since when a line that begins now has heard nothing; 0: it never did."""
+        since = max(self.heard_until_ms - NOT_SURE_MS, 0)
+        return min(self._lines.get(line) or since, since)
+
+    def deafened(self, line: str, since_ms: int) -> None:
+        """Keep in mind, over a restart, since when a line hears nothing; 0: it hears."""
+        self._unwritten[line] = since_ms
 
     def deaf(self, device: str, points: int, from_ms: int, to_ms: int) -> None:
         """Record, with the next commit, that nothing of a device that does not count could be heard for a time."""
@@ -227,11 +242,17 @@ class Receipts:
                 gaps.append(gap)
                 rows += _rows(gap, scan)
         blobs = {device: _written(numbers) for device, numbers in changed.items()}
+        blobs |= {f"{_LINE}{line}": b"%d" % since for line, since in self._unwritten.items()}
         return Settled(blobs, gaps, filled, rows)
 
     def adopt(self, settled: Settled) -> None:
         """Believe what was settled: it is durable now."""
         for device, blob in settled.numbers.items():
+            if device.startswith(_LINE):
+                line = device.removeprefix(_LINE)
+                if self._unwritten.get(line) == int(blob):
+                    del self._unwritten[line]
+                continue
             numbers = self._kept[device] = _read(blob)
             if device in self._keepers:
                 self.due[device] = (numbers.epoch, numbers.through)

@@ -160,7 +160,7 @@ class Ledger:
         if commit.refused is not None:
             self._refuse(commit)
         else:
-            if commit.settled is not None:
+            if commit.spooled and commit.settled is not None:
                 self.receipts.adopt(commit.settled)
             self.readings -= sum(len(scan.values) for scan in commit.scans)
             if commit.scans:
