@@ -76,8 +76,8 @@ class Port(asyncio.Protocol):
                 stopbits=serial.stop_bits,
                 timeout=0,
             )
-        except termios.error as error:  # no OSError: the driver does not know these settings
-            raise OSError(*error.args) from error
+        except (termios.error, ValueError) as error:  # no OSError: the driver does not know these settings
+            raise OSError(errno.EINVAL, str(error)) from error
         await self._made
 
     # -- what the loop tells ----------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def _explain(profile: Path) -> None:
 
 @app.command()
 def probe(
-    host: Annotated[str, typer.Argument(help="HOST or HOST:PORT of the Modbus TCP device or gateway.")],
+    host: Annotated[str, typer.Argument(help="HOST or HOST:PORT of the device or gateway, or a serial port (/dev/…).")],
     address: Annotated[str, typer.Option("--address", help="First register as sent (0x1000 is fine), counted from 0.")],
     unit: Annotated[int, typer.Option("--unit", min=0, max=255, help="Unit (slave) number.")] = 1,
     count: Annotated[int, typer.Option("--count", min=1, max=125, help="How many registers.")] = 2,
@@ -166,16 +166,24 @@ def probe(
         float | None, typer.Option("--known", help="What the device's own display shows; the best reading comes first.")
     ] = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0.05, max=60, help="Seconds to wait.")] = 3.0,
+    rtu: Annotated[bool, typer.Option("--rtu", help="RTU over TCP: behind a transparent serial server.")] = False,
+    baud: Annotated[int, typer.Option("--baud", help="Of a serial port.")] = 9600,
+    parity: Annotated[str, typer.Option("--parity", help="Of a serial port: none, even or odd.")] = "none",
+    stop_bits: Annotated[int, typer.Option("--stop-bits", min=1, max=2, help="Of a serial port.")] = 1,
 ) -> None:
     """Read registers of a live device, only read, and show what they may mean."""
+    from dataclasses import replace
+
     from collectors.readplan import Request
     from dutyroom import fieldwork
 
+    if parity not in ("none", "even", "odd"):
+        _fail(f"--parity {parity}：none、even 或 odd。--parity is none, even or odd.", 2)
     try:
-        where, port = fieldwork.target(host)
+        line = fieldwork.line(host, rtu=rtu, baud=baud, parity=parity, stop_bits=stop_bits)
         request = Request(function, fieldwork.number(address), count)
-        for line in fieldwork.probe(where, port, unit, request, known=known, timeout_ms=round(timeout * 1000)):
-            print(line)
+        for said in fieldwork.probe(replace(line, timeout_ms=round(timeout * 1000)), unit, request, known=known):
+            print(said)
     except fieldwork.FieldworkError as error:
         _fail(str(error))
 

@@ -11,10 +11,11 @@ from collectors.explain import explain
 from collectors.probing import guesses
 from collectors.profile import BIT_FUNCTIONS, Profile
 from collectors.readplan import Request
+from collectors.rtu import RtuLine
 from collectors.tcp import TcpLine
 from collectors.wire import Reply, questions
 from dutyroom.clock import SystemClock
-from facility.equipment import Line
+from facility.equipment import Line, Serial
 from facility.scan import Reason
 from sitefolder.document import read
 from sitefolder.finding import Finding, Problems
@@ -43,10 +44,14 @@ _SAYINGS = {
     ),
     Reason.BUSY: ("装置忙，稍后再试", "the device is busy; try again later"),
     Reason.MALFORMED: (
-        "应答不符合规约：可能不是 Modbus TCP（串口透传网关要设为 Modbus TCP 模式）",
-        "the answer is not Modbus TCP; a transparent serial gateway must be set to convert",
+        "应答不符合规约：透传的串口服务器要加 --rtu，转换成 Modbus TCP 的网关不加；串口检查波特率和校验",
+        "what came is no answer: behind a transparent serial server add --rtu, else leave it out; at a port check baud",
     ),
 }
+_CLOSED_PORT = (
+    "串口打不开：检查路径、权限（dialout 组），或已被其他程序占用",
+    "the serial port does not open: check its path and permissions (group dialout); another program may have it",
+)
 
 
 class FieldworkError(Exception):
@@ -90,9 +95,19 @@ def number(text: str) -> int:
     return address
 
 
-def probe(
-    host: str, port: int, unit: int, request: Request, *, known: float | None = None, timeout_ms: int = 3000
-) -> list[str]:
+def line(text: str, *, rtu: bool = False, baud: int = 9600, parity: str = "none", stop_bits: int = 1) -> Line:
+    """Return the line to what somebody wrote: a serial port (a path), or a host that speaks Modbus TCP or RTU.
+
+    Raises:
+        FieldworkError: it is neither.
+    """
+    if text.startswith("/"):
+        return Line("probe", "modbus-rtu", serial=Serial(text, baud, parity, stop_bits))
+    host, port = target(text)
+    return Line("probe", "modbus-rtu-tcp" if rtu else "modbus-tcp", host, port)
+
+
+def probe(line: Line, unit: int, request: Request, *, known: float | None = None) -> list[str]:
     """Read registers once and return what they may mean, as lines for a terminal.
 
     Raises:
@@ -102,12 +117,15 @@ def probe(
         raise FieldworkError("--function 只能是 3 或 4。--function is 3 or 4.")
     if not 1 <= request.count <= MOST_REGISTERS or request.address + request.count > 65_536:  # noqa: PLR2004
         raise FieldworkError(f"--count 为 1–{MOST_REGISTERS}，且不超出 65535。--count is 1 to {MOST_REGISTERS}.")
-    reply = asyncio.run(_asked(Line("probe", "modbus-tcp", host, port, timeout_ms=timeout_ms), unit, request))
+    reply = asyncio.run(_asked(line, unit, request))
     if isinstance(reply, Exception):
         raise reply
     if isinstance(reply, Reason):
         zh, en = _SAYINGS.get(reply, (reply.name, reply.name))
-        raise FieldworkError(f"{host}:{port} 从站 {unit}：{zh}。{host}:{port} unit {unit}: {en}.")
+        if line.serial and reply is Reason.NOT_CONNECTED:
+            zh, en = _CLOSED_PORT
+        at = line.serial.path if line.serial else f"{line.host}:{line.port}"
+        raise FieldworkError(f"{at} 从站 {unit}：{zh}。{at} unit {unit}: {en}.")
     words = struct.unpack(f">{request.count}H", reply)
     return [*_raw(words, request.address), "", *_shown(words, request.address, known)]
 
@@ -135,7 +153,7 @@ async def _asked(line: Line, unit: int, request: Request) -> Reply:
     clock = SystemClock()
     agenda = Agenda(clock)
     looking = asyncio.create_task(agenda.run(lambda: None))
-    wire = TcpLine(line, clock, agenda)
+    wire = TcpLine(line, clock, agenda) if line.transport == "modbus-tcp" else RtuLine(line, clock)
     try:
         if not await wire.connect():
             return Reason.NOT_CONNECTED
