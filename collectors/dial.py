@@ -39,6 +39,7 @@ class Dialler:
     def __init__(self, line: Line) -> None:
         self._line = line
         self._looking: asyncio.Future[str] | None = None
+        self._context: tuple[object, ssl.SSLContext] | None = None  # and the files' times it was made of
 
     async def connect(self, made: Made, within_ms: int) -> asyncio.Transport:
         """Return the transport of a new connection, whose protocol `made` gives.
@@ -48,17 +49,19 @@ class Dialler:
         """
         line, loop = self._line, asyncio.get_running_loop()
         where = f"{line.host}:{line.port}"
+        shaking = False
         stage = Text(f"域名 {line.host} 解析无应答，检查 DNS", f"no answer for the name {line.host}; check DNS")
+        context = await asyncio.to_thread(self._trust, line.tls) if line.tls else None
         try:
             async with asyncio.timeout(within_ms / 1000):
                 address = await self._address()
                 stage = Text(f"{where} 连接无应答", f"{where} does not answer")
-                context = await asyncio.to_thread(context_of, line.tls) if line.tls else None
                 sock_made = await _tcp(loop, address, line.port)
                 stage = Text(
                     f"{where} 不完成 TLS 握手：检查端口是否为 TLS 端口",
                     f"{where} does not finish the TLS handshake; see whether this is its TLS port",
                 )
+                shaking = context is not None
                 name = (line.tls.server_name or line.host) if line.tls else None
                 try:
                     transport, _ = await loop.create_connection(made, sock=sock_made, ssl=context, server_hostname=name)
@@ -67,7 +70,7 @@ class Dialler:
                     raise
                 return transport
         except TimeoutError:
-            raise UnreachedError(stage) from None
+            raise UnreachedError(stage, fix=shaking) from None
         except ssl.SSLError as error:
             raise UnreachedError(said(error, line), fix=True) from error
         except (OSError, ValueError) as error:
@@ -86,8 +89,16 @@ class Dialler:
         return await asyncio.shield(self._looking)
 
 
+    def _trust(self, tls: Tls) -> ssl.SSLContext:
+        """Return what the connection is encrypted with, made anew when a file has changed; runs in a thread."""
+        stamp = [Path(f).stat().st_mtime_ns for f in (tls.ca, tls.certificate, tls.key) if f and Path(f).exists()]
+        if self._context is None or self._context[0] != stamp:
+            self._context = stamp, context_of(tls)
+        return self._context[1]
+
+
 def context_of(tls: Tls) -> ssl.SSLContext:
-    """Return what the connection is encrypted with; reads the files anew, so that a renewed certificate counts.
+    """Return what a connection is encrypted with.
 
     Raises:
         UnreachedError: a file is missing or cannot be used.

@@ -51,7 +51,7 @@ class Manner:
     v5_wait_ms: int = 1_500
     connect_ms: int = 5_000
     keepalive_s: int = 10
-    reconnect_ms: tuple[int, ...] = (250, 500, 1000, 2000, 4000)
+    reconnect_ms: tuple[int, ...] = (50, 250, 500, 1000, 2000, 4000)
     tick_ms: int = 100
     echo_ms: int = 10_000
 
@@ -110,6 +110,7 @@ class MqttLine:
         self._echo = f"dutyroom/{client_id}/echo"
         self._echo_by = 0  # by when what we said must have come back; 0: it has, or nothing was said
         self._losses: deque[int] = deque(maxlen=TAKEN_MOST + 1)
+        self._closed = False  # the last connection, in order and without a word
         self._suffix = ""  # of our client id, once somebody else came with it
         self._tally = Tally()
         self._stopped = False
@@ -243,6 +244,13 @@ class MqttLine:
             self._begin(session)
 
     def _begin(self, session: Session) -> None:
+        if self._closed and self._failed == 1:
+            # Closed without a word by a broker that lets us in again at once: it was not the broker that went.
+            self._taken_over(self._clock.now())
+        self._closed = False
+        if session.greeting.client_id != self._name + self._suffix:
+            session.close()
+            return
         self._session = session
         self._failed = 0
         self._tally.connects += 1
@@ -268,11 +276,16 @@ class MqttLine:
         self._receipts.deafened(self._line.id, self._deaf_since)
         self._session = None
         self._echo_by = 0
-        if end.code == TAKEN_OVER or (self._version == V311 and not end.fix):
-            self._losses.append(now)
-            if len(self._losses) > TAKEN_MOST and now - self._losses[0] <= TAKEN_WITHIN_MS and not self._suffix:
-                self._give_way()
+        self._closed = end.closed
+        if end.code == TAKEN_OVER:
+            self._taken_over(now)
         self._fail(end)
+
+    def _taken_over(self, now: int) -> None:
+        """Somebody else came with our name: once may be an accident, but two who want it throw each other out."""
+        self._losses.append(now)
+        if len(self._losses) > TAKEN_MOST and now - self._losses[0] <= TAKEN_WITHIN_MS and not self._suffix:
+            self._give_way()
 
     def _hear_again(self) -> None:
         """Record since when nothing was heard, for those who cannot tell by their numbers, and remind the others."""
@@ -294,7 +307,7 @@ class MqttLine:
             del due[device]
 
     def _give_way(self) -> None:
-        """Somebody else comes with our name, and each throws the other out: from now on we have a name of our own."""
+        """Go on under a name of our own."""
         self._suffix = f"-{random.randrange(16**6):06x}"  # noqa: S311 - a name, not a secret
         self._remarks["taken"] = Text(
             f"客户端号 {self._name} 被另一个程序使用，60 秒内互相顶掉 {TAKEN_MOST + 1} 次；"

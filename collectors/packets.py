@@ -39,7 +39,8 @@ class Cutter:
         self._kept = _HEAD_BYTES + 2 + MOST_TOPIC + 2 + MOST_TOPIC + most  # of a packet that is too long
         self._v5 = v5
         self._left = b""
-        self._skip = 0  # bytes of a packet that is too long, still to come
+        self._long = b""  # what is kept of a packet that is too long
+        self._skip = 0  # bytes of it still to come
 
     def feed(self, data: bytes) -> None:
         """Take what came; whole packets leave at once and in order.
@@ -65,8 +66,7 @@ class Cutter:
             if stop > end:
                 if size > self._kept and end - at >= self._kept:
                     self._skip = stop - end
-                    self._left = data[at : at + self._kept]
-                    return
+                    self._long, at = data[at : at + self._kept], end
                 break
             if data[at] & _KIND == PUBLISH:
                 self._message(data, at, body, stop)
@@ -80,8 +80,8 @@ class Cutter:
         if len(data) < self._skip:
             self._skip -= len(data)
             return b""
-        rest, whole = data[self._skip :], self._left
-        self._skip, self._left = 0, b""
+        rest, whole = data[self._skip :], self._long
+        self._skip, self._long = 0, b""
         _, body = _length(whole, 1)
         if whole[0] & _KIND == PUBLISH:
             self._message(whole, 0, body, len(whole))

@@ -49,12 +49,17 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Why a connection ended. `code` is the broker's own (MQTT 5), or 0; `protocol`: it does not speak ours."""
+    """Why a connection ended.
+
+    `code` is the broker's own (MQTT 5), or 0. `protocol`: it does not speak ours. `fix`: somebody has to put something
+    right. `closed`: it was closed in order and without a word, as brokers do whose client came a second time.
+    """
 
     why: Text
     code: int = 0
     protocol: bool = False
-    fix: bool = False  # somebody has to put something right
+    fix: bool = False
+    closed: bool = False
 
 
 Take = Callable[["Session", bytes, bytes, int, bool], None]
@@ -178,7 +183,8 @@ class Session(asyncio.Protocol):
         else:
             why = f"：{exc}" if exc else "", f": {exc}" if exc else ""
             protocol = not self.answered.done()  # brokers that do not know a version hang up
-            self._end(End(Text(f"连接断开{why[0]}", f"connection lost{why[1]}"), protocol=protocol))
+            said_ = Text(f"连接断开{why[0]}", f"connection lost{why[1]}")
+            self._end(End(said_, protocol=protocol, closed=exc is None))
 
     def _read_on(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
