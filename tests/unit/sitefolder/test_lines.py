@@ -1,12 +1,15 @@
 """Lines of every transport as equipment.toml says them, and what a device may ask of its line."""
 
+import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from facility.equipment import Serial
+from facility.equipment import MODBUS, Serial
 from sitefolder import SiteError, load
+from sitefolder.equipmentfile import DeviceTable, LineTable
 
 DEMO = Path(__file__).parents[3] / "simulators" / "sites" / "demo"
 NETWORK = 'id = "drive-line"\ntransport = "{}"\nhost = "127.0.0.1"\nport = 15024\n'
@@ -83,3 +86,13 @@ def test_a_gateway_that_gives_no_transaction_id(site):
     assert (
         not site(NETWORK.format("modbus-tcp") + "echoes_transaction = false\n").lines["drive-line"].echoes_transaction
     )
+
+
+@pytest.mark.parametrize("page", ["lines.md", "lines.zh-CN.md"])
+def test_what_the_guide_shows_can_be_written_so(page):
+    guide = (Path(__file__).parents[3] / "docs" / "engineers" / page).read_text(encoding="utf-8")
+    blocks = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)]
+    lines = [LineTable.model_validate(line).line() for block in blocks for line in block["line"]]
+    assert {line.transport for line in lines} == MODBUS
+    (device,) = (DeviceTable.model_validate(one) for block in blocks for one in block.get("device", ()))
+    assert device.line in {line.id for line in lines}
