@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -70,6 +70,7 @@ class MqttLine:
         clock: Clock,
         manner: Manner | None = None,
         receipts: Receipts | None = None,
+        hurry: Callable[[], None] | None = None,
     ) -> None:
         """Prepare; devices join by `add`.
 
@@ -81,6 +82,7 @@ class MqttLine:
             clock: the one clock.
             manner: how to behave.
             receipts: what is known of the numbers of all publishers; shared with whoever commits.
+            hurry: makes what was handed over durable at once: some brokers owe us no more than twenty messages.
         """
         self._line = line
         self._name = client_id
@@ -90,6 +92,7 @@ class MqttLine:
         self._manner = manner or Manner(protocol=line.protocol or AUTO)
         self._receipts = receipts or Receipts()
         self._receipts_at = 0
+        self._hurry = hurry or _nothing
         self._keepers: dict[str, Listener] = {}
         self._heard_at = self._receipts.heard_until_ms  # when anything came, of whatever device
         self._deaf_since = self._receipts.deaf_since(line.id)  # 0: we hear, or never did
@@ -221,7 +224,7 @@ class MqttLine:
             keep_s=0 if self._suffix else SESSION_S,
             most_bytes=MOST_BYTES,
         )
-        session = Session(self._line, greeting, self._take, self._lost)
+        session = Session(self._line, greeting, self._take, self._lost, self._hurry)
         wait_ms = manner.v5_wait_ms if v5 and manner.protocol == AUTO else manner.connect_ms
         end: End | None = End(Text("服务器没有应答", "no answer from the broker"), protocol=True)
         try:
@@ -393,4 +396,4 @@ _UNHEARD = Text(
 
 
 def _nothing() -> None:
-    """Acknowledge a message of QoS 0, which nobody waits for."""
+    """Do nothing: a message of QoS 0 is not acknowledged."""

@@ -25,6 +25,9 @@ from facility.equipment import Line
 from facility.text import Text
 
 REST_S = 0.004
+STALL_S, STALLED = 0.015, 16
+"""A broker that owes us no more than twenty messages at a time (most do, as they come) says nothing more before some
+are acknowledged; so many of them, and so long a silence, and they are to become durable at once."""
 _PUBACK = b"\x40\x02"
 _PING, _PONG = b"\xc0\x00", b"\xd0\x00"
 _REFUSED_PROTOCOL = "rotocol"  # "Unsupported protocol version", "Connection Refused: unacceptable protocol version"
@@ -70,10 +73,18 @@ class Session(asyncio.Protocol):
     """A connection, from the first byte to the last.
 
     `take` takes messages; `ended` is called once, when the broker refused us or the connection is lost, and never
-    after `close`. `answered` is done when the broker has let us in, or with the reason why it has not.
+    after `close`; `hurry` asks for what was taken to be made durable. `answered` is done when the broker has let us
+    in, or with the reason why it has not.
     """
 
-    def __init__(self, line: Line, greeting: Greeting, take: Take, ended: Callable[["Session", End], None]) -> None:
+    def __init__(
+        self,
+        line: Line,
+        greeting: Greeting,
+        take: Take,
+        ended: Callable[["Session", End], None],
+        hurry: Callable[[], None],
+    ) -> None:
         """Prepare; the connection begins when a transport comes."""
         self.answered: asyncio.Future[End | None] = asyncio.get_running_loop().create_future()
         self.refused: dict[str, Text] = {}  # what the broker does not let us hear or say, by topic
@@ -82,6 +93,9 @@ class Session(asyncio.Protocol):
         self._heard_one = False
         self._take = take
         self._ended = ended
+        self._hurry = hurry
+        self._owed = 0  # messages that we did not acknowledge
+        self._pieces = 0  # that brought messages
         self.greeting = greeting
         self._transport: asyncio.Transport | None = None
         self._cutter = Cutter(self._message, self._other, most=greeting.most_bytes, v5=greeting.v5)
@@ -173,6 +187,7 @@ class Session(asyncio.Protocol):
             self._end(End(Text(f"对方不是 MQTT 服务器（{error}）", f"this is no MQTT broker ({error})"), protocol=True))
         transport = self._transport
         if self._heard_one and transport is not None and not transport.is_closing():
+            self._pieces += 1
             transport.pause_reading()
             asyncio.get_running_loop().call_later(REST_S, self._read_on)
 
@@ -189,9 +204,16 @@ class Session(asyncio.Protocol):
     def _read_on(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+            if self._owed >= STALLED:
+                asyncio.get_running_loop().call_later(STALL_S, self._see_stalled, self._pieces)
+
+    def _see_stalled(self, pieces: int) -> None:
+        if pieces == self._pieces and self._owed >= STALLED:
+            self._hurry()
 
     def _message(self, topic: bytes, payload: bytes, mid: int, retained: bool) -> None:  # noqa: FBT001 - a Heard
         self._heard_one = True
+        self._owed += mid > 0
         self._take(self, topic, payload, mid, retained)
 
     def _other(self, packet: bytes) -> None:
@@ -206,6 +228,7 @@ class Session(asyncio.Protocol):
 
     def _send_acks(self) -> None:
         acks, self._acks = self._acks, []
+        self._owed -= len(acks)
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(acks))
 

@@ -1,6 +1,6 @@
 """Builds a task for every line of the site and keeps count of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from collectors.agenda import Agenda, offset, slot_for
@@ -45,6 +45,7 @@ class Collectors:
         patience: Patience | None = None,
         manner: Manner | None = None,
         receipts: Receipts | None = None,
+        hurry: Callable[[], None] | None = None,
     ) -> None:
         """Compile what the site reads; nothing is sent before `start`.
 
@@ -58,6 +59,7 @@ class Collectors:
             patience: how Modbus lines behave when they are not answered.
             manner: how MQTT lines behave.
             receipts: what is known of publishers that number their messages; shared with whoever commits.
+            hurry: makes what was handed over durable at once, where a broker waits for that.
         """
         self._site = site
         self._profiles = profiles
@@ -68,6 +70,7 @@ class Collectors:
         self._patience = patience or Patience()
         self._manner = manner
         self._receipts = receipts
+        self._hurry = hurry
         self._polled = [d for d in site.devices.values() if profiles[d.profile].modbus]
         self._agenda = Agenda(clock, slot_for(d.interval_ms for d in self._polled))
         self._pace = Pace(len({d.line for d in self._polled}), self._patience.connect_every_ms)
@@ -135,7 +138,9 @@ class Collectors:
         if listener is None:
             name = f"dutyroom-{self._site.id}-{line.id}"
             password = self._secrets.get(line.secret, "")
-            listener = MqttLine(line, name, password, self._sink, self._clock, self._manner, self._receipts)
+            listener = MqttLine(
+                line, name, password, self._sink, self._clock, self._manner, self._receipts, self._hurry
+            )
             self._lines[line.id] = listener
         assert isinstance(listener, MqttLine), f"line {line.id} cannot be Modbus and MQTT at once"
         listener.add(device, mqtt, self._points(device))

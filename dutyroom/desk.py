@@ -115,6 +115,11 @@ class Desk:
             self._look = True
             self._wake.set()
 
+    def hurry(self) -> None:
+        """Make durable what waits, now: a broker owes us more and waits for acknowledgements."""
+        self.ledger.hurry()
+        self._wake.set()
+
     def dead_letter(self, source: str, payload: bytes, why: str) -> None:
         """Keep and count what could not be decoded."""
         self.ledger.bury(source, payload, why)

@@ -283,6 +283,7 @@ class Station:
             self.supervisor,
             self._secrets,
             receipts=self._receipts,
+            hurry=self.desk.hurry,
         )
         self._collectors.start()
         keep = self.supervisor.keep
