@@ -1,7 +1,6 @@
 """A small site of lines and devices, a sink that remembers, and tasks that really run."""
 
 import asyncio
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -69,26 +68,26 @@ class Tasks:
                 raise result
 
 
-def site(lines, devices):
+def site(lines, devices, kinds=None, rules=None):
     points = {c: Point(c, NOTHING) for d in devices for c in d.channels}
-    kinds = {"k": Kind("k", NOTHING, System.SYSTEM, points)}
+    kinds = kinds or {"k": Kind("k", NOTHING, System.SYSTEM, points)}
     machines = {p.partition("/")[0] for d in devices for p in d.points}
     return Site(
         id="t", name=NOTHING, timezone="UTC", hash="", contract={}, kinds=kinds,
         equipment={m: Equipment(m, "k", NOTHING, NOTHING) for m in machines},
         lines={x.id: x for x in lines}, devices={d.id: d for d in devices},
-        rules={}, plans={}, people={}, parties={}, roster=Roster((), ()), supply=Supply(),
+        rules=rules or {}, plans={}, people={}, parties={}, roster=Roster((), ()), supply=Supply(),
     )  # fmt: skip
 
 
 class Running:
     """Collectors at work on a site."""
 
-    def __init__(self, lines, devices, profiles, sink=None, **more):
+    def __init__(self, lines, devices, profiles, sink=None, clock=None, here=None, **more):
         self.sink = sink or Sink()
-        self.tasks, self.clock = Tasks(), SystemClock()
+        self.tasks, self.clock = Tasks(), clock or SystemClock()
         self.collectors = Collectors(
-            site(lines, devices), profiles, self.sink, self.clock, self.tasks, {"broker": "secret"}, **more
+            here or site(lines, devices), profiles, self.sink, self.clock, self.tasks, {"broker": "secret"}, **more
         )
 
     async def __aenter__(self):
@@ -105,8 +104,9 @@ class Running:
 
 async def until(true, within_s=5.0):
     """Wait until it holds, and return how long that took in seconds."""
-    began = time.perf_counter()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     while not true():
-        assert time.perf_counter() - began < within_s, "it did not happen in time"
-        await asyncio.sleep(0.005)
-    return time.perf_counter() - began
+        assert loop.time() - began < within_s, "it did not happen in time"
+        await asyncio.sleep(0.01)
+    return loop.time() - began

@@ -1,56 +1,89 @@
 """An event loop whose time moves on only when nothing is left to do, for tests of real sockets with real patience.
 
 A device that hangs for ten minutes costs a test a second, and a busy machine does not change what happens: before the
-time jumps to the next timer, every socket is asked once more whether it has something to say. Peers must live on the
-same loop; threads and other processes live in real time and see none of this.
+time jumps to the next timer, whatever was sent is given real time to arrive. Peers must live on the same loop; threads
+and other processes live in real time and see none of this.
 """
 
 import asyncio
 import selectors
 import time
+from asyncio.selector_events import _SelectorSocketTransport
 
-REST_S = 0.001
-"""So long, in real time, bytes on loopback may take before the time jumps."""
 STUCK_S = 10
 BEGIN_MS = 1_700_000_000_000
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """`rest_s` may be set to 0 where nothing is on any wire; `longest_turn_s` is the CPU time of the longest turn."""
+    """`rest_s` is how long, in real time, bytes may be under way before the time jumps.
+
+    `longest_turn_s` is the CPU time of the longest turn, which nobody else on the machine can make longer.
+    """
 
     def __init__(self):
-        self.rest_s = REST_S
+        self.rest_s = 0.005
         self.longest_turn_s = 0.0
         self._at = 1000.0
+        self._under_way = 0  # what was sent and, as far as can be told, not heard yet
         super().__init__(_Jumping(self))
 
     def time(self) -> float:
         return self._at
 
-    def jump(self, by_s: float):
-        self._at += by_s
+    def stir(self):
+        """Something was put on a wire: let it arrive before the time moves on."""
+        self._under_way += 1
 
-    def turned(self, cpu_s: float):
-        self.longest_turn_s = max(self.longest_turn_s, cpu_s)
+    def select(self, selector: selectors.BaseSelector, timeout: float):
+        """Wait for events or, in no time, for the next timer."""
+        ready = selector(0)
+        if not ready and self._under_way and timeout > 0:
+            ready = selector(self.rest_s)
+            if not ready:
+                self._under_way = 0
+        self._under_way = max(0, self._under_way - len(ready))
+        if not ready:
+            self._at += max(timeout, 0)
+        return ready
+
+    def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None):
+        return _Stirring(self, sock, protocol, waiter, extra, server)
+
+
+class _Stirring(_SelectorSocketTransport):
+    def write(self, data):
+        self._loop.stir()
+        super().write(data)
 
 
 class _Jumping(selectors.DefaultSelector):
+    """Connecting, accepting and closing show as registrations, and so does what waits until it can be written."""
+
     def __init__(self, loop: VirtualLoop):
         super().__init__()
         self._loop = loop
         self._began = time.thread_time()
 
+    def register(self, *args):
+        self._loop.stir()
+        return super().register(*args)
+
+    def modify(self, *args):
+        self._loop.stir()
+        return super().modify(*args)
+
+    def unregister(self, *args):
+        self._loop.stir()
+        return super().unregister(*args)
+
     def select(self, timeout=None):
-        self._loop.turned(time.thread_time() - self._began)
+        self._loop.longest_turn_s = max(self._loop.longest_turn_s, time.thread_time() - self._began)
         try:
             if timeout is None:
                 ready = super().select(STUCK_S)
                 assert ready, "everybody waits for somebody, and nobody for the time"
                 return ready
-            ready = super().select(min(max(timeout, 0), self._loop.rest_s))
-            if not ready and timeout > 0:
-                self._loop.jump(timeout)
-            return ready
+            return self._loop.select(super().select, timeout)
         finally:
             self._began = time.thread_time()
 
