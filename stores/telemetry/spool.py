@@ -14,9 +14,10 @@ from facility.ports import Clock, Layout, Settled
 from facility.scan import Scan
 from stores.errors import StoreFullError
 from stores.reserve import disk_state
-from stores.telemetry import gaps
+from stores.telemetry import gaps, shed
 from stores.telemetry.batch import Batch, decode, encode
 from stores.telemetry.gaps import GapCount, RecordedGap
+from stores.telemetry.shed import Missed
 from stores.telemetry.spoolfile import SpoolFile
 
 Layouts = Mapping[str, Layout]
@@ -336,6 +337,22 @@ class Spool:
                     self._file.writer.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
         return gone
 
+    def shed(self, bytes: int) -> Mapping[str, Missed]:
+        """Give up the oldest rows when the spool takes more than so many bytes, and a twentieth more than needed.
+
+        Returns what each reader will never get; that is a gap in the same transaction. `trim` deletes the rows.
+        """
+        over = self.size().bytes - bytes
+        if over <= 0:
+            return {}
+        with self._file.reading() as reader:
+            last = shed.last_of(reader, over + bytes // 20)
+            missing = shed.missed(reader, last)
+        if missing:
+            with self._file.lock, self._file.transaction():
+                shed.give_up(self._file.writer, last, missing)
+        return missing
+
     # What could not be decoded.
 
     def dead_letter(self, source: str, payload: bytes, why: str, at_ms: int, *, once: bool = False) -> None:
@@ -389,10 +406,10 @@ class Spool:
             ).fetchone()[0]
         return Size(0 if first is None else last - first + 1, used)
 
-    def oldest_ms(self) -> int | None:
-        """Return when the oldest row was committed, or None when the spool is empty."""
+    def oldest_ms(self, after_row: int = 0) -> int | None:
+        """Return when the oldest row, or the oldest after a row, was committed, or None when there is none."""
         with self._file.reading() as reader:
-            found = reader.execute("SELECT at_ms FROM row ORDER BY id LIMIT 1").fetchone()
+            found = reader.execute("SELECT at_ms FROM row WHERE id > ? ORDER BY id LIMIT 1", (after_row,)).fetchone()
         return found[0] if found else None
 
     def limit(self, bytes: int) -> None:

@@ -1,5 +1,6 @@
 """The spool: an acknowledged row is never lost, and goes only when nobody needs it any more."""
 
+import math
 import random
 import signal
 import sqlite3
@@ -110,6 +111,44 @@ def test_a_row_goes_when_all_have_it_it_is_a_minute_old_and_checkpointed(spool: 
     spool.forget("influx")
     assert spool.trim(clock.ms) == 1
     assert (spool.size().rows, spool.oldest_ms()) == (0, None)
+
+
+def test_a_spool_beyond_its_budget_gives_up_its_oldest_rows_and_says_what_whom_fails(
+    spool: Spool, clock: _Hands
+) -> None:
+    assert (spool.cursor("archive"), spool.cursor("influx")) == (0, 0)
+    rows = []
+    for n in range(200):
+        clock.ms += 1000
+        scans = [
+            Scan("lift-1", clock.ms + k, clock.ms + k, (k * math.pi * n, k / (n + 7)), bytes(2)) for k in range(400)
+        ]
+        rows.append(spool.commit(scans))
+    spool.checkpoint(rows[-1], b"m")
+    full = spool.size().bytes
+    assert spool.shed(full) == {}
+    spool.advance("archive", rows[-1])
+    given_up = spool.shed(full // 2)
+    assert set(given_up) == {"influx"}, "the archive has them all"
+    lost, first = given_up["influx"], spool.cursor("influx") + 1
+    gone = rows.index(first)
+    assert 80 < gone < 125
+    assert (lost.scans, lost.readings) == (gone * 400, gone * 800)
+    assert (lost.from_ms, lost.to_ms) == (_START + 1000, _START + 1000 * gone)
+    (gap,) = spool.gaps(10, "store/influx")
+    assert (gap.gap.missing, gap.gap.from_ms, gap.gap.to_ms) == (lost.scans, lost.from_ms, lost.to_ms)
+    assert spool.trim(clock.ms + 60_000) == gone
+    assert spool.batches(spool.cursor("influx"), 1)[0][0] == first
+    while spool.shed(full // 2):
+        spool.trim(clock.ms + 60_000)
+    assert full // 3 < spool.size().bytes <= full // 2
+
+
+def test_what_the_rule_memory_needs_is_never_given_up(spool: Spool) -> None:
+    spool.cursor("influx")
+    for n in range(50):
+        spool.commit([_scan(n)])
+    assert spool.shed(1) == {}
 
 
 def test_row_ids_never_repeat_after_everything_was_trimmed(spool: Spool, tmp_path: Path, clock: _Hands) -> None:
