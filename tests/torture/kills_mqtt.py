@@ -130,6 +130,9 @@ class Trial:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
         )  # fmt: skip
         assert self.publishers.stdout.readline() == "up\n"
+        # Who was never heard has no number that another could be missing after.
+        while self.serving()["lines"][0]["reads"] < 20 * len(self.devices):
+            time.sleep(0.05)
 
     def start_broker(self) -> None:
         self.broker = subprocess.Popen(
@@ -190,7 +193,7 @@ class Trial:
     def finish(self) -> None:
         """Let everybody live, say the last words, and stop in order."""
         self.serving()
-        time.sleep(2.5)
+        time.sleep(1.0)  # the publishers are back as well, and everybody says something
         self.publishers.stdin.write("stop\n")
         self.publishers.stdin.flush()
         assert self.publishers.stdout.readline() == "done\n"

@@ -17,6 +17,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from simulators import outbox
 from simulators.outbox import Outbox
 
 LAST_WORD_S = 60.0
@@ -175,6 +176,7 @@ class Plain(Publisher):
 
 
 def main(folder: str, port: str, keepers: str, counters: str, plains: str, every_ms: str) -> None:
+    outbox.PATIENCE_MS = 2_000  # a service is back sooner here than in a plant room
     here, broker, every = Path(folder), int(port), int(every_ms) / 1000
     boxes: list[Publisher] = [Keeper(f"keeper-{n}", broker, here, qos=n % 2) for n in range(int(keepers))]
     boxes += [Publisher(f"counter-{n}", broker) for n in range(int(counters))]
