@@ -47,7 +47,7 @@ _UNFRAMED = {"garbage", "http", "flood", "all ones"}
 
 RTU_BAD = {
     **{mode: bad for mode, bad in BAD.items() if mode not in _TCP_ONLY | _UNFRAMED},
-    **{mode: lambda f, bad=BAD[mode]: Raw(bad(f)) for mode in _UNFRAMED},
+    **{mode: lambda f, bad=BAD[mode]: Raw(bad(f)) for mode in BAD if mode in _UNFRAMED},
     "half a frame": lambda f: Raw(rtu(good(f))[:8]),
     "only a header": lambda f: Raw(rtu(good(f))[:3]),
     "wrong check sum": lambda f: flipped(rtu(good(f)), -1),

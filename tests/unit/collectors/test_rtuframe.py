@@ -81,8 +81,7 @@ def test_no_hurt_frame_is_an_answer():
 def test_the_answer_of_a_fence_is_told_from_all_that_may_still_come(function):
     most = 2000 if function < 3 else 125
     for count in (*range(1, 40), most - 1, most):
-        for owed in (1, 2, 8, 9, 16, 17, count, count + 1, count + 8, max(1, count - 1)):
-            owed = min(owed, most)
+        for owed in {min(n, most) for n in (1, 2, 8, 9, 16, 17, count, count + 1, count + 8, max(1, count - 1))}:
             asked = question(9, function, 100, count)
             other = fence(asked, question(9, function, 0, owed)).request
             sizes = {asked.request.reply_bytes, Request(function, 0, owed).reply_bytes}
