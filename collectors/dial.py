@@ -88,7 +88,6 @@ class Dialler:
             ).start()
         return await asyncio.shield(self._looking)
 
-
     def _trust(self, tls: Tls) -> ssl.SSLContext:
         """Return what the connection is encrypted with, made anew when a file has changed; runs in a thread."""
         stamp = [Path(f).stat().st_mtime_ns for f in (tls.ca, tls.certificate, tls.key) if f and Path(f).exists()]

@@ -59,11 +59,11 @@ class Mosquitto:
 class Publisher:
     """Publishes from a thread of its own, as a gateway would from its own box."""
 
-    def __init__(self, port: int, will: tuple[str, bytes] | None = None, **more):
+    def __init__(self, port: int, will: tuple[str, bytes] | None = None, login=("gateway", "secret"), **more):
         self.client = paho.Client(
             CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311, reconnect_on_failure=False, **more
         )
-        self.client.username_pw_set("gateway", "secret")
+        self.client.username_pw_set(*login)
         if will:
             self.client.will_set(will[0], will[1], qos=1, retain=True)
         self.port = port

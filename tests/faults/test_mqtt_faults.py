@@ -4,24 +4,32 @@ import asyncio
 import json
 import socket
 import threading
+import time
 
 import paho.mqtt.client as paho
 import pytest
-from collected import Running, Sink, library, until
+from collected import Running, Sink, Tasks, library, site, until
+from deployed_broker import Deployed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mqtt_brokers import MOSQUITTO, Mosquitto, Publisher, free_port
-from mqtt_script import ScriptedBroker
+from mqtt_script import ScriptedBroker, packet, text
 from paho.mqtt.enums import CallbackAPIVersion
 
 from alarms.rules import Evaluator
 from collectors.memory import CLOCK_TOLERANCE_MS, OLDEST_MS, Memory
 from collectors.message import MessageDecoder, encode
 from collectors.mqtt import Manner
+from collectors.supervisor import Collectors
+from dutyroom.clock import SystemClock
+from dutyroom.desk import Desk
 from facility.equipment import Device, Line, Tls
 from facility.scan import Reason
+from stores.live import Live
+from stores.logbook import LogBook
+from stores.telemetry.spool import Spool
 
-real = [pytest.mark.real, pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")]
+needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 PROFILES = library()
 A = PROFILES["lift-gateway-json-a"]
 LIVE = A.mqtt.messages[0]
@@ -224,8 +232,9 @@ class Rival:
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-@pytest.mark.parametrize("_", [pytest.param(0, marks=real)])
-async def test_f22_a_second_client_with_our_id_is_told_and_we_go_on_under_a_name_of_our_own(tmp_path, protocol, _):
+@needs_mosquitto
+@pytest.mark.real
+async def test_f22_a_second_client_with_our_id_is_told_and_we_go_on_under_a_name_of_our_own(tmp_path, protocol):
     broker = await Mosquitto(tmp_path).start()
     rival = Rival(broker.port, "dutyroom-t-broker", paho.MQTTv5 if protocol == "5" else paho.MQTTv311)
     try:
@@ -338,3 +347,144 @@ def test_f24_each_message_counts_once_and_no_time_is_believed_that_cannot_be(mes
         else:
             assert reason in {Reason.GOOD, Reason.LATE}
     assert sorted(counted) == sorted(seq for seq, _ in messages)
+
+
+# -- F25: the store is down, and the broker keeps little -----------------------------------------------------------------
+
+
+@needs_mosquitto
+@pytest.mark.real
+async def test_f25_with_the_store_down_everything_is_in_the_spool_though_the_broker_keeps_little(tmp_path):
+    """Mosquitto's own limit of 20 unacknowledged messages, and a queue that overflows within half a second."""
+    broker = await Mosquitto(tmp_path, "max_inflight_messages 20\n").start()
+    broker.config.write_text(broker.config.read_text().replace("max_queued_messages 10000", "max_queued_messages 100"))
+    await broker.stop()
+    await broker.start()
+    lift = device()
+    plant = site([Line("broker", "mqtt", "127.0.0.1", broker.port)], [lift])
+    clock, tasks = SystemClock(), Tasks()
+    spool, book = Spool(tmp_path / "spool.db", clock), LogBook(tmp_path / "logbook.db", plant.id)
+    spool.layout(lift.id, lift.points, A.stamp)
+    desk = Desk(plant, clock, book, spool, Live(spool.layouts()), {}, lambda *_: None)
+    desk.restore([])
+    collectors = Collectors(plant, PROFILES, desk, clock, tasks, {}, manner=manner(), hurry=desk.hurry)
+    tasks.keep("desk", desk.run, 60_000)
+    collectors.start()
+    try:
+        await until(lambda: collectors.status()[0].connected)
+        async with Publisher(broker.port) as gateway:
+            began, now = asyncio.get_running_loop().time(), clock.now()
+            for n in range(1, 601):
+                gateway.client.publish(TOPIC, said(n, now + n), qos=1)
+                await asyncio.sleep(max(0.0, began + n / 400 - asyncio.get_running_loop().time()))
+            await until(lambda: desk.counts.scans >= 600)
+    finally:
+        await collectors.stop()
+        await tasks.stop()
+        await desk.stop()
+        await broker.stop()
+    kept = [s.seq for row, batch in spool.batches(0, 10_000) for s in batch.scans({1: lift.id})]
+    spool.close()
+    book.close()
+    assert kept == list(range(1, 601))
+
+
+# -- F26: an access list that says nothing -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("protocol", "acl", "remark"),
+    [
+        ("3.1.1", "topic read lift/#\n", "we do not hear what we publish ourselves"),
+        ("3.1.1", "topic write dutyroom/#\n", "we do not hear what we publish ourselves"),
+        ("5", "topic read #\n", "the broker refused what we published"),
+        ("3.1.1", "topic read #\ntopic write dutyroom/#\n", ""),
+        ("5", "topic read #\ntopic write dutyroom/#\n", ""),
+    ],
+)
+@needs_mosquitto
+@pytest.mark.real
+async def test_f26_what_an_access_list_takes_from_us_is_said_though_the_broker_says_nothing(
+    tmp_path, protocol, acl, remark
+):
+    rules = tmp_path / "acl"
+    rules.write_text(f"user dutyroom\n{acl}")
+    rules.chmod(0o600)
+    broker = await Mosquitto(tmp_path, f"acl_file {rules}\n").start()
+    try:
+        async with running(broker.port, protocol=protocol, echo_ms=150) as run:
+            await connected(run)
+            if remark:
+                await until(lambda: status(run).remarks)
+                assert remark in status(run).remarks[-1].en or remark in status(run).remarks[0].en
+                assert all(said.zh for said in status(run).remarks)
+            else:
+                await until(lambda: run.collectors._lines["broker"]._echo_by == 0)
+                assert status(run).remarks == ()
+            assert status(run).connected, "what may be heard is heard all the same"
+    finally:
+        await broker.stop()
+
+
+# -- F27: a gateway speaks in another one's name -------------------------------------------------------------------------
+
+
+@needs_mosquitto
+@pytest.mark.real
+async def test_f27_no_gateway_speaks_for_another_with_the_access_list_we_deploy(tmp_path, capsys):
+    broker = await Deployed(tmp_path, lambda: capsys.readouterr().out, "l1", "l2").start()
+    line = Line("broker", "mqtt", "127.0.0.1", broker.port, username="dutyroom", secret="broker")
+    run = Running([line], [device("l1"), device("l2")], PROFILES, manner=manner())
+    run.collectors._secrets = {"broker": broker.passwords["dutyroom"]}
+    try:
+        async with run:
+            await connected(run)
+            async with Publisher(broker.port, login=("l2", broker.passwords["l2"])) as liar:
+                await liar.say(TOPIC, said(1, run.clock.now(), bell=1.0))
+                await liar.say("lift/l1/state", b"offline")
+                await liar.say("lift/l2/live", said(2, run.clock.now()))
+            await until(lambda: run.sink.of("l2"))
+            assert run.sink.of("l1") == []
+            assert run.sink.letters == []
+    finally:
+        await broker.stop()
+
+
+# -- F28: everybody comes back at once -----------------------------------------------------------------------------------
+
+GATEWAYS = 500
+
+
+async def _come(port, name):
+    """Connect, with a will; say that one is there, and a first value."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    will = text(b"lift/%b/state" % name) + text(b"offline")
+    writer.write(packet(0x10, text(b"MQTT") + b"\x04\x2e\0\0" + text(name) + will))
+    assert await reader.readexactly(4) == b"\x20\x02\0\0"
+    writer.write(packet(0x31, text(b"lift/%b/state" % name) + b"online"))
+    writer.write(packet(0x32, text(b"lift/%b/live" % name) + b"\0\1" + said(1, NOW)))
+    assert await reader.readexactly(4) == b"\x40\x02\0\1"
+    return writer
+
+
+@needs_mosquitto
+@pytest.mark.real
+async def test_f28_five_hundred_gateways_that_come_back_at_once_are_all_heard_and_the_loop_goes_on(tmp_path):
+    names = [f"g{n}" for n in range(GATEWAYS)]
+    broker = await Mosquitto(tmp_path).start()
+    try:
+        async with running(broker.port, *map(device, names)) as run:
+            await connected(run)
+            await until(lambda: run.collectors._lines["broker"]._echo_by == 0)
+            cpu = time.process_time()
+            writers = await asyncio.gather(*(_come(broker.port, name.encode()) for name in names))
+            await until(lambda: len({s.device for s in run.sink.scans if s.seq == 1}) == GATEWAYS)
+            for writer in writers:
+                writer.transport.abort()  # and all of them are lost at once
+            await until(lambda: sum(Reason(s.reasons[0]) is Reason.NOT_CONNECTED for s in run.sink.scans) == GATEWAYS)
+            cpu = time.process_time() - cpu
+            assert len(run.sink.scans) == 2 * GATEWAYS, "one word of each, and one that it is gone"
+            assert cpu < 5, "bounded, the gateways' own work among it"
+            assert status(run).connects == 1
+    finally:
+        await broker.stop()

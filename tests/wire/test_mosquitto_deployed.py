@@ -1,40 +1,15 @@
 """The broker as compose configures it, run for real: who is let in, and who may say what."""
 
 import asyncio
-import importlib.util
 import threading
-from pathlib import Path
-from types import ModuleType
 
 import paho.mqtt.client as paho
 import pytest
-from mqtt_brokers import MOSQUITTO, Mosquitto
+from deployed_broker import Deployed
+from mqtt_brokers import MOSQUITTO
 from paho.mqtt.enums import CallbackAPIVersion
 
-ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.real, pytest.mark.skipif(not MOSQUITTO, reason="no mosquitto here")]
-
-
-def _prepare() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("prepare", ROOT / "deploy" / "prepare.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-class Deployed(Mosquitto):
-    """The committed configuration; only folders, port and the system's user are those of this test."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        user = self.config.read_text().partition("log_dest none\n")[2]
-        committed = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text()
-        assert "listener 1883 0.0.0.0" in committed
-        text = committed.replace("listener 1883 0.0.0.0", f"listener {self.port} 127.0.0.1")
-        text = text.replace("/mosquitto/config/", f"{folder}/deploy/mosquitto/").replace(
-            "/mosquitto/data/", f"{folder}/"
-        )
-        self.config.write_text(text + user)
 
 
 class Client:
@@ -84,17 +59,8 @@ class Client:
 
 @pytest.fixture
 async def deployed(tmp_path, capsys):
-    (tmp_path / "deploy" / "mosquitto").mkdir(parents=True)
-    acl = tmp_path / "deploy" / "mosquitto" / "acl"
-    acl.write_text((ROOT / "deploy" / "mosquitto" / "acl").read_text())
-    acl.chmod(0o600)
-    prepare = _prepare()
-    prepare.main(tmp_path, [])
-    capsys.readouterr()
-    prepare.main(tmp_path, ["gateway", "lift-1a"])
-    ours = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text().splitlines())["MQTT_PASSWORD"]
-    broker = await Deployed(tmp_path).start()
-    yield broker, ours, capsys.readouterr().out.split()[1]
+    broker = await Deployed(tmp_path, lambda: capsys.readouterr().out, "lift-1a").start()
+    yield broker, broker.passwords["dutyroom"], broker.passwords["lift-1a"]
     await broker.stop()
 
 
