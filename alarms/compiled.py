@@ -59,6 +59,11 @@ class Instance:
         return self.phase >= Phase.ACTIVE
 
     @property
+    def flows(self) -> bool:
+        """Whether what it knows changes with every value."""
+        return any(isinstance(w, Count | Rate) for w in self.watches)
+
+    @property
     def remembers(self) -> bool:
         """Whether it has learnt anything that a new start would not know."""
         return (
@@ -66,7 +71,8 @@ class Instance:
             or self.recheck
             or self.raised_ms >= 0
             or self.cleared_ms >= 0
-            or any(w.holds or isinstance(w, (Count, Rate)) for w in self.watches)
+            or self.flows
+            or any(w.holds for w in self.watches)
         )
 
     def holds(self) -> bool | None:
@@ -116,6 +122,7 @@ class Watchlist:
     """
 
     device: str
+    points: tuple[str, ...]
     size: int
     shape: Shape
     owners: tuple[str, ...]
@@ -200,7 +207,7 @@ class Compiled:
         for here in map(self.lists.__getitem__, self._speaking.get(owner, ())):
             for index, at_rest in enumerate(here.shape.resting):
                 if at_rest.rule.id == rule and here.owners[at_rest.owner] == owner:
-                    return self.make(here, index)
+                    return self._make(here, index)
         return None
 
     def pairs(self) -> set[tuple[str, str]]:
@@ -210,19 +217,19 @@ class Compiled:
 
     def stir(self, here: Watchlist, position: int) -> list[int]:
         """Make the instances that rested on this position and return their order numbers: they must be judged."""
-        stirred = [index for index in here.shape.at.get(position, ()) if index not in here.made]
-        return [self.make(here, index).order for index in stirred]
+        stirred = [self._make(here, i) for i in here.shape.at.get(position, ()) if i not in here.made]
+        for watch in (w for instance in stirred for w in instance.watches):
+            known = here.last[watch.position]
+            if known == known:  # noqa: PLR0124 - not NaN: it lay in the resting band, or is looked at again right now
+                watch.look(known, here.newest_ms)
+        return [instance.order for instance in stirred]
 
-    def make(self, here: Watchlist, index: int) -> Instance:
-        """Make an instance of a resting rule, with what its conditions know by now."""
+    def _make(self, here: Watchlist, index: int) -> Instance:
+        """Make an instance of a resting rule; what its conditions know, their next values say."""
         at_rest = here.shape.resting[index]
         instance = self._instance(here.owners[at_rest.owner], at_rest.rule, [(here, p) for p in at_rest.positions])
         here.made[index] = instance
         here.watch(instance)
-        for watch in instance.watches:
-            known = here.last[watch.position]
-            if known == known:  # noqa: PLR0124 - not NaN: it lay in the resting band, or is looked at again right now
-                watch.look(known, here.newest_ms)
         return instance
 
     def _place(self, owner: str, rule: str) -> int:
@@ -254,7 +261,7 @@ class Compiled:
         if shape is None:
             shape = shapes[key] = self._shape(size, kinds)
         nan = (float("nan"),) * size
-        here = Watchlist(device.id, size, shape, tuple(known), bytes(size), nan, shape.lows, shape.highs)
+        here = Watchlist(device.id, device.points, size, shape, tuple(known), bytes(size), nan, shape.lows, shape.highs)
         self.lists[device.id] = here
         for rule in shape.eager:
             here.watch(self._instance(here.owners[rule.owner], rule.rule, [(here, p) for p in rule.positions]))

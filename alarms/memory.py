@@ -1,23 +1,25 @@
 """What the rules remember, as bytes: enough that a restart goes on as if nothing had been.
 
 Only what a new start would not know is kept, so its size follows what moves, not how many points there are. It is
-keyed by (owner, rule, version of the rule) and by point, never by position: a rule that changed starts afresh.
+keyed by (owner, rule, version of the rule) and by point: a rule that changed starts afresh. A device's last values
+are kept by position, and only for the very points that they were read for.
 """
 
-from collections.abc import Iterable, Mapping
+import struct
+from collections.abc import Iterable
+from zlib import crc32
 
 import msgspec
 
 from alarms.compiled import Instance, Phase, Watchlist
-from alarms.watch import Count, Rate, Silence, Watch
+from alarms.watch import Count, Rate, Watch
 
 
 class KeptWatch(msgspec.Struct, array_like=True):
-    """A condition: whether it held, its last good value, and what its kind needs."""
+    """A condition: whether it held, and what its kind needs."""
 
     point: str
     holds: bool | None = None
-    value: float | None = None
     turns: list[tuple[int, float]] = []  # a rate's window
     baseline: float | None = None  # a counter's last value
     fresh: int = 0
@@ -47,6 +49,8 @@ class KeptDevice(msgspec.Struct, array_like=True):
     late_since_ms: int | None
     silent: bool
     odd: bool
+    points: int = 0  # checksum of the points that `last` speaks of
+    last: bytes = b""  # the last good values as doubles, where rules look at them one by one
 
 
 class Kept(msgspec.Struct):
@@ -57,18 +61,22 @@ class Kept(msgspec.Struct):
     late: int = 0
 
 
+class _Keeping(msgspec.Struct):
+    """The same, its instances as bytes already."""
+
+    devices: dict[str, KeptDevice]
+    instances: list[msgspec.Raw]
+    late: int
+
+
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Kept)
 
 
-def pack(instances: Iterable[Instance], lists: Iterable[Watchlist], late: int) -> bytes:
-    """Return the memory of these instances and devices."""
-    devices = {
-        here.device: KeptDevice(here.newest_ms, here.late_since_ms, here.silent, here.odd)
-        for here in lists
-        if here.newest_ms >= 0 or here.odd
-    }
-    return _ENCODER.encode(Kept(devices, [_kept(i) for i in instances], late))
+def pack(instances: Iterable[bytes], lists: Iterable[Watchlist], late: int) -> bytes:
+    """Return the memory of these instances (each as `keep` gave it) and devices."""
+    devices = {here.device: _kept_device(here) for here in lists if here.newest_ms >= 0 or here.odd}
+    return _ENCODER.encode(_Keeping(devices, list(map(msgspec.Raw, instances)), late))
 
 
 def unpack(memory: bytes) -> Kept:
@@ -95,10 +103,12 @@ def restore_device(here: Watchlist, kept: KeptDevice) -> None:
     here.late_since_ms = kept.late_since_ms
     here.silent = kept.silent
     here.odd = kept.odd
+    if kept.last and kept.points == _checksum(here) and len(kept.last) == 8 * here.size:
+        here.last = struct.unpack(f"<{here.size}d", kept.last)
 
 
-def restore_instance(instance: Instance, kept: KeptInstance, lists: Mapping[str, Watchlist]) -> None:
-    """Set a rule's part back, and the last values it looked at; its bands open, so that it looks at the next ones."""
+def restore_instance(instance: Instance, kept: KeptInstance) -> None:
+    """Set a rule's part back; its bands open, so that it looks at the next values."""
     instance.phase = Phase(kept.phase)
     instance.since_ms, instance.due_ms = kept.since_ms, kept.due_ms
     instance.scan_ms, instance.device = kept.scan_ms, kept.device
@@ -112,9 +122,11 @@ def restore_instance(instance: Instance, kept: KeptInstance, lists: Mapping[str,
             watch.turns.extend(then.turns)
         if isinstance(watch, Count):
             watch.baseline, watch.fresh = then.baseline, then.fresh
-        if then.value is not None:
-            here = lists[watch.device]
-            here.last = (*here.last[: watch.position], then.value, *here.last[watch.position + 1 :])
+
+
+def keep(instance: Instance) -> bytes:
+    """Return what is remembered of one rule on one machine."""
+    return _ENCODER.encode(_kept(instance))
 
 
 def _kept(instance: Instance) -> KeptInstance:
@@ -124,7 +136,7 @@ def _kept(instance: Instance) -> KeptInstance:
         instance.owner,
         instance.rule.id,
         instance.rule.version,
-        [_kept_watch(w, _last(instance, w), resting=resting) for w in instance.watches],
+        [_kept_watch(w, resting=resting) for w in instance.watches],
         instance.phase,
         0 if normal else instance.since_ms,
         instance.due_ms,
@@ -136,17 +148,21 @@ def _kept(instance: Instance) -> KeptInstance:
     )
 
 
-def _last(instance: Instance, watch: Watch) -> float | None:
-    if isinstance(watch, Silence):
-        return None
-    value = next(here for here in instance.lists if here.device == watch.device).last[watch.position]
-    return value if value == value else None  # noqa: PLR0124 - only NaN differs from itself
+def _kept_device(here: Watchlist) -> KeptDevice:
+    kept = KeptDevice(here.newest_ms, here.late_since_ms, here.silent, here.odd)
+    if here.watches:  # somebody looked, and will want to know what was last seen
+        kept.points, kept.last = _checksum(here), struct.pack(f"<{here.size}d", *here.last)
+    return kept
 
 
-def _kept_watch(watch: Watch, value: float | None, *, resting: bool) -> KeptWatch:
+def _checksum(here: Watchlist) -> int:
+    return crc32("\n".join(here.points).encode())
+
+
+def _kept_watch(watch: Watch, *, resting: bool) -> KeptWatch:
     # Of a condition that does not hold, in a rule at rest, nothing is asked before its next value. (Events that come
     # meanwhile ask: they are told or dropped by whether the rest of their rule holds.)
-    kept = KeptWatch(watch.point) if resting and not watch.holds else KeptWatch(watch.point, watch.holds, value)
+    kept = KeptWatch(watch.point) if resting and not watch.holds else KeptWatch(watch.point, watch.holds)
     if isinstance(watch, Rate):
         kept.turns = list(watch.turns)
     if isinstance(watch, Count):

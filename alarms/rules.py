@@ -57,7 +57,9 @@ class Evaluator:
         self._timers: list[tuple[int, int]] = []  # (due on our clock, instance); entries out of date are skipped
         self._running = 0
         self._next_ms: float = inf
-        self._touched = {i.order for i in self._instances.values() if i.remembers}  # may have something to remember
+        self._flowing = frozenset(i.order for i in self._instances.values() if i.flows)
+        self._touched: set[int] = set()  # something of them changed since the memory was taken
+        self._kept: dict[int, bytes] = {}  # what the memory says of those that remember anything
         self.late = 0
         self.foreign = 0
 
@@ -109,8 +111,14 @@ class Evaluator:
 
     def memory(self) -> bytes:
         """Return all that a restart must know, to be kept beside the scans; never ahead of the log book."""
-        self._touched = {order for order in self._touched if self._instances[order].remembers}
-        return memory.pack((self._instances[o] for o in sorted(self._touched)), self._lists.values(), self.late)
+        instances = self._instances
+        for order in self._touched | self._flowing:
+            if instances[order].remembers:
+                self._kept[order] = memory.keep(instances[order])
+            else:
+                self._kept.pop(order, None)
+        self._touched.clear()
+        return memory.pack([self._kept[order] for order in sorted(self._kept)], self._lists.values(), self.late)
 
     def remember(self, memory_: bytes) -> None:
         """Take back what `memory` gave, on a fresh evaluator. A rule whose version changed starts afresh.
@@ -127,7 +135,7 @@ class Evaluator:
             instance = self._compiled.find(entry.owner, entry.rule)
             if instance is None or not memory.fits(instance, entry):
                 continue
-            memory.restore_instance(instance, entry, self._lists)
+            memory.restore_instance(instance, entry)
             self._touched.add(instance.order)
             if instance.due_ms is not None:
                 self._arm(instance, instance.due_ms)
@@ -158,7 +166,7 @@ class Evaluator:
 
     def active(self) -> set[tuple[str, str]]:
         """Return (owner, rule) of every alarm that stands."""
-        return {(i.owner, i.rule.id) for i in map(self._instances.__getitem__, self._touched) if i.active}
+        return {(i.owner, i.rule.id) for i in self._instances.values() if i.active}
 
     def pairs(self) -> set[tuple[str, str]]:
         """Return (owner, rule) of all that is watched."""
@@ -319,6 +327,7 @@ class Evaluator:
         return [self._ripe(self._instances[order]) for end, order in sorted(ends) if end <= at_ms]
 
     def _ripe(self, instance: Instance) -> Transition:
+        self._touched.add(instance.order)
         self._disarm(instance)
         at_ms = instance.since_ms + _delay(instance)
         return self._end(instance, at_ms) if instance.phase is Phase.FALLING else self._raise(instance, at_ms)
