@@ -8,6 +8,8 @@ looks at the loop every 20 ms. With PROFILE the loop's thread is profiled into t
 
 import asyncio
 import cProfile
+import gc
+import itertools
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +20,7 @@ from benchmarks.machine import threads_s
 from benchmarks.maps import TRIPPED, since
 from benchmarks.spread import Spread
 from benchmarks.told import listen, say
+from dutyroom.process import settle
 from dutyroom.programlog import set_up
 from dutyroom.settings import Settings
 from dutyroom.station import Station
@@ -39,6 +42,7 @@ class StopWatch:
         self._stamps: dict[str, float] = {}  # alarm: when the answer was sent that tripped it
         self._alarm: dict[str, str] = {}  # incident: its newest alarm
         self.reads = self.values = self.messages = self.missed = self.raised = self.cleared = self.requested = 0
+        self.charted = 0
         self.again()
         station.desk.scan = self.scan  # type: ignore[method-assign] # the collectors get it from here
         station.subscribe(self.written)
@@ -84,6 +88,16 @@ class StopWatch:
             await asyncio.sleep(LOOK_S)
             self.lag.add(1000 * (loop.time() - due))
 
+    async def charts(self) -> None:
+        """Be somebody who looks at a chart every second: ten minutes of one point after the other."""
+        points = [d.points[12 % len(d.points)] for d in self._station.site.devices.values() if d.id in self._polled]
+        for n in itertools.count():
+            now = self._station.clock.now()
+            point = points[n * 7919 % len(points)]
+            await asyncio.to_thread(self._station.telemetry.history, point, now - 600_000, now, 500)
+            self.charted += 1
+            await asyncio.sleep(1.0)
+
     def said(self) -> dict[str, Any]:
         lines = self._station.lines()
         return {
@@ -101,12 +115,14 @@ class StopWatch:
             "recorded": self.recorded.said(),
             "paged": self.paged.said(),
             "lag": self.lag.said(),
+            "charts": self.charted,
             "threads": threads_s(),
             "figures": {k: v for k, v in self._station.metrics().items() if not k.startswith("line_up")},
         }
 
 
 async def run(site: Path, library: Path, data: Path, profile: str) -> None:
+    gc.disable()  # as `serve` does until it is up
     set_up(json_lines=True)
     began = time.monotonic()
     loaded = load(site, library=library)
@@ -121,6 +137,8 @@ async def run(site: Path, library: Path, data: Path, profile: str) -> None:
         match order["do"]:
             case "again":
                 watch.again()
+            case "charts":
+                tasks.append(asyncio.create_task(watch.charts()))
             case "profile":
                 profiler.enable()
             case "profiled":
@@ -129,14 +147,16 @@ async def run(site: Path, library: Path, data: Path, profile: str) -> None:
         return said
 
     def ready(port: int) -> None:
+        settle()
         say({"port": port, "load_s": round(read - began, 2), "build_s": round(built - read, 2)})
         listen(do, station.stop)
 
-    looking = asyncio.create_task(watch.look())
+    tasks = [asyncio.create_task(watch.look())]
     try:
         await station.run(ready)
     finally:
-        looking.cancel()
+        for task in tasks:
+            task.cancel()
         station.close()
     say({"stopped": True})
 

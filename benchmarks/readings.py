@@ -7,13 +7,14 @@ compactor behind it). It ends with one JSON line.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import uvloop
@@ -132,6 +133,21 @@ def one(devices: int, interval_ms: int, seconds: float, port: int) -> dict[str, 
     return found
 
 
+@contextlib.contextmanager
+def crowd_server() -> Iterator[int]:
+    """Start the crowd of devices; it listens on this port, and ends with the block."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.devices"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    try:
+        yield int(server.stdout.readline())
+    finally:
+        server.stdin.close()
+        server.wait(5)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0)
@@ -144,12 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(uvloop.run(measure(int(devices), int(interval), float(seconds), int(port), Path(folder)))))
         return
-    server = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.devices"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
+    with crowd_server() as port:
         headline = one(given.devices, 1000, given.seconds, port)
         print(f"{given.devices} devices at 1 s: {json.dumps(headline)}")
         knee = headline["readings_per_s"]
@@ -170,10 +181,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "rss_mb": headline["rss_mb"],
         }
         print(json.dumps(last))
-    finally:
-        assert server.stdin is not None
-        server.stdin.close()
-        server.wait(5)
 
 
 if __name__ == "__main__":
