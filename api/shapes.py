@@ -296,6 +296,26 @@ class HistoryShape(Shape):
     buckets: list[BucketShape]
 
 
+class GapShape(Shape):
+    """A time in which words of a device were missed; `missing` is null where nobody knows how many.
+
+    `filled` of them came later. `why` is "lost" (its numbers tell) or "not-connected" (nobody listened).
+    """
+
+    why: str
+    from_ms: int
+    to_ms: int
+    missing: int | None
+    filled: int
+
+
+class GapsShape(Shape):
+    """The recorded gaps of one device, newest first."""
+
+    device: str
+    gaps: list[GapShape]
+
+
 class OnDuty(Shape):
     """Who covers one role, now and at its next change."""
 

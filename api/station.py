@@ -15,6 +15,7 @@ from facility.text import Text
 from response.incident import Incident
 from stores.accounts import Accounts
 from stores.live import Live
+from stores.telemetry.gaps import RecordedGap
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,9 @@ class Station(Protocol):
 
     def lines(self) -> Sequence[LineState]:
         """Return the state of every line."""
+
+    def gaps(self, device: str, limit: int) -> Sequence[RecordedGap]:
+        """Return the newest recorded gaps of a device, newest first. Called in a thread."""
 
     def metrics(self) -> Mapping[str, float]:
         """Return figures by name for /metrics; a name that ends in `_total` only rises."""

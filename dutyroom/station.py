@@ -37,6 +37,7 @@ from stores.lock import InstanceLock
 from stores.opening import open_book
 from stores.reserve import FOR_RECORDS, disk_state
 from stores.telemetry.archive import Archive
+from stores.telemetry.gaps import RecordedGap
 from stores.telemetry.spool import Spool
 
 if TYPE_CHECKING:
@@ -149,6 +150,10 @@ class Station:
         """Return the state of every line."""
         return self._collectors.status() if self._collectors else ()
 
+    def gaps(self, device: str, limit: int) -> Sequence[RecordedGap]:
+        """Return the newest recorded gaps of a device."""
+        return self.spool.gaps(limit, device)
+
     def metrics(self) -> Mapping[str, float]:
         """Return figures for /metrics."""
         counts, now = self.desk.counts, self.clock.now()
@@ -178,6 +183,10 @@ class Station:
             figures.update(self.forwarding.figures())
         for line in self.lines():
             figures[f'line_up{{line="{line.line}"}}'] = float(line.connected)
+        for device, had in self.spool.gap_counts().items():
+            figures[f'gaps_total{{device="{device}"}}'] = float(had.gaps)
+            figures[f'messages_missing_total{{device="{device}"}}'] = float(had.missing)
+            figures[f'messages_filled_total{{device="{device}"}}'] = float(had.filled)
         return figures
 
     def phones(self) -> Sequence[PhoneMessage]:

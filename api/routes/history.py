@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from api import shapes
+from api import labels, shapes
 from api.problems import ProblemError, not_found
 from api.rights import Right
 from api.views import bucket_shape
@@ -20,6 +20,38 @@ router = APIRouter(prefix="/api/v1/history", tags=["history"])
 LONGEST_MS = 400 * 86_400_000
 """One answer spans a year and a little; a longer one is asked in parts."""
 LATEST_MS = 4_102_444_800_000  # the year 2100
+
+
+@router.get("/gaps", response_model=shapes.GapsShape)
+async def gaps(
+    station: StationHere,
+    caller: Annotated[Caller, Depends(allowed(Right.SEE_LIVE))],
+    device: Annotated[str, Query(min_length=1, max_length=200)],
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """Give the newest recorded gaps of a device: when its words were missed, and how many."""
+    machines, known = caller.machines(station.site), station.site.devices.get(device)
+    if known is None or not (machines is None or any(split_point(p)[0] in machines for p in known.points)):
+        raise not_found(Text("这台装置", "such device"))
+
+    def written() -> str:
+        rows = [
+            shapes.GapShape(
+                why=labels.reason_id(found.gap.why),
+                from_ms=found.gap.from_ms,
+                to_ms=found.gap.to_ms,
+                missing=found.gap.missing or None,
+                filled=found.filled,
+            )
+            for found in station.gaps(device, limit)
+        ]
+        return shapes.GapsShape(device=device, gaps=rows).model_dump_json()
+
+    try:
+        answer = await asyncio.to_thread(written)
+    except StoreError as error:
+        raise ProblemError(503, "history-away", error.text) from error
+    return Response(answer, media_type="application/json")
 
 
 @router.get("", response_model=shapes.HistoryShape)

@@ -29,6 +29,7 @@ from facility.supply import Supply
 from facility.text import Text
 from response.incident import Context, Incidents
 from stores.live import Live
+from stores.telemetry.gaps import RecordedGap
 
 NOW = 1_795_331_000_000
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -253,6 +254,10 @@ class FakeStation:
         self.asked: list[Command] = []
         self.revoked: dict[tuple[str, str], int] = {}
         self._told: list[Callable[[Sequence[Written]], Any]] = []
+        self.recorded: list[RecordedGap] = []
+
+    def gaps(self, device: str, limit: int) -> list[RecordedGap]:
+        return [found for found in self.recorded if found.gap.device == device][:limit]
 
     # -- what a desk would do --------------------------------------------------------------------------------
 

@@ -12,9 +12,10 @@ from api.shapes import BucketShape
 from api.station import Health, Status, TaskHealth
 from api.views import ALARMS, alarm_shape
 from facility.records import Kind
-from facility.scan import Reason
+from facility.scan import Gap, Reason
 from facility.text import Text
 from stores.accounts import Role
+from stores.telemetry.gaps import RecordedGap
 
 
 async def test_no_number_is_null_and_the_last_good_value_stands_beside_it(client: Client, station: FakeStation) -> None:
@@ -41,6 +42,21 @@ async def test_no_number_is_null_and_the_last_good_value_stands_beside_it(client
 async def test_history_holds_null_for_what_is_no_number(client: Client) -> None:
     answer = await client("operator").get(f"/api/v1/history?point=t1/temp_a&from={NOW}&to={NOW + 1000}&buckets=10")
     assert answer.json()["buckets"] == [{"from_ms": NOW, "count": 1, "bad": 0, "low": None, "mean": 2.0, "high": None}]
+
+
+async def test_the_gaps_of_a_device_say_when_and_how_many_and_null_where_nobody_knows(
+    client: Client, station: FakeStation
+) -> None:
+    station.recorded = [
+        RecordedGap(2, Gap("tc-1", Reason.NOT_CONNECTED, NOW, NOW + 9), 0),
+        RecordedGap(1, Gap("tc-1", Reason.LOST, NOW, NOW + 5, 3, 1, 7), 2),
+    ]
+    answer = (await client("operator").get("/api/v1/history/gaps?device=tc-1")).json()
+    assert answer["gaps"] == [
+        {"why": "not-connected", "from_ms": NOW, "to_ms": NOW + 9, "missing": None, "filled": 0},
+        {"why": "lost", "from_ms": NOW, "to_ms": NOW + 5, "missing": 3, "filled": 2},
+    ]
+    assert (await client("operator").get("/api/v1/history/gaps?device=nothing")).status_code == 404
 
 
 def test_infinities_are_null_wherever_a_shape_holds_them() -> None:

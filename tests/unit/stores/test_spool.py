@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from facility.scan import Reason, Scan, missed
+from facility.ports import Settled
+from facility.scan import Gap, Reason, Scan, missed
 from stores.errors import StoreDamagedError, StoreFullError, StoreNewerError
 from stores.telemetry.spool import Spool
 
@@ -366,3 +368,51 @@ def test_damage_met_while_running_is_said_and_the_next_opening_looks_at_the_whol
     third = Spool(path, clock)
     assert third.opening.set_aside is None
     third.close()
+
+
+def test_what_a_commit_settles_is_there_after_a_restart_and_counted(
+    spool: Spool, tmp_path: Path, clock: _Hands
+) -> None:
+    gap = Gap("lift-1", Reason.LOST, 1, 9, 3, 0, 7)
+    spool.commit([_scan(1)], Settled({"lift-1": b"a"}, [gap], [], []))
+    spool.commit([_scan(2)], Settled({"lift-1": b"b"}, [], [("lift-1", 0, 8)], []))
+    spool.commit([_scan(3)], Settled({"lift-2": b"c"}, [Gap("lift-2", Reason.NOT_CONNECTED, 2, 4)], [], []))
+    spool.close()
+    again = Spool(tmp_path / "spool.db", clock)
+    assert again.numbers() == {"lift-1": b"b", "lift-2": b"c"}
+    (first,) = again.gaps(10, "lift-1")
+    assert (first.gap, first.filled) == (gap, 1)
+    assert [found.gap.device for found in again.gaps(10)] == ["lift-2", "lift-1"]
+    counts = again.gap_counts()
+    assert (counts["lift-1"].gaps, counts["lift-1"].missing, counts["lift-1"].filled) == (1, 3, 1)
+    assert (counts["lift-2"].gaps, counts["lift-2"].missing) == (1, 0)
+    again.close()
+
+
+def test_heard_until_is_the_row_before_the_newest(spool: Spool, clock: _Hands) -> None:
+    assert spool.heard_until_ms() == 0
+    moments = []
+    for n in range(3):
+        clock.ms += 500
+        moments.append(clock.ms)
+        spool.commit([_scan(n)])
+    assert spool.heard_until_ms() == moments[-2]
+
+
+def test_a_spool_of_the_first_version_learns_the_tables_of_the_second(tmp_path: Path, clock: _Hands) -> None:
+    path = tmp_path / "spool.db"
+    old = Spool(path, clock)
+    old.layout("lift-1", ("a", "b"), "v1")
+    row = old.commit([_scan(1)])
+    old.close()
+    with closing(sqlite3.connect(path)) as file:
+        for table in ("numbers", "gap", "gap_count"):
+            file.execute(f"DROP TABLE {table}")
+        file.execute("PRAGMA user_version = 1")
+        file.commit()
+    new = Spool(path, clock)
+    assert new.last_row == row
+    assert new.numbers() == {}
+    new.commit([_scan(2)], Settled({"lift-1": b"x"}, [], [], []))
+    assert new.numbers() == {"lift-1": b"x"}
+    new.close()
