@@ -409,11 +409,23 @@ class TaskShape(Shape):
     limit_ms: int
 
 
+class StoreShape(Shape):
+    """A store behind the spool: what it has not got yet."""
+
+    id: str
+    rows: int
+    oldest_ms: int | None
+    trouble: str
+
+
 class SpoolShape(Shape):
-    """What waits to be archived."""
+    """What waits for the stores behind it, of how many bytes allowed."""
 
     rows: int
     oldest_ms: int | None
+    bytes: int
+    budget: int
+    stores: list[StoreShape]
 
 
 class HeadShape(Shape):

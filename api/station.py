@@ -63,14 +63,44 @@ class Status(StrEnum):
     FAILING = "failing"
 
 
+class StoreLag(Protocol):
+    """How far a store behind the spool lags (dutyroom.backlog.Lag has these)."""
+
+    @property
+    def reader(self) -> str:
+        """The store's name."""
+
+    @property
+    def rows(self) -> int:
+        """Batches that it lacks."""
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the oldest of them was committed."""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it, in its own words; empty when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolHealth:
+    """What the spool holds, of how many bytes allowed, and how far each store behind it lags."""
+
+    rows: int
+    oldest_ms: int | None
+    bytes: int
+    budget: int
+    stores: Sequence[StoreLag] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """Progress, not life. `reasons` says what is missing while the service still does its work (a line is down…)."""
 
     at_ms: int
     tasks: Sequence[TaskHealth]
-    spool_rows: int
-    spool_oldest_ms: int | None
+    spool: SpoolHealth
     book_seq: int
     book_head: str
     instance: str

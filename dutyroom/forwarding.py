@@ -67,12 +67,8 @@ class Forwarding:
     def figures(self) -> Mapping[str, float]:
         """Return figures for /metrics."""
         forwarder = self.influx.forwarder
-        waiting = self._spool.pending(forwarder.sent(self._spool))
-        age = (self._clock.now() - waiting.oldest_ms) / 1000 if waiting.oldest_ms is not None else 0.0
         return {
             "influx_scans_total": forwarder.posted,
-            "influx_readings_waiting": waiting.readings,
-            "influx_waiting_seconds": age,
             "influx_failures_in_a_row": forwarder.failures,
         }
 

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     rollup_days: int = Field(default=1100, ge=1)
     history: Literal["archive", "influx"] = "archive"
     """Who keeps and answers history. With "archive" an InfluxDB server, if named, gets everything as well."""
+    spool_mb: int = Field(default=4096, ge=16)
+    """How much readings may take that a store behind the spool has not got; beyond it the oldest are given up."""
     influx_url: str = ""
     influx_version: Literal["1", "2"] = "2"
     influx_org: str = ""

@@ -5,15 +5,17 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from api.station import Health, Notice, PhoneMessage, TaskHealth, View
+from api.station import Health, Notice, PhoneMessage, SpoolHealth, TaskHealth, View
 from collectors.receipts import Receipts
-from dutyroom import __version__, selfwatch
+from dutyroom import __version__, backlog, selfwatch
 from dutyroom import notices as words
+from dutyroom.backlog import Backlog, Reader
 from dutyroom.clock import SystemClock
 from dutyroom.desk import Desk
 from dutyroom.dispatch import Addressee
@@ -36,7 +38,7 @@ from stores.live import Live
 from stores.lock import InstanceLock
 from stores.opening import open_book
 from stores.reserve import FOR_RECORDS, disk_state
-from stores.telemetry.archive import Archive
+from stores.telemetry.archive import CURSOR, Archive
 from stores.telemetry.gaps import RecordedGap
 from stores.telemetry.spool import Spool
 
@@ -95,6 +97,8 @@ class Station:
             self.telemetry = self.archive = Archive(data / "archive", self.spool)
         self.accounts = Accounts(data / "accounts.db")
         self.supervisor = Supervisor(self._task_restarted)
+        self._archive_trouble = ""
+        self.backlog = Backlog(self.spool, settings.spool_mb << 20, self.clock, self._readers())
         self._ways = self._pagers()
         self._receipts = Receipts(self.spool.numbers(), self.spool.heard_until_ms())
         self.desk = Desk(
@@ -126,7 +130,8 @@ class Station:
         now = self.clock.now()
         if now - self._standing_at > 60_000:  # noqa: PLR2004 - a roster does not change by the second
             self._standing, self._standing_at = words.standing(self.site, now, self._unpaged()), now
-        return self._standing + words.passing(self.desk.standing.incidents, self._troubles(), now)
+        passing = words.passing(self.desk.standing.incidents, self._troubles(), now)
+        return self._standing + passing + backlog.notices(self.backlog.held, now)
 
     def missing(self, incident: str) -> Sequence[Text]:
         """Return what still forbids closing."""
@@ -143,8 +148,9 @@ class Station:
         tasks = [TaskHealth(t.name, t.age_ms(loop), t.limit_ms) for t in self.supervisor.tasks.values()]
         seq, head = self.book.head()
         reasons = [n.text for n in self.notices() if n.level == "error" or n.id.startswith("line:")]
-        size = self.spool.size()
-        return Health(self.clock.now(), tasks, size.rows, self.spool.oldest_ms(), seq, head, self.site.id, reasons)
+        held = self.backlog.held
+        spool = SpoolHealth(held.rows, held.oldest_ms, held.bytes, held.budget, held.lags)
+        return Health(self.clock.now(), tasks, spool, seq, head, self.site.id, reasons)
 
     def lines(self) -> "Sequence[LineStatus]":
         """Return the state of every line."""
@@ -156,8 +162,7 @@ class Station:
 
     def metrics(self) -> Mapping[str, float]:
         """Return figures for /metrics."""
-        counts, now = self.desk.counts, self.clock.now()
-        oldest = self.spool.oldest_ms()
+        counts, now, held = self.desk.counts, self.clock.now(), self.backlog.held
         figures: dict[str, float] = {
             "scans_total": counts.scans,
             "scans_lost_total": counts.scans_lost,
@@ -171,14 +176,19 @@ class Station:
             "book_failures_total": counts.book_failures,
             "spool_failures_total": counts.spool_failures,
             "scans_waiting": self.desk.ledger.waiting,
-            "spool_rows": self.spool.size().rows,
-            "spool_oldest_seconds": (now - oldest) / 1000 if oldest else 0.0,
+            "spool_rows": held.rows,
+            "spool_bytes": held.bytes,
+            "spool_budget_bytes": held.budget,
+            "spool_oldest_seconds": (now - held.oldest_ms) / 1000 if held.oldest_ms else 0.0,
             "alarms_open": len(self.desk.standing.alarms),
             "alarms_active": sum(a.active for a in self.desk.standing.alarms.values()),
             "incidents_open": len(self.desk.standing.incidents),
             "task_restarts_total": sum(t.restarts for t in self.supervisor.tasks.values()),
             "clock_offset_seconds": self.clock.offset() / 1000,
         }
+        for lag in held.lags:
+            figures[f'store_behind_seconds{{store="{lag.reader}"}}'] = (now - (lag.oldest_ms or now)) / 1000
+            figures[f'store_scans_given_up_total{{store="{lag.reader}"}}'] = held.given_up.get(lag.reader, 0)
         if self.forwarding:
             figures.update(self.forwarding.figures())
         for line in self.lines():
@@ -311,17 +321,24 @@ class Station:
     async def _compact(self, beat: Callable[[], None]) -> None:
         while True:
             beat()
-            now, moved = self.clock.now(), 0
+            now, moved, roomy = self.clock.now(), 0, False
+            trouble = ""
             try:
                 await asyncio.to_thread(self.book.hold_reserve)
-                if disk_state(self.settings.data).free >= FOR_RECORDS:
-                    moved = await asyncio.to_thread(self.archive.compact, self.spool, now) if self.archive else 0
-                    await asyncio.to_thread(self.spool.trim, now)
+                roomy = disk_state(self.settings.data).free >= FOR_RECORDS
+                if self.archive and roomy:
+                    moved = await asyncio.to_thread(self.archive.compact, self.spool, now)
             except StoreError as error:
+                trouble = str(error)
                 log.error("the archive does not take readings; they stay in the spool", why=str(error))
-                await self.clock.until(now + 5 * COMPACT_MS)
+            self._archive_trouble = trouble
+            try:
+                await asyncio.to_thread(self.backlog.tidy, roomy=roomy)
+            except StoreError as error:
+                trouble = str(error)
+                log.error("the spool cannot be tidied; it is tried again", why=str(error))
             if not moved:
-                await self.clock.until(now + COMPACT_MS)
+                await self.clock.until(now + (6 if trouble else 1) * COMPACT_MS)
 
     async def _keep_book(self, beat: Callable[[], None]) -> None:
         while True:
@@ -397,14 +414,15 @@ class Station:
 
     def _look_at_self(self) -> Mapping[str, float]:
         self._tell_lines()
-        counts = self.desk.counts
-        oldest = self.spool.oldest_ms()
+        counts, held = self.desk.counts, self.backlog.held
         refused = sum(
             page.state == "refused" for i in self.desk.standing.incidents.values() for page in i.pages.values()
         )
         return {
             "disk_used": disk_state(self.settings.data).used_percent,
-            "spool_age": (self.clock.now() - oldest) / 1000 if oldest else 0.0,
+            "spool_age": (self.clock.now() - held.oldest_ms) / 1000 if held.oldest_ms else 0.0,
+            "spool_used": held.used_percent,
+            "readings_given_up": float(sum(held.given_up.values())),
             "task_restarts": float(sum(t.restarts for t in self.supervisor.tasks.values())),
             "scans_lost": float(counts.scans_lost),
             "dead_letters": float(counts.dead_letters),
@@ -414,6 +432,16 @@ class Station:
             "unclean_start": float(not self._clean and self.clock.now() < self._started + UNCLEAN_SHOWN_MS),
             "clock_offset": abs(self.clock.offset()) / 1000,
         }
+
+    def _readers(self) -> dict[str, Reader]:
+        """Return the stores behind the spool."""
+        found: dict[str, Reader] = {}
+        if self.archive:
+            found["archive"] = Reader(partial(self.spool.cursor, CURSOR), lambda: self._archive_trouble)
+        if self.forwarding:
+            forwarder = self.forwarding.influx.forwarder
+            found["influx"] = Reader(partial(forwarder.sent, self.spool), lambda: forwarder.trouble)
+        return found
 
     def _troubles(self) -> words.Troubles:
         counts = self.desk.counts

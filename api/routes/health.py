@@ -25,7 +25,18 @@ async def health(request: Request, station: StationHere) -> Response:
         status=now.status.value,
         at_ms=now.at_ms,
         tasks=[shapes.TaskShape(name=t.name, age_ms=t.age_ms, limit_ms=t.limit_ms) for t in now.tasks],
-        spool=shapes.SpoolShape(rows=now.spool_rows, oldest_ms=now.spool_oldest_ms),
+        spool=shapes.SpoolShape(
+            rows=now.spool.rows,
+            oldest_ms=now.spool.oldest_ms,
+            bytes=now.spool.bytes,
+            budget=now.spool.budget,
+            stores=[
+                shapes.StoreShape(
+                    id=lag.reader, rows=lag.rows, oldest_ms=lag.oldest_ms, trouble=lag.trouble if inside else ""
+                )
+                for lag in now.spool.stores
+            ],
+        ),
         book=shapes.HeadShape(seq=now.book_seq, head=now.book_head),
         lines=[
             shapes.LineShape(

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from alarms import life
-from api.station import Health, Notice, PhoneMessage, TaskHealth, View
+from api.station import Health, Notice, PhoneMessage, SpoolHealth, TaskHealth, View
 from facility import records
 from facility.commands import AcknowledgeAlarm, Command, Refused
 from facility.duty import Layer, Roster, Shift
@@ -332,7 +332,9 @@ class FakeStation:
         return self.revoked.get((incident, person), 0)
 
     def health(self) -> Health:
-        return Health(self.clock.now(), self.tasks, 3, None, len(self.book.lines), "abc", "demo-1")
+        return Health(
+            self.clock.now(), self.tasks, SpoolHealth(3, None, 8192, 1 << 30), len(self.book.lines), "abc", "demo-1"
+        )
 
     def lines(self) -> Sequence[Any]:
         return [

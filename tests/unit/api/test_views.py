@@ -9,7 +9,7 @@ from fakestation import NOW, Client, FakeStation
 from api import labels
 from api.figures import render
 from api.shapes import BucketShape
-from api.station import Health, Status, TaskHealth
+from api.station import Health, SpoolHealth, Status, TaskHealth
 from api.views import ALARMS, alarm_shape
 from facility.records import Kind
 from facility.scan import Gap, Reason
@@ -133,7 +133,15 @@ async def test_beyond_loopback_health_keeps_the_lines_for_whoever_is_logged_in(
 
 
 def test_something_missing_is_degraded() -> None:
-    health = Health(NOW, [TaskHealth("desk", 1, 8000)], 0, None, 1, "h", "i", [Text("断线", "a line is down")])
+    health = Health(
+        NOW,
+        [TaskHealth("desk", 1, 8000)],
+        SpoolHealth(0, None, 0, 1 << 30),
+        1,
+        "h",
+        "i",
+        [Text("断线", "a line is down")],
+    )
     assert health.status is Status.DEGRADED
 
 
