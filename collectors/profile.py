@@ -248,8 +248,11 @@ class MqttMap:
     constants: Mapping[str, str] = field(default_factory=dict)  # path -> text that our own encoder adds
 
     def topic(self, pattern: str, device: str) -> str:
-        """Return the topic of one device; `device` is "name" or "product/name"."""
-        product, _, name = device.rpartition("/")
+        """Return the topic of one device.
+
+        `device` is its name; where the pattern has a product as well, "name" or "product/name".
+        """
+        product, _, name = device.rpartition("/") if "{product}" in pattern else ("", "", device)
         return pattern.replace("{product}", product or self.product).replace("{device}", name)
 
 

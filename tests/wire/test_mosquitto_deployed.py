@@ -5,9 +5,13 @@ import threading
 
 import paho.mqtt.client as paho
 import pytest
+from certificates import OPENSSL, Authority
+from collected import Running, library, until
 from deployed_broker import Deployed
-from mqtt_brokers import MOSQUITTO
+from mqtt_brokers import MOSQUITTO, free_port
 from paho.mqtt.enums import CallbackAPIVersion
+
+from facility.equipment import Device, Line, Tls
 
 pytestmark = [pytest.mark.real, pytest.mark.skipif(not MOSQUITTO, reason="no mosquitto here")]
 
@@ -59,7 +63,7 @@ class Client:
 
 @pytest.fixture
 async def deployed(tmp_path, capsys):
-    broker = await Deployed(tmp_path, lambda: capsys.readouterr().out, "lift-1a").start()
+    broker = await Deployed(tmp_path, lambda: capsys.readouterr().out, "lift-1a", "zigbee2mqtt").start()
     yield broker, broker.passwords["dutyroom"], broker.passwords["lift-1a"]
     await broker.stop()
 
@@ -100,3 +104,41 @@ async def test_more_waits_for_us_than_the_usual_thousand(deployed) -> None:
             us.may_hear.set()
             await us.until(lambda: len(us.heard) > 3_000)
     assert [int(payload) for _, payload in us.heard[1:]] == list(range(3_000))
+
+
+async def test_a_zigbee_bridge_speaks_for_its_devices_and_for_no_lift(deployed) -> None:
+    broker, ours, _ = deployed
+    bridge = broker.passwords["zigbee2mqtt"]
+    async with Client(broker.port, "dutyroom", ours) as us, Client(broker.port, "zigbee2mqtt", bridge) as zigbee:
+        us.client.subscribe("#", 1)
+        assert await zigbee.say("lift/lift-1a/live", b"not mine") == "Not authorized"
+        assert await zigbee.say("zigbee2mqtt/room/leak", b"mine") == "Success"
+        await us.until(lambda: us.heard)
+        assert us.heard == [("zigbee2mqtt/room/leak", b"mine")]
+
+
+@pytest.mark.skipif(not OPENSSL, reason="openssl is not installed")
+async def test_without_its_marks_the_tls_listener_of_the_committed_file_works(tmp_path, capsys) -> None:
+    broker = Deployed(tmp_path, lambda: capsys.readouterr().out)
+    certs = tmp_path / "deploy" / "mosquitto" / "certs"
+    certs.mkdir()
+    authority = Authority(certs)
+    authority.sign("server")
+    text = broker.config.read_text()
+    for word in ("listener 8883", "cafile", "certfile", "keyfile", "tls_version"):
+        assert f"\n#{word}" in text
+        text = text.replace(f"\n#{word}", f"\n{word}")
+    port = free_port()
+    broker.config.write_text(text.replace("listener 8883 0.0.0.0", f"listener {port} 127.0.0.1"))
+    line = Line("broker", "mqtt", "127.0.0.1", port, username="dutyroom", secret="broker", tls=Tls(ca=authority.ca))
+    leak = library()["zigbee2mqtt-leak"]
+    device = Device("d", leak.id, "broker", 60_000, ("water_high",), ("pit/water_high",), topic="leak")
+    run = Running([line], [device], {leak.id: leak})
+    run.collectors._secrets = {"broker": broker.passwords["dutyroom"]}
+    await broker.start()
+    try:
+        async with run:
+            await until(lambda: run.status("broker").connected)
+            assert run.status("broker").remarks == ()
+    finally:
+        await broker.stop()
