@@ -3,19 +3,19 @@
 These are RTU over TCP (a transparent serial server), a serial port of this machine, and Modbus TCP gateways that do not
 echo the transaction id. What is on its way on a bus does not end with a connection. So after a timeout, a cancel or an
 answer that does not fit, the line is closed and made anew, and the unit that was asked is believed again only after it
-answered a question of another length (`fence`); a unit that does not is left alone for a while instead. Data that say
-the same as those before, though they were asked for elsewhere, may be those before: they are asked for once more.
+answered, or refused, a question of another function (`fence`); one that does not is left alone for a while. Data that
+say the same as those before, though they were asked for elsewhere, may be those before: they are asked for once more.
 """
 
 import asyncio
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from typing import Protocol
 
 from collectors import rtuframe, unnumbered
 from collectors.port import Port
-from collectors.profile import BIT_FUNCTIONS
+from collectors.readplan import Request
 from collectors.wire import BUSY_WAITS_MS, Done, Question, questions
 from facility.equipment import Line
 from facility.ports import Clock
@@ -24,12 +24,11 @@ from facility.scan import Reason
 SILENCE = 3.5  # characters between two frames
 SHORTEST_SILENCE_MS = 2  # above 19,200 baud it is 1.75 ms
 REST = 4  # timeouts after which nobody answers any more
-FENCES = 2  # questions to which a unit that owes an answer may stay silent, before it is left alone
+FENCES = 2  # questions that a unit which owes an answer may leave without one, before it is left alone
 STALL_MS = 50
 """A look at a deadline that comes so late says that we stood still: the answer may lie unread in the socket."""
 
-
-_STEPS = (-1, -2, 1, 2)  # how much longer the question of a fence may be, at best
+_FENCE_FUNCTIONS = (3, 4, 2, 1)  # what most devices know comes first
 
 
 class Framing(Protocol):
@@ -45,25 +44,22 @@ class Framing(Protocol):
         """Return what the data says to the question, None while that is not whole; and what is left of the data."""
 
 
-def fence(question: Question, owed: Question) -> Question:
-    """Return a question whose answer can be neither that of `question` nor the one that is still owed.
+def fence(question: Question, owed: Container[int]) -> Question:
+    """Return a question of a function that is not among those to which answers are owed.
 
-    A unit answers in turn: once this is answered, or refused, nothing asked before it can arrive any more.
+    A unit answers in turn, and every answer and refusal names its function: once this is answered or refused, nothing
+    that was asked before it can arrive any more.
     """
-    asked = question.request
-    step = 8 if asked.function in BIT_FUNCTIONS else 1
-    taken = {asked.reply_bytes, owed.request.reply_bytes}
-    counts = (asked.count + step * n for n in _STEPS)
-    others = (replace(asked, count=count) for count in counts if count > 0)
-    (found,) = questions(question.unit, [next(one for one in others if one.reply_bytes not in taken)])
+    function = next(f for f in _FENCE_FUNCTIONS if f not in owed)
+    (found,) = questions(question.unit, [Request(function, question.request.address, 1)])
     return found
 
 
 @dataclass(slots=True, eq=False)
 class Owed:
-    """An answer that a unit did not give: to what, until when it may still come, and how often it was asked since."""
+    """Answers that a unit did not give: to which functions, until when they may still come, and fences in vain."""
 
-    question: Question
+    functions: set[int]
     until: int
     fences: int = 0
 
@@ -148,7 +144,7 @@ class RtuLine:
                 self._later(self._quiet_until - now)
         else:
             owed = self._owed.get(question.unit)
-            self._sent = sent = fence(question, owed.question) if owed else question
+            self._sent = sent = fence(question, owed.functions) if owed else question
             self._came, self._late = b"", False
             on_the_wire = self._character_ms * (rtuframe.ASKED + rtuframe.AROUND + sent.request.reply_bytes)
             self._deadline = now + self._line.timeout_ms + ceil(on_the_wire)
@@ -240,7 +236,7 @@ class RtuLine:
 
     def _end(self, why: Reason) -> None:
         """Close, and tell whoever waits."""
-        self._owe(silent=why is Reason.NO_ANSWER)
+        self._owe()
         self._drop()
         if self._question is not None:
             self._answer(why)
@@ -249,7 +245,7 @@ class RtuLine:
         self._question = self._timer = None
         self._done(reply)
 
-    def _owe(self, *, silent: bool = False) -> None:
+    def _owe(self) -> None:
         """Remember that what is on the wire may still be answered."""
         sent, self._sent = self._sent, None
         if sent is None:
@@ -257,12 +253,13 @@ class RtuLine:
         owed = self._owed.get(sent.unit)
         if owed is None:
             self._mark(sent)
-        else:  # it was the fence
-            owed.fences += silent
+        else:  # it was a fence
+            owed.fences += 1
+            owed.functions.add(sent.request.function)
             owed.until = self._until()
 
     def _mark(self, question: Question) -> None:
-        self._owed[question.unit] = Owed(question, self._until())
+        self._owed[question.unit] = Owed({question.request.function}, self._until())
 
     def _until(self) -> int:
         return self._clock.now() + REST * self._line.timeout_ms
