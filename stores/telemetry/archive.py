@@ -1,4 +1,4 @@
-"""The archive: months of readings in Parquet files, with rollups, read by an in-memory DuckDB and by anything else.
+"""The archive: months of readings in Parquet files, with rollups, which anything else can read as well.
 
 A compactor reads the spool by the cursor "archive" and writes long rows; what it has not reached yet is read from the
 spool, so an answer is complete to the last commit.
@@ -35,7 +35,7 @@ _PORTION = 5_000  # scans decoded at a time
 RAW_SPAN_MS = 6 * HOUR_MS
 """Up to this span a chart is made of the readings themselves."""
 _IMPORT_READINGS = 2_000_000
-_POINTS = 2_000  # asked for at a time: 72 h of hours of so many are 10 MB
+_POINTS = 5_000  # asked for at a time: 72 h of hours of so many are 40 MB
 _ATTEMPTS = 5
 
 _Answer = TypeVar("_Answer")
@@ -206,7 +206,7 @@ class Archive:
         files = manifest.of(MINUTE, from_ms, to_ms)
         names = [s.name for s in files]
         if first >= last:
-            return self._query.minutes(names, points, from_ms, to_ms)
+            return together([self._query.minutes(names, points, from_ms, to_ms)])
         # `at_ms` is the start of a span: one that holds `from_ms` lies before it.
         edges = [s.name for s in files if s.twin and (s.from_ms < first or s.to_ms >= last)]
         parts = [
@@ -238,7 +238,7 @@ class Archive:
         for _ in range(_ATTEMPTS):
             manifest = self._files.manifest
             try:
-                with self._query.patience():
+                with self._query.asked():
                     answer = ask(manifest)
             except UnreadableError as error:
                 if self._files.mend(error.files):
@@ -246,7 +246,7 @@ class Archive:
                 raise
             if self._files.manifest.row == manifest.row:
                 return answer
-        with self._query.patience():
+        with self._query.asked():
             return ask(self._files.manifest)
 
 

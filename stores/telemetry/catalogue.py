@@ -86,7 +86,7 @@ class Catalogue:
             for (day, noise), writer in sorted(writers.items()):
                 new.append(_finished(writer, replace(birth, day=day, noise=noise), closed=closed))
             for day, parts in sorted(sums.items()):
-                new += self._minutes(replace(birth, kind=MINUTE, day=day), joined(parts), closed=closed)
+                new.append(self._written(replace(birth, kind=MINUTE, day=day), [joined(parts)], closed=closed))
         except BaseException:
             for writer in writers.values():
                 writer.give_up()
@@ -95,30 +95,30 @@ class Catalogue:
             self._publish(new, [], now_ms, row)
 
     def merge(self, merge: Merge, now_ms: int) -> int:
-        """Make one file of several and return how many rows they had."""
-        kind, names = merge.segments[0].kind, [s.name for s in merge.segments]
-        twins = {s.twin for s in merge.segments}
-        gone = [*merge.segments, *(s for s in self.manifest.segments if s.name in twins)]
-        replaces = tuple(s.name for s in gone)
+        """Make one file of several, or hours of minutes, and return how many rows they had."""
+        names = [s.name for s in merge.segments]
+        twins = {s.twin for s in merge.segments if s.twin}
+        gone = [s for s in self.manifest.segments if s.name in twins]
+        first = merge.segments[0]
         birth = Birth(
-            kind, merge.segments[0].day, now_ms, self.manifest.spool, self.manifest.row, replaces,
-            noise=merge.segments[0].noise, hold_ms=max(s.hold_ms for s in merge.segments),
+            HOUR if merge.hours else first.kind, first.day, now_ms, self.manifest.spool, self.manifest.row,
+            noise=first.noise, hold_ms=max(s.hold_ms for s in merge.segments),
         )  # fmt: skip
         try:
-            what: Rows | Sums
-            if kind == RAW:
-                what = without_repeats(self._folder.read_rows(names))
+            if merge.hours:
+                birth = replace(birth, replaces=tuple(twins), of=tuple(names))
+                new = self._written(birth, map(hours, map(regrouped, self._folder.sums(names))), closed=True)
             else:
-                what = regrouped(self._folder.read_sums(names))
+                gone += merge.segments
+                birth = replace(birth, replaces=tuple(s.name for s in gone))
+                rows, sums = self._folder.rows, self._folder.sums
+                what = map(without_repeats, rows(names)) if first.kind == RAW else map(regrouped, sums(names))
+                new = self._written(birth, what, closed=merge.closing)
         except (OSError, ValueError):
             if not self._mended(names):
                 raise
             return 1  # without the broken file the next turn finds other work
-        if isinstance(what, Rows):
-            new = [self._written(birth, what, closed=merge.closing)]
-        else:
-            new = self._minutes(birth, what, closed=merge.closing)
-        self._publish(new, gone, now_ms)
+        self._publish([new], gone, now_ms, twin_of=birth.of)
         return sum(s.rows for s in merge.segments)
 
     def forget(self, now_ms: int, raw_days: int, rollup_days: int) -> int:
@@ -138,13 +138,11 @@ class Catalogue:
         broken = [s for s in self.manifest.segments if s.name in wanted]
         broken = [s for s in broken if not readable(self._folder.path / s.name)]
         if broken:
-            # A broken twin leaves its minutes, which then stand for themselves; the hours of broken minutes stay.
-            lost = {s.name for s in broken}
-            kept = (s for s in self.manifest.segments if s.name not in lost)
-            segments = tuple(replace(s, twin="", closed=False) if s.twin in lost else s for s in kept)
+            # A broken file of hours leaves its minutes, which get new ones; the hours of broken minutes stay.
+            manifest = self.manifest.but(broken, [])
             self.aside += [set_aside(self._folder.path / s.name) for s in broken]
-            self.manifest = replace(self.manifest, segments=segments)
-            self._folder.keep(self.manifest)
+            self._folder.keep(manifest)
+            self.manifest = manifest
         return bool(broken)
 
     def _learn(self, names: Sequence[str]) -> None:
@@ -153,18 +151,11 @@ class Catalogue:
                 self._folder.add_points(sorted(fresh))
             self._last_names = names
 
-    def _minutes(self, birth: Birth, sums: Sums, *, closed: bool) -> list[Segment]:
-        """Write a file of minutes, and when it is closed its twin of hours."""
-        segment = self._written(birth, sums, closed=closed)
-        if not segment.closed:
-            return [segment]
-        twin = self._written(replace(birth, kind=HOUR, of=segment.name), hours(sums), closed=True)
-        return [replace(segment, twin=twin.name), twin]
-
-    def _written(self, birth: Birth, what: Rows | Sums, *, closed: bool) -> Segment:
+    def _written(self, birth: Birth, portions: Iterable[Rows] | Iterable[Sums], *, closed: bool) -> Segment:
         writer = self._begun(birth)
         try:
-            writer.add(what)
+            for what in portions:
+                writer.add(what)
             return _finished(writer, birth, closed=closed)
         except BaseException:
             writer.give_up()
@@ -175,9 +166,16 @@ class Catalogue:
         self.manifest = replace(self.manifest, next=number + 1)
         return self._folder.writer(f"{birth.kind}-{np.datetime64(birth.day, 'D')}-{number:08}.parquet", birth)
 
-    def _publish(self, new: Sequence[Segment], gone: Sequence[Segment], now_ms: int, row: int | None = None) -> None:
+    def _publish(
+        self,
+        new: Sequence[Segment],
+        gone: Sequence[Segment],
+        now_ms: int,
+        row: int | None = None,
+        twin_of: Sequence[str] = (),
+    ) -> None:
         """Make the new files count and the old ones not, in one step; the old ones are deleted later."""
-        manifest = self.manifest.but(gone, new)
+        manifest = self.manifest.but(gone, new, twin_of)
         if row is not None:
             manifest = replace(manifest, row=row)
         self._folder.keep(manifest)
@@ -189,7 +187,7 @@ class Catalogue:
 def _finished(writer: Writer, birth: Birth, *, closed: bool) -> Segment:
     writer.finish()
     last = writer.to_ms + SPANS[birth.kind]
-    closed = closed or writer.rows >= CLOSED_ROWS
+    closed = closed or writer.rows >= CLOSED_ROWS[birth.kind]
     return Segment(
         writer.name, birth.kind, birth.day, writer.rows, writer.from_ms, last, birth.made_ms, closed,
         noise=birth.noise, hold_ms=birth.hold_ms,

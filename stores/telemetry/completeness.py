@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from stores.telemetry.batch import Ints
 from stores.telemetry.rollup import MINUTE_MS, Sums
 
+_GAP_BITS = 31  # a gap is less than 2^31 ms
+
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
@@ -53,8 +55,14 @@ class Pieces:
 
 
 def together(parts: Sequence[Pieces]) -> Pieces:
-    """Return the pieces of all parts."""
-    return Pieces(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pieces)))
+    """Return the pieces of all parts in the order of place and time."""
+    pieces = Pieces(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pieces)))
+    if not len(pieces.place):
+        return pieces
+    # One number to sort by, as sorting by two takes five times as long.
+    first = int(pieces.from_ms.min())
+    key = pieces.place * (int(pieces.from_ms.max()) - first + 1) + (pieces.from_ms - first)
+    return pieces.where(np.argsort(key, kind="stable"))
 
 
 def of_minutes(place: Ints, at: Ints, count: Ints, bad: Ints, gap: Ints) -> Pieces:
@@ -74,9 +82,13 @@ def of_head(head: Sums, points: Sequence[str], from_ms: int, to_ms: int) -> Piec
 
 
 def doubtful(pieces: Pieces) -> Ints:
-    """Return the places of which one piece lies inside the silence of another: only their minutes can tell."""
+    """Return the places of which one piece lies inside the silence of another: only their minutes can tell.
+
+    The pieces are in order, as `together` gives them.
+    """
+    if not pieces.hole_ms.any():
+        return np.zeros(0, np.int64)
     spoken = pieces.where(pieces.count > 0)
-    spoken = spoken.where(np.lexsort((spoken.from_ms, spoken.place)))
     if len(spoken.place) < 2:  # noqa: PLR2004 - one piece overlaps no other
         return np.zeros(0, np.int64)
     same = spoken.place[1:] == spoken.place[:-1]
@@ -86,7 +98,7 @@ def doubtful(pieces: Pieces) -> Ints:
 
 
 def answer(points: Sequence[str], pieces: Pieces, from_ms: int, to_ms: int) -> list[Completeness]:
-    """Return what the pieces of the points come to over [from_ms, to_ms)."""
+    """Return what the pieces of the points, in order, come to over [from_ms, to_ms)."""
     n = len(points)
     count = np.bincount(pieces.place, pieces.count, n).astype(np.int64)
     bad = np.bincount(pieces.place, pieces.bad, n).astype(np.int64)
@@ -102,9 +114,9 @@ def answer(points: Sequence[str], pieces: Pieces, from_ms: int, to_ms: int) -> l
 
 def _usual(n: int, pieces: Pieces) -> Ints:
     """Return the median gap of each place; 0 where none is known."""
-    known = pieces.where(pieces.gap_ms > 0)
-    order = np.lexsort((known.gap_ms, known.place))
-    place, gap = known.place[order], known.gap_ms[order]
+    known = pieces.gap_ms > 0
+    both = np.sort((pieces.place[known] << _GAP_BITS) | pieces.gap_ms[known])
+    place, gap = both >> _GAP_BITS, both & ((1 << _GAP_BITS) - 1)
     found, starts, counts = np.unique(place, return_index=True, return_counts=True)
     usual = np.zeros(n, np.int64)
     usual[found] = gap[starts + (counts - 1) // 2]
@@ -117,7 +129,6 @@ def _holes(n: int, pieces: Pieces, from_ms: int, to_ms: int) -> Ints:
     spoken = pieces.where(pieces.count > 0)
     if not len(spoken.place):
         return longest
-    spoken = spoken.where(np.lexsort((spoken.from_ms, spoken.place)))
     edge = spoken.place[1:] != spoken.place[:-1]
     starts = np.concatenate(([0], np.flatnonzero(edge) + 1))
     before = np.concatenate(([from_ms], _reach(spoken)[:-1]))

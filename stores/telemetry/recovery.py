@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stores.telemetry.segments import BIRTH, HOUR, MANIFEST, MINUTE, SPANS, Birth, Manifest, Segment
+from stores.telemetry.segments import BIRTH, MANIFEST, SPANS, Birth, Manifest, Segment
 from stores.telemetry.upkeep import CLOSED_ROWS
 
 
@@ -24,14 +24,13 @@ def recovered(folder: Path) -> tuple[Manifest, list[Path]]:
         except Exception:  # noqa: BLE001 - whatever the reader makes of a broken file, it is broken
             aside.append(set_aside(file))
     replaced = {name for birth in births.values() for name in birth.replaces}
-    twins = {birth.of: name for name, birth in births.items() if birth.kind == HOUR and name not in replaced}
+    replaced |= {name for name, birth in births.items() if replaced.intersection(birth.of)}
+    twins = {of: name for name, birth in births.items() if name not in replaced for of in birth.of}
     kept: list[Segment] = []
     for name, found in segments.items():
-        birth, twin = births[name], twins.get(name, "")
-        if name in replaced or birth.of in replaced:
-            continue
-        closed = bool(twin) if birth.kind == MINUTE else found.closed
-        kept.append(replace(found, closed=closed, twin=twin))
+        twin = twins.get(name, "")
+        if name not in replaced:
+            kept.append(replace(found, closed=found.closed or bool(twin), twin=twin))
     spool, row = max(((birth.spool, birth.row) for birth in births.values()), default=(0, 0))
     number = max((int(Path(name).stem.rsplit("-", 1)[1]) for name in segments), default=0)
     return Manifest(spool, row, number + 1, tuple(kept)), aside
@@ -63,10 +62,10 @@ def _looked_at(file: Path) -> tuple[Birth, Segment]:
 
     said = pq.read_metadata(file)
     words: dict[str, Any] = json.loads(said.metadata[BIRTH])
-    birth = Birth(**{**words, "replaces": tuple(words["replaces"])})
+    birth = Birth(**{**words, "replaces": tuple(words["replaces"]), "of": tuple(words["of"])})
     times = [said.row_group(i).column(1).statistics for i in range(said.num_row_groups)]
     low, high = min(t.min for t in times), max(t.max for t in times) + SPANS[birth.kind]
-    closed = birth.kind == HOUR or said.num_rows >= CLOSED_ROWS
+    closed = said.num_rows >= CLOSED_ROWS[birth.kind]
     segment = Segment(
         file.name, birth.kind, birth.day, said.num_rows, low, high, birth.made_ms, closed,
         noise=birth.noise, hold_ms=birth.hold_ms,

@@ -6,7 +6,8 @@ way. What the manifest does not name does not exist: a kill at any moment leaves
 
 import json
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ BIRTH = b"dutyroom"
 
 MANIFEST = "manifest.json"
 _VERSION = 2
-_ROW_GROUP = 1 << 15  # rows; what a question about one point has to unpack
+_ROW_GROUP = 1 << 14  # rows; what a question about one point has to unpack
 _DICTIONARY_BYTES = 4096  # a column of more different numbers than fit here packs better as they are
 _SPARE_BITS = 20  # of a total's mantissa: a mean is given to ten digits
 
@@ -35,9 +36,9 @@ _SPARE_BITS = 20  # of a total's mantissa: a mean is given to ten digits
 class Segment:
     """One file. `day` is its UTC day (days since 1970); times are of its oldest and newest row.
 
-    A closed minute file has a `twin`: the same sums by the hour, which stand for it in long charts. A raw file holds
-    either decimals of few digits or `noise`. Where `hold_ms` is not 0, a reading stands for those left out after it,
-    for at most so long.
+    A closed minute file has a `twin`: a file of hours that holds its sums too, and stands for it in long charts. A raw
+    file holds either decimals of few digits or `noise`. Where `hold_ms` is not 0, a reading stands for those left out
+    after it, for at most so long.
     """
 
     name: str
@@ -57,8 +58,8 @@ class Segment:
 class Birth:
     """What a file says of itself, so that the manifest can be made again from the files.
 
-    It holds spool rows up to `row`, takes the place of the files it `replaces`, and a file of hours is the twin `of` a
-    file of minutes.
+    It holds spool rows up to `row`, takes the place of the files it `replaces`, and a file of hours is the twin `of`
+    some files of minutes.
     """
 
     kind: str
@@ -67,7 +68,7 @@ class Birth:
     spool: int = 0
     row: int = 0
     replaces: tuple[str, ...] = ()
-    of: str = ""
+    of: tuple[str, ...] = ()
     noise: bool = False
     hold_ms: int = 0
 
@@ -88,10 +89,12 @@ class Manifest:
         """Return the files of a kind that may hold something of [from_ms, to_ms)."""
         return [s for s in self.segments if s.kind == kind and s.from_ms < to_ms and s.to_ms >= from_ms]
 
-    def but(self, gone: Sequence[Segment], new: Sequence[Segment]) -> "Manifest":
-        """Return the manifest without some files and with others."""
+    def but(self, gone: Sequence[Segment], new: Sequence[Segment], twin_of: Sequence[str] = ()) -> "Manifest":
+        """Return the manifest without some files and with others; one new file of hours may be the twin of some."""
         names = {s.name for s in gone}
-        kept = tuple(s for s in self.segments if s.name not in names)
+        kept = [s for s in self.segments if s.name not in names]
+        kept = [replace(s, twin=new[0].name) if s.name in twin_of else s for s in kept]
+        kept = [replace(s, twin="") if s.twin in names else s for s in kept]
         return replace(self, segments=(*kept, *new))
 
 
@@ -160,39 +163,85 @@ class Folder:
         """Begin a file; it counts for nothing before it is finished."""
         return Writer(self.path, name, birth)
 
-    def read_rows(self, names: Sequence[str]) -> Rows:
-        """Return the readings of some files as one, sorted by point and time."""
-        found = self._table(names)
-        points, code, order = _sort(found)
-        late = found["received_ms"]
-        return Rows(
-            points,
-            code[order],
-            found["at_ms"].to_numpy()[order],
-            found["value"].to_numpy()[order],
-            found["reason"].to_numpy()[order],
-            None if late.null_count == len(late) else late.fill_null(0).to_numpy()[order],
-            np.zeros(len(order), np.int32),
-        )
+    def rows(self, names: Sequence[str]) -> Iterator[Rows]:
+        """Return the readings of some raw files as one, sorted by point and time, in portions of whole points."""
+        for found in self._merged(names):
+            points, code, order = _sort(found)
+            late = found["received_ms"]
+            yield Rows(
+                points,
+                code[order],
+                found["at_ms"].to_numpy()[order],
+                found["value"].to_numpy()[order],
+                found["reason"].to_numpy()[order],
+                None if late.null_count == len(late) else late.fill_null(0).to_numpy()[order],
+                np.zeros(len(order), np.int32),
+            )
 
-    def read_sums(self, names: Sequence[str]) -> Sums:
-        """Return the sums of some files as one, sorted by point and time; parts of one span are still apart."""
-        found = self._table(names)
-        points, code, order = _sort(found)
-        low, high, total, count, bad, gap = (
-            found[name].fill_null(np.nan).to_numpy()[order]
-            if name in {"low", "high"}
-            else found[name].to_numpy()[order]
-            for name in ("low", "high", "total", "count", "bad", "gap_ms")
-        )
-        return Sums(points, code[order], found["at_ms"].to_numpy()[order], low, high, total, count, bad, gap)
+    def sums(self, names: Sequence[str]) -> Iterator[Sums]:
+        """Return the sums of some files as one, likewise; parts of one span are still apart."""
+        for found in self._merged(names):
+            points, code, order = _sort(found)
+            low, high, total, count, bad, gap = (
+                found[name].fill_null(np.nan).to_numpy()[order]
+                if name in {"low", "high"}
+                else found[name].to_numpy()[order]
+                for name in ("low", "high", "total", "count", "bad", "gap_ms")
+            )
+            yield Sums(points, code[order], found["at_ms"].to_numpy()[order], low, high, total, count, bad, gap)
 
-    def _table(self, names: Sequence[str]) -> Any:
+    def _merged(self, names: Sequence[str]) -> Iterator[Any]:
+        """Return the rows of several files, each sorted by point, as tables that each hold some points whole."""
         import pyarrow as pa
+
+        parts = [_Part(self.path / name) for name in names]
+        try:
+            while reaches := [part.reach for part in parts if part.reach is not None]:
+                tables = [table for part in parts if len(table := part.upto(min(reaches)))]
+                yield pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        finally:
+            for part in parts:
+                part.close()
+
+
+class _Part:
+    """One of several files, each sorted by point, that are read side by side."""
+
+    def __init__(self, path: Path) -> None:
         import pyarrow.parquet as pq
 
-        tables = [pq.read_table(self.path / name, read_dictionary=["point"], use_threads=False) for name in names]
-        return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        self._file = pq.ParquetFile(path, read_dictionary=["point"])
+        said = self._file.metadata
+        stands = [said.row_group(i).column(0).statistics for i in range(said.num_row_groups)]
+        self._coming = deque((i, stand.min, stand.max) for i, stand in enumerate(stands))
+        self._rest = self._file.schema_arrow.empty_table()
+
+    @property
+    def reach(self) -> str | None:
+        """How far it can be read with one more row group; None when there is no more."""
+        if self._coming:
+            return str(self._coming[0][2])
+        return str(self._rest["point"][-1].as_py()) if len(self._rest) else None
+
+    def upto(self, last: str) -> Any:
+        """Return the rows up to a point that were not returned yet."""
+        import pyarrow as pa
+
+        tables = [self._rest] if len(self._rest) else []
+        while self._coming and self._coming[0][1] <= last:
+            tables.append(self._file.read_row_group(self._coming.popleft()[0], use_threads=False))
+        if not tables:
+            return self._rest
+        table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        point = table["point"].chunk(0)
+        inside = np.array([name <= last for name in point.dictionary.to_pylist()], np.bool_)
+        rows = int(inside[point.indices.to_numpy()].sum())
+        self._rest = table.slice(rows)
+        return table.slice(0, rows)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
 
 
 class Writer:

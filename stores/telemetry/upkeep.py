@@ -1,43 +1,46 @@
 """Which files of the archive should become one, and which should go. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from stores.telemetry.segments import MINUTE, RAW, Segment
+from stores.telemetry.segments import HOUR, MINUTE, RAW, Segment
 from stores.telemetry.stacks import DAY_MS
 
-CLOSED_ROWS = 500_000
-"""A file of this size is left alone: it is one good read, and a merge of it would hold too much memory."""
+CLOSED_ROWS = {RAW: 2_000_000, MINUTE: 500_000, HOUR: 0}
+"""A file of this size is left alone: writing it again gains nothing, and the edges of a time would read too much."""
 
-_MERGED_ROWS = 1_000_000  # 80 MB while it runs
 _MANY = 8  # files of like size that become one: each row is rewritten once per factor of eight
 _SETTLED_MS = 3_600_000  # a day takes late readings for this long before its files become one
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Files of one kind and day that should become one; `closing` when nothing more is expected of the day."""
+    """Files of one kind and day that should become one; `closing` when nothing more is expected of the day.
+
+    With `hours` they are minutes, stay, and get one file of hours together.
+    """
 
     segments: tuple[Segment, ...]
     closing: bool
+    hours: bool = False
 
 
-def merge_due(segments: Iterable[Segment], now_ms: int) -> Merge | None:
+def merge_due(segments: Sequence[Segment], now_ms: int) -> Merge | None:
     """Return the next merge that is worth its work, or None.
 
     While a day runs, files of like size are merged by eights, so that their number grows with the logarithm of its
-    readings; an hour after it is over its small files become one.
+    readings; an hour after it is over its small files become one. Minutes to which nothing is added any more get their
+    hours, and the hours of a day become one file in the same way.
     """
     days: dict[tuple[int, str, bool], list[Segment]] = {}
     for segment in segments:
-        if segment.kind in {RAW, MINUTE} and segment.rows < CLOSED_ROWS:
+        if segment.rows < CLOSED_ROWS[segment.kind]:
             days.setdefault((segment.day, segment.kind, segment.noise), []).append(segment)
     for (day, *_), small in sorted(days.items()):
         waiting = [s for s in small if not s.closed]
         if not waiting:
             continue
-        over = now_ms >= (day + 1) * DAY_MS + _SETTLED_MS
-        if over and now_ms - max(s.made_ms for s in waiting) >= _SETTLED_MS:
+        if _over(day, now_ms) and now_ms - max(s.made_ms for s in waiting) >= _SETTLED_MS:
             return Merge(_within(sorted(small, key=lambda s: (s.closed, s.rows))), closing=True)
         tiers: dict[int, list[Segment]] = {}
         for segment in waiting:
@@ -45,7 +48,27 @@ def merge_due(segments: Iterable[Segment], now_ms: int) -> Merge | None:
         for _, like in sorted(tiers.items()):
             if len(like) >= _MANY:
                 return Merge(_within(sorted(like, key=lambda s: s.rows)), closing=False)
+    return _hours_due(segments, now_ms)
+
+
+def _hours_due(segments: Sequence[Segment], now_ms: int) -> Merge | None:
+    days: dict[int, list[Segment]] = {}
+    for segment in segments:
+        if segment.kind == MINUTE:
+            days.setdefault(segment.day, []).append(segment)
+    for day, minutes in sorted(days.items()):
+        closed = [s for s in minutes if s.closed]
+        bare = [s for s in closed if not s.twin]
+        files = len({s.twin for s in closed if s.twin}) + bool(bare)
+        if files >= _MANY or (files > 1 and _over(day, now_ms) and len(closed) == len(minutes)):
+            return Merge(tuple(closed), closing=False, hours=True)
+        if bare:
+            return Merge(tuple(bare), closing=False, hours=True)
     return None
+
+
+def _over(day: int, now_ms: int) -> bool:
+    return now_ms >= (day + 1) * DAY_MS + _SETTLED_MS
 
 
 def _within(segments: list[Segment]) -> tuple[Segment, ...]:
@@ -53,7 +76,7 @@ def _within(segments: list[Segment]) -> tuple[Segment, ...]:
     chosen, rows = segments[:1], segments[0].rows
     for segment in segments[1:]:
         rows += segment.rows
-        if rows > _MERGED_ROWS:
+        if rows > 2 * CLOSED_ROWS[segment.kind]:
             break
         chosen.append(segment)
     return tuple(chosen)
