@@ -16,7 +16,7 @@ from benchmarks.messages import Broker
 from benchmarks.publishers import VALUES
 from benchmarks.told import Told
 
-START_S = 90.0
+START_S = 120.0
 QUIET_S = 3.0
 
 

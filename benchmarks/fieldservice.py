@@ -49,7 +49,7 @@ class StopWatch:
 
     def again(self) -> None:
         """Begin a phase."""
-        self.evaluated, self.heard, self.lag = Spread(), Spread(), Spread()
+        self.evaluated, self.heard, self.lag, self.stint = Spread(), Spread(), Spread(), Spread()
         self.recorded, self.paged = Spread(), Spread()
 
     def scan(self, scan: Scan, done: Callable[[], None] | None = None) -> None:
@@ -81,12 +81,13 @@ class StopWatch:
                 self.requested += 1
 
     async def look(self) -> None:
-        """Watch how late the loop is."""
+        """Watch how late the loop is, and what it works at a stretch: a machine that is busy with others only delays."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + LOOK_S
+            due, cpu = loop.time() + LOOK_S, time.thread_time()
             await asyncio.sleep(LOOK_S)
             self.lag.add(1000 * (loop.time() - due))
+            self.stint.add(1000 * (time.thread_time() - cpu))
 
     async def charts(self) -> None:
         """Be somebody who looks at a chart every second: ten minutes of one point after the other."""
@@ -115,6 +116,7 @@ class StopWatch:
             "recorded": self.recorded.said(),
             "paged": self.paged.said(),
             "lag": self.lag.said(),
+            "stint": self.stint.said(),
             "charts": self.charted,
             "threads": threads_s(),
             "figures": {k: v for k, v in self._station.metrics().items() if not k.startswith("line_up")},

@@ -73,7 +73,7 @@ def headline(given: argparse.Namespace) -> dict[str, Any]:
             "registers_per_s": round((end["registers"] - first["registers"]) / wall),
             "messages_per_s": round((end["acknowledged"] - first["acknowledged"]) / wall),
             "phases": {
-                name: {key: of[key] for key in ("evaluated", "heard", "lag", "recorded", "paged")}
+                name: {key: of[key] for key in ("evaluated", "heard", "lag", "stint", "recorded", "paged")}
                 for name, of in (("calm", calm), ("hung", hung), ("flood", flood), ("after", last))
             },
             "uneven": {"calm": calm_load["uneven"], "hung": hung_load["uneven"]},

@@ -67,6 +67,6 @@ class Told:
     def _heard(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, f"{self.process.args!r} ended"
+        assert line, f"{self.process.args!r} ended:\n{Path(self._log.name).read_text()[-4000:]}"
         heard: dict[str, Any] = json.loads(line)
         return heard
