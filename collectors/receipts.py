@@ -145,6 +145,10 @@ class Hearing:
             oldest: as in `Numbers.tell`.
         """
         numbers = self.numbers
+        if seq == numbers.newest + 1 and numbers.newest and not numbers.holes and epoch in {None, numbers.epoch}:
+            numbers.newest = seq  # what nearly every message is
+            self.stamp = stamp or 0
+            return Word.NEW, numbers.epoch
         if epoch is None:
             epoch = max(0, numbers.epoch)
             if numbers.epoch != NEVER and numbers.heard(seq):
@@ -182,6 +186,7 @@ class Receipts:
         self._hearings: dict[str, Hearing] = {}
         self._keepers: set[str] = set()
         self._deaf: list[tuple[Gap, Scan]] = []
+        self._settling: dict[str, Numbers] = {}  # by the newest `settle`
 
     def hearing(self, device: str) -> Hearing:
         """Return the book of what came from a device, begun with what is durable."""
@@ -243,21 +248,21 @@ class Receipts:
                 rows += _rows(gap, scan)
         blobs = {device: _written(numbers) for device, numbers in changed.items()}
         blobs |= {f"{_LINE}{line}": b"%d" % since for line, since in self._unwritten.items()}
+        self._settling = changed
         return Settled(blobs, gaps, filled, rows)
 
     def adopt(self, settled: Settled) -> None:
-        """Believe what was settled: it is durable now."""
-        for device, blob in settled.numbers.items():
-            if device.startswith(_LINE):
-                line = device.removeprefix(_LINE)
-                if self._unwritten.get(line) == int(blob):
-                    del self._unwritten[line]
-                continue
-            numbers = self._kept[device] = _read(blob)
-            if device in self._keepers:
-                self.due[device] = (numbers.epoch, numbers.through)
-        done = {id(row) for row in settled.rows}
-        self._deaf = [one for one in self._deaf if id(one[1]) not in done]
+        """Believe what was settled last: it is durable now."""
+        changed = self._settling
+        self._kept.update(changed)
+        for device in self._keepers & changed.keys():
+            self.due[device] = (changed[device].epoch, changed[device].through)
+        for line, since in list(self._unwritten.items()):
+            if settled.numbers.get(f"{_LINE}{line}") == b"%d" % since:
+                del self._unwritten[line]
+        if self._deaf:
+            done = {id(row) for row in settled.rows}
+            self._deaf = [one for one in self._deaf if id(one[1]) not in done]
 
     def let_go(self, device: str) -> None:
         """Forget that something came which never became durable: who kept it may send it again."""

@@ -19,7 +19,7 @@ def test_six_kills_lose_nothing_that_was_kept_and_record_every_gap_of_the_others
     trial = Trial(tmp_path, 18, **TINY)
     try:
         trial.start()
-        trial.torment(6, (0.1, 0.9), patience=0.4)
+        trial.torment(6, (0.1, 0.7), patience=0.3)
         trial.finish()
         verdict = trial.judge()
     finally:
@@ -27,7 +27,7 @@ def test_six_kills_lose_nothing_that_was_kept_and_record_every_gap_of_the_others
     print(dict(trial.killed), verdict)
     assert verdict.wrong == []
     assert set(trial.killed) >= {"broker", "service"}
-    assert verdict.said["keeper"] > 100
+    assert verdict.said["keeper"] > 50
     assert verdict.missing["counter"] > 0, "the kills were to cost somebody something"
     assert verdict.gaps["counter"] > 0
     assert verdict.gaps["plain"] > 0

@@ -131,7 +131,7 @@ class Trial:
         )  # fmt: skip
         assert self.publishers.stdout.readline() == "up\n"
         # Who was never heard has no number that another could be missing after.
-        while self.serving()["lines"][0]["reads"] < 20 * len(self.devices):
+        while self.serving()["lines"][0]["reads"] < 8 * len(self.devices):
             time.sleep(0.05)
 
     def start_broker(self) -> None:
@@ -183,7 +183,7 @@ class Trial:
             time.sleep(self.roll.uniform(*pause_s))
             victim = self.roll.choices(("broker", "service", "both"), (5, 5, 2))[0]
             self.kill(victim)
-            time.sleep(self.roll.choice((0.0, self.roll.uniform(0, 1.0))))
+            time.sleep(self.roll.choice((0.0, self.roll.uniform(0, 0.6))))
             self.revive(victim)
             if self.roll.random() < patience:
                 self.serving()
