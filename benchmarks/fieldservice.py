@@ -81,7 +81,7 @@ class StopWatch:
                 self.requested += 1
 
     async def look(self) -> None:
-        """Watch how late the loop is, and what it works at a stretch: a machine that is busy with others only delays."""
+        """Watch how late the loop is, and how long it works at a stretch: which a busy machine does not change."""
         loop = asyncio.get_running_loop()
         while True:
             due, cpu = loop.time() + LOOK_S, time.thread_time()
