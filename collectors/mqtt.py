@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from collectors.dial import Dialler, UnreachedError
-from collectors.listener import Ack, Hear, Listener
+from collectors.listener import Ack, Listener
 from collectors.message import MessageDecoder
 from collectors.payload import MOST_BYTES, UndecodableError
 from collectors.profile import MqttMap
 from collectors.receipts import NOT_SURE_MS, Receipts
 from collectors.session import TAKEN_OVER, End, Greeting, Session
 from collectors.status import LineStatus, Tally
+from collectors.topics import Topics
 from facility.equipment import Device, Line
 from facility.point import Point
 from facility.ports import Beat, Clock, ScanSink
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 SESSION_S = 86_400
 """How long a broker that knows MQTT 5 keeps what we have not acknowledged."""
 TOPICS_AT_ONCE = 100
-TOPICS_KNOWN = 20_000  # topics that matched a wildcard and are remembered
 AUTO, V5, V311 = "", "5", "3.1.1"
 TAKEN_MOST, TAKEN_WITHIN_MS = 3, 60_000
 RECEIPTS_MS = 500
@@ -101,9 +101,7 @@ class MqttLine:
         self._dialler = Dialler(line)
         self._decoders: dict[object, Sequence[MessageDecoder]] = {}
         self._listeners: list[Listener] = []
-        self._hearers: dict[bytes, Sequence[Hear]] = {}  # by topic
-        self._wild: list[tuple[Sequence[str], Hear]] = []  # by the levels of a topic with "+"
-        self._filters: dict[str, None] = {}
+        self._topics = Topics()
         self._session: Session | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._try_at = 0
@@ -117,7 +115,7 @@ class MqttLine:
         self._suffix = ""  # of our client id, once somebody else came with it
         self._tally = Tally()
         self._stopped = False
-        self._hearers[self._echo.encode()] = [self._echoed]
+        self._topics.add([(self._echo, self._echoed)])
 
     def add(self, device: Device, mqtt: MqttMap, points: Sequence[Point | None]) -> None:
         """Listen to this device."""
@@ -131,13 +129,7 @@ class MqttLine:
         self._listeners.append(listener)
         if listener.receipt:
             self._keepers[device.id] = listener
-        for topic, hear in listener.topics():
-            self._filters[topic] = None
-            if "+" in topic:
-                self._wild.append((topic.split("/"), hear))
-            else:
-                said = topic.encode()
-                self._hearers[said] = [*self._hearers.get(said, ()), hear]
+        self._topics.add(listener.topics())
 
     @property
     def up(self) -> bool:
@@ -260,7 +252,7 @@ class MqttLine:
         self._remarks.pop("connection", None)
         now = self._clock.now()
         self._look_at = now + self._manner.keepalive_s * 500
-        topics = [self._echo, *self._filters]
+        topics = list(self._topics.filters)
         for start in range(0, len(topics), TOPICS_AT_ONCE):
             session.subscribe(topics[start : start + TOPICS_AT_ONCE])
         # What an access list takes away is told in MQTT 5 only; that we hear ourselves shows it in both.
@@ -342,10 +334,11 @@ class MqttLine:
     def _take(self, session: Session, topic: bytes, payload: bytes, mid: int, retained: bool) -> None:  # noqa: FBT001 - a Heard
         ack: Ack = partial(session.acknowledge, mid) if mid else _nothing
         try:
-            hearers = self._hearers.get(topic) or self._matched(topic)
+            hearers = self._topics.hearers(topic)
             now = self._heard_at = self._clock.now()
+            done = ack if len(hearers) == 1 else _last(len(hearers), ack)
             for hear in hearers:
-                hear(payload, now, ack, retained)
+                hear(payload, now, done, retained)
         except UndecodableError as error:
             self._bury(topic, payload, str(error), ack)
             if error.scan is not None:
@@ -353,27 +346,6 @@ class MqttLine:
         except Exception as error:  # whatever a payload provokes, it must not end the line
             log.exception("line %s: a message could not be taken", self._line.id)
             self._bury(topic, payload, f"{type(error).__name__}: {error}", ack)
-
-    def _matched(self, topic: bytes) -> Sequence[Hear]:
-        """Return who listens where no device is named literally.
-
-        Raises:
-            UndecodableError: nobody does, or the topic is not text.
-        """
-        try:
-            levels = topic.decode().split("/")
-        except UnicodeDecodeError:
-            raise UndecodableError("the topic is not UTF-8") from None
-        found = [
-            hear
-            for pattern, hear in self._wild
-            if len(pattern) == len(levels) and all(p in ("+", s) for p, s in zip(pattern, levels, strict=True))
-        ]
-        if not found:
-            raise UndecodableError("no device of this site publishes there")
-        if len(self._hearers) < TOPICS_KNOWN:
-            self._hearers[topic] = found
-        return found
 
     def _bury(self, topic: bytes, payload: bytes, why: str, ack: Ack) -> None:
         self._tally.dead_letters += 1
@@ -397,3 +369,15 @@ _UNHEARD = Text(
 
 def _nothing() -> None:
     """Do nothing: a message of QoS 0 is not acknowledged."""
+
+
+def _last(times: int, ack: Ack) -> Ack:
+    """Return what acknowledges at the last of so many calls: of all who hear one message, each acknowledges."""
+
+    def done() -> None:
+        nonlocal times
+        times -= 1
+        if not times:
+            ack()
+
+    return done

@@ -115,7 +115,7 @@ async def test_a_bridge_that_goes_takes_all_its_devices_with_it_at_once_and_brin
     devices = [device("zigbee2mqtt-plug", f"p{n}", f"d{n}", interval=200) for n in range(3)]
     async with ScriptedBroker() as broker, running(broker, *devices) as run:
         await connected(run)
-        await broker.publish(b"zigbee2mqtt/bridge/state", word, retain=True)
+        once = await broker.publish(b"zigbee2mqtt/bridge/state", word, retain=True)
         await until(lambda: len({s.device for s in run.sink.scans}) == 3)
         assert {Reason(s.reasons[0]) for s in run.sink.scans[:3]} == {Reason.NOT_CONNECTED}
         await broker.publish(b"zigbee2mqtt/bridge/state", word.replace(b"offline", b"online"), retain=True)
@@ -123,6 +123,7 @@ async def test_a_bridge_that_goes_takes_all_its_devices_with_it_at_once_and_brin
         heard = len(run.sink.scans)
         await until(lambda: len(run.sink.scans) > heard)
         assert Reason(run.sink.scans[-1].reasons[0]) is Reason.SILENT, "they may speak again, and do not"
+        assert broker.acknowledged.count(once) == 1
 
 
 async def test_a_device_is_gone_as_long_as_either_its_own_word_or_the_bridges_says_so():
