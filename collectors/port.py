@@ -31,6 +31,7 @@ class Port(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._made = asyncio.get_running_loop().create_future()
         self._dead = False
+        self.spoke = False  # something came through it
         self.taken = False  # it was refused: somebody else may have it
 
     async def open(self, line: Line) -> bool:
@@ -99,4 +100,5 @@ class Port(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass it on."""
         if not self._dead:
+            self.spoke = True
             self._heard(data)

@@ -91,6 +91,7 @@ class RtuLine:
         self._late = False
         self._timer: asyncio.Handle | None = None
         self._quiet_until = 0
+        self._cut = False  # the far end closed by itself a connection through which nothing ever came
         self.taken = False
 
     @property
@@ -101,6 +102,9 @@ class RtuLine:
     async def connect(self) -> bool:
         """Connect afresh, nothing carried over; return False after at most the line's timeout."""
         self.close()
+        self.taken, self._cut = self._cut, False
+        if self.taken:
+            return False
         port = Port(self.heard, self.lost)
         up = await port.open(self._line)
         self.taken = port.taken
@@ -189,7 +193,8 @@ class RtuLine:
                 self._take(reply, rest)
 
     def lost(self) -> None:
-        """Tell whoever waits that the port is gone, at once and not at the timeout."""
+        """Tell whoever waits at once, not at the timeout; when nobody does, the next connect has failed already."""
+        self._cut = self._question is None and self._port is not None and not self._port.spoke
         self._end(Reason.NOT_CONNECTED)
 
     def _echo(self, question: Question, reply: bytes | Reason) -> bool:
