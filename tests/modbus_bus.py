@@ -9,61 +9,11 @@ import os
 import tty
 from collections import Counter
 
-from modbus_script import BAD, good, refusal, reply
+from modbus_script import BAD, Frame, RtuFrame, check_sum, good
 
-FRAME, NUMBERED = 8, 12  # bytes of a question on a bus, and in Modbus TCP
+QUESTION, NUMBERED = 8, 12  # bytes of a question on a bus, and in Modbus TCP
 
-
-def crc(data: bytes) -> bytes:
-    rest = 0xFFFF
-    for byte in data:
-        rest ^= byte
-        for _ in range(8):
-            rest = rest >> 1 ^ (0xA001 if rest & 1 else 0)
-    return rest.to_bytes(2, "little")
-
-
-class Raw(bytes):
-    """Goes on the wire as it is; all other bytes are answers as Modbus TCP frames them."""
-
-
-def rtu(answer: bytes) -> Raw:
-    return Raw(answer[6:] + crc(answer[6:]))
-
-
-def flipped(data: bytes, at: int, bit: int = 0) -> Raw:
-    return Raw(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
-
-
-def _exchanged(data: bytes) -> Raw:
-    return Raw(data[:-2] + data[:-3:-1])
-
-
-_TCP_ONLY = {
-    "transaction 0", "wrong transaction", "protocol id", "length too short", "length too long", "length zero",
-    "exception with transaction 0", "half a frame", "only a header",
-}  # fmt: skip
-_UNFRAMED = {"garbage", "http", "flood", "all ones"}
-
-RTU_BAD = {
-    **{mode: bad for mode, bad in BAD.items() if mode not in _TCP_ONLY | _UNFRAMED},
-    **{mode: lambda f, bad=BAD[mode]: Raw(bad(f)) for mode in BAD if mode in _UNFRAMED},
-    "half a frame": lambda f: Raw(rtu(good(f))[:8]),
-    "only a header": lambda f: Raw(rtu(good(f))[:3]),
-    "wrong check sum": lambda f: flipped(rtu(good(f)), -1),
-    "check sum high byte first": lambda f: _exchanged(rtu(good(f))),
-    "no check sum": lambda f: Raw(rtu(good(f))[:-2]),
-    "a bit flipped": lambda f: flipped(rtu(good(f)), 5, 3),
-    "a bit of the unit flipped": lambda f: flipped(rtu(good(f)), 0, 4),
-    "a byte lost": lambda f: Raw(rtu(good(f))[:6] + rtu(good(f))[7:]),
-    "a byte doubled": lambda f: Raw(rtu(good(f))[:6] + rtu(good(f))[5:]),
-    "the question's echo alone": lambda f: Raw(f[6:] + crc(f[6:])),
-    "refusal with a wrong check sum": lambda f: flipped(rtu(refusal(f, 2)), -2),
-    "the answer of another unit": lambda f: reply(f, unit=f[6] + 1),
-}
-"""Answers none of which may ever become a value, on a bus."""
-
-UNNUMBERED_BAD = {
+BAD_UNNUMBERED = {
     mode: bad
     for mode, bad in BAD.items()
     if mode not in {"transaction 0", "wrong transaction", "exception with transaction 0"}
@@ -72,14 +22,14 @@ UNNUMBERED_BAD = {
 
 
 class Bus:
-    """Serves `answer(frame)` as `modbus_script.Scripted` does; a frame is handed over as Modbus TCP frames it."""
+    """Serves `answer(frame)` as `modbus_script.Scripted` does, but to whoever is connected, one after the other."""
 
     def __init__(self, answer=good, *, unnumbered=False):
         """Be on a bus, or behind a gateway for Modbus TCP that always answers with transaction id 0."""
         self.answer = answer
         self._unnumbered = unnumbered
         self.functions: Counter[int] = Counter()
-        self.asked: list[tuple[int, int, int, int]] = []  # unit, function, address, count
+        self.asked: list[tuple[int, int, int]] = []  # unit, function, address
         self.connections = 0
         self.port, self.path = 0, ""
         self._frames: asyncio.Queue[bytes] = asyncio.Queue()
@@ -133,9 +83,9 @@ class Bus:
     async def __aexit__(self, *_):
         await self.stop()
 
-    def framed(self, answer: bytes) -> Raw:
-        """Return an answer of Modbus TCP as it goes on this wire."""
-        return Raw(b"\0\0" + answer[2:]) if self._unnumbered else rtu(answer)
+    def frame(self, body: bytes) -> Frame:
+        """Return a question (unit, function, address, count) as its answer is made from it."""
+        return (Frame if self._unnumbered else RtuFrame)(b"\0\0\0\0\0\6" + body)
 
     def say(self, data: bytes) -> None:
         """Speak without being asked."""
@@ -144,16 +94,16 @@ class Bus:
     def _read(self, end: int):
         with contextlib.suppress(BlockingIOError, OSError):
             self._came += os.read(end, 1024)
-        while len(self._came) >= FRAME:
-            self._frames.put_nowait(self._came[:FRAME])
-            self._came = self._came[FRAME:]
+        while len(self._came) >= QUESTION:
+            self._frames.put_nowait(self._came[:QUESTION])
+            self._came = self._came[QUESTION:]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
         self.connections += 1
         self._send, self._close = writer.write, writer.transport.abort
         try:
             while True:
-                self._frames.put_nowait(await reader.readexactly(NUMBERED if self._unnumbered else FRAME))
+                self._frames.put_nowait(await reader.readexactly(NUMBERED if self._unnumbered else QUESTION))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -163,17 +113,12 @@ class Bus:
 
     async def _live(self):
         while True:
-            frame = await self._frames.get()
-            if self._unnumbered:
-                frame = frame[6:]
-            else:
-                assert crc(frame[:-2]) == frame[-2:], frame.hex()
-                frame = frame[:-2]
-            self.functions[frame[1]] += 1
-            self.asked.append(
-                (frame[0], frame[1], int.from_bytes(frame[2:4], "big"), int.from_bytes(frame[4:6], "big"))
-            )
-            answer = self.answer(b"\0\1\0\0\0\6" + frame)
+            data = await self._frames.get()
+            assert self._unnumbered or check_sum(data[:-2]) == data[-2:], data.hex()
+            frame = self.frame(data[6:] if self._unnumbered else data[:-2])
+            self.functions[frame[7]] += 1
+            self.asked.append((frame[6], frame[7], int.from_bytes(frame[8:10], "big")))
+            answer = self.answer(frame)
             for part in answer if isinstance(answer, list) else [answer]:
                 if part in {"close", "reset"}:
                     self._close()
@@ -181,4 +126,4 @@ class Bus:
                 if isinstance(part, float):
                     await asyncio.sleep(part)
                 elif part and self._send is not None:
-                    self._send(part if isinstance(part, Raw) else self.framed(part))
+                    self._send(part)

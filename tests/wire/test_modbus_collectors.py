@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 from collected import HURRY, Running, until
-from modbus_bus import RTU_BAD, Bus
-from modbus_script import BAD, Scripted, good, refusal, register
+from modbus_bus import Bus
+from modbus_script import BAD, BAD_RTU, Scripted, good, refusal, register
 
 from collectors.profile import ModbusField, ModbusMap, Profile, Trust, Type
 from facility.equipment import Device, Line, Serial
@@ -32,7 +32,7 @@ class Wired:
 
     def __init__(self, kind):
         self.kind = kind
-        self.bad = RTU_BAD if "rtu" in kind else BAD
+        self.bad = BAD_RTU if "rtu" in kind else BAD
         self.transport = "modbus-tcp" if kind == "unnumbered" else kind
 
     def server(self, answer=good):
