@@ -56,6 +56,12 @@ class Process:
             self._process.wait()
             self._process = None
 
+    def cpu_s(self) -> float:
+        """CPU seconds that it has used so far."""
+        assert self._process
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def pause(self, stop: bool) -> None:
         import signal
 

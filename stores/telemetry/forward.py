@@ -17,6 +17,8 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from stores.telemetry import lineprotocol
 from stores.telemetry.influxserver import InfluxAwayError, InfluxRefusedError, Life
@@ -93,6 +95,16 @@ class Poster:
         self._taken = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Portion:
+    """What one turn posts: all rows after one and up to another."""
+
+    after: int
+    reach: int
+    scans: int
+    posts: Sequence[Sequence[bytes]]
+
+
 class Forwarder:
     """Forwards one spool to one server; `forward` is called in a thread, turn after turn."""
 
@@ -108,6 +120,8 @@ class Forwarder:
         self._reach = 0  # the row that the pieces of this turn end at
         self._scans = 0
         self._width = _FIRST_WIDTH
+        self._aside = ThreadPoolExecutor(1, "influx-lines")
+        self._next: Future[_Portion] | None = None
         self._acknowledged: deque[tuple[int, int]] = deque()  # not later than when, up to which row
         self._unstamped = False  # the last turn's acknowledgement is not among them yet
         self._mark = ""  # of the run that acknowledged these; empty: it does not say
@@ -222,17 +236,27 @@ class Forwarder:
             spool.advance(CURSOR, row)
 
     def _load(self, spool: Spool) -> None:
-        self._reach, self._scans = self.sent(spool), 0
+        """Take on the next portion; while the server is busy with it, the one after it is made ready."""
+        after, ready, self._next = self.sent(spool), self._next, None
+        portion = ready.result() if ready else None
+        if portion is None or portion.after != after:
+            portion = self._portion(spool, after)
+        if portion.reach < spool.last_row:
+            self._next = self._aside.submit(self._portion, spool, portion.reach)
+        self._reach, self._scans = portion.reach, portion.scans
+        self._poster.load(portion.posts)
+
+    def _portion(self, spool: Spool, after: int) -> _Portion:
         # As many scans as their usual width allows; to count what waits would take longer with every day of an outage.
         lines: list[bytes] = []
-        readings = 0
-        for row, batch in spool.batches(self._reach, max(1, TURN_READINGS // self._width)):
+        reach, scans, readings = after, 0, 0
+        for row, batch in spool.batches(after, max(1, TURN_READINGS // self._width)):
             lines += self._lines.lines(batch, spool.layout_of)
-            self._reach, self._scans = row, self._scans + len(batch)
-            readings += sum(group.size for group in batch.groups)
-        if self._scans:
-            self._width = max(1, readings // self._scans)
-        self._poster.load(lineprotocol.posts(lines, POST_BYTES))
+            reach, scans = row, scans + len(batch)
+            readings += batch.readings
+        if scans:
+            self._width = max(1, readings // scans)
+        return _Portion(after, reach, scans, lineprotocol.posts(lines, POST_BYTES))
 
     def _back_off(self, away: InfluxAwayError, now_ms: int) -> None:
         self.trouble = str(away)

@@ -13,12 +13,12 @@ microseconds: the reading's millisecond, and for devices with a clock of their o
 Two messages that a coarse clock gave one time stay two, and a repeated message stays one.
 """
 
-import math
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from facility.equipment import split_point
@@ -27,6 +27,7 @@ from facility.scan import FIRST_BAD, Reason
 from stores.telemetry.batch import Batch, Floats, Ints, Octets
 
 BAD, UNCERTAIN, SAID = ".bad", ".uncertain", ".said"
+_BAD, _UNCERTAIN, _SAID = BAD.encode(), UNCERTAIN.encode(), SAID.encode()
 _TAGS = ("site", "device", "equipment")
 _RESERVED = frozenset({"time", *_TAGS})
 _UNNAMED = "scan"
@@ -47,11 +48,11 @@ class Series:
 class _Part:
     """The points of a layout that belong to one machine."""
 
-    head: str
+    head: bytes
     columns: tuple[int, ...]
-    fields: tuple[str, ...]
-    whole: str | None  # a format of all values, where this is the only machine of the layout
-    few: str  # a format of this machine's values
+    fields: tuple[bytes, ...]
+    whole: bytes | None  # a format of all values, where this is the only machine of the layout
+    few: bytes  # a format of this machine's values
 
 
 class Lines:
@@ -76,15 +77,15 @@ class Lines:
             if group.reasons is not None:
                 plain &= ~group.reasons.any(axis=1)
             stamps = self._stamps(batch, group.scans, matrix, group.reasons)
-            rows = zip(group.scans.tolist(), matrix.tolist(), plain.tolist(), stamps, strict=True)
+            rows = zip(group.scans.tolist(), _written(matrix), plain.tolist(), stamps, strict=True)
             for row, (scan, values, simple, stamp) in enumerate(rows):
                 parts = self._of(int(batch.layout[scan]), layout_of)
                 if simple:
-                    text = [_simple(part, values) for part in parts]
+                    lines = [_simple(part, values) for part in parts]
                 else:
                     why = bytes(len(values)) if group.reasons is None else group.reasons[row].tobytes()
-                    text = [part.head + ",".join(_fields(part, values, why)) for part in parts]
-                found.extend((scan, f"{line} {stamp}".encode()) for line in text)
+                    lines = [part.head + b",".join(_fields(part, values, why)) for part in parts]
+                found.extend((scan, b"%b %d" % (line, stamp)) for line in lines)
         found.sort(key=lambda pair: pair[0])
         return [line for _, line in found]
 
@@ -113,13 +114,13 @@ class Lines:
             head = ",".join(
                 [_measurement(self._kinds.get(equipment, _UNNAMED)), *(f"{t}={tag(v)}" for t, v in tags if v)]
             )
-            few = ",".join(f"{field.replace('%', '%%')}=%r" for _, field in columns)
-            form = f"{head.replace('%', '%%')} {few}"
+            few = ",".join(f"{field.replace('%', '%%')}=%b" for _, field in columns)
+            form = f"{head.replace('%', '%%')} {few}".encode()
             parts.append(
                 _Part(
-                    head + " ",
+                    f"{head} ".encode(),
                     tuple(i for i, _ in columns),
-                    tuple(field for _, field in columns),
+                    tuple(field.encode() for _, field in columns),
                     form if len(machines) == 1 else None,
                     form,
                 )
@@ -127,25 +128,37 @@ class Lines:
         return parts
 
 
-def _simple(part: _Part, values: list[float]) -> str:
-    """Return the line of values that are all good: one formatting, which is most of what forwarding costs."""
-    return part.whole % tuple(values) if part.whole else part.few % tuple(values[i] for i in part.columns)
+def _written(values: Floats) -> Iterator[tuple[bytes, ...]]:
+    """Return each row's numbers as they are written: shortest, exact, and `null` where there is none.
+
+    A fourth of what Python's own formatting takes, which was most of what forwarding cost.
+    """
+    count, width = values.shape
+    if not width:
+        return iter([()] * count)
+    numbers = iter(msgspec.json.encode(values.ravel().tolist())[1:-1].split(b","))
+    return zip(*[numbers] * width, strict=True)
 
 
-def _fields(part: _Part, values: Sequence[float], reasons: bytes) -> Iterator[str]:
+def _simple(part: _Part, values: tuple[bytes, ...]) -> bytes:
+    """Return the line of values that are all good."""
+    return part.whole % values if part.whole else part.few % tuple(values[i] for i in part.columns)
+
+
+def _fields(part: _Part, values: Sequence[bytes], reasons: bytes) -> Iterator[bytes]:
     for column, field in zip(part.columns, part.fields, strict=True):
         value, reason = values[column], reasons[column]
-        finite = math.isfinite(value)
+        finite = value != b"null"
         if reason < FIRST_BAD and not finite:
             reason = Reason.NOT_A_NUMBER
         if reason >= FIRST_BAD:
-            yield f"{field}{BAD}={reason:d}i"
+            yield b"%b%b=%di" % (field, _BAD, reason)
             if finite:
-                yield f"{field}{SAID}={value!r}"
+                yield b"%b%b=%b" % (field, _SAID, value)
         else:
-            yield f"{field}={value!r}"
+            yield b"%b=%b" % (field, value)
             if reason:
-                yield f"{field}{UNCERTAIN}={reason:d}i"
+                yield b"%b%b=%di" % (field, _UNCERTAIN, reason)
 
 
 def field_name(name: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facility.scan import Reason, Scan, missed
+from stores.telemetry import forward
 from stores.telemetry.forward import CURSOR, LOOK_MS, SETTLE_MS, Forwarder
 from stores.telemetry.influxserver import InfluxAwayError, InfluxRefusedError, Life
 from stores.telemetry.lineprotocol import Lines
@@ -329,6 +330,22 @@ def test_many_refused_lines_take_several_turns_and_each_is_bounded(spool: Spool,
     assert most <= 201
     assert spool.dead_counts() == {"influx": 111}
     assert len(set(server.values)) == 89
+
+
+def test_a_long_backlog_goes_in_portions_of_which_the_next_is_made_ready_meanwhile(
+    spool: Spool, clock: _Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward, "TURN_READINGS", 400)  # four scans of a width not known yet, then 200
+    server = _Server()
+    forwarder = _forwarder(server)
+    _fill(spool, clock, range(500))
+    assert forwarder.forward(spool, clock.ms) == 4
+    _fill(spool, clock, range(500, 510))
+    server.mark = "2"
+    clock.ms += LOOK_MS
+    assert forwarder.forward(spool, clock.ms) == 200, "from the beginning, not what was made ready"
+    _drain(forwarder, spool, clock)
+    assert server.values == [*range(4), *range(510)]
 
 
 def test_what_is_missing_is_said_and_not_left_out(spool: Spool, clock: _Hands) -> None:

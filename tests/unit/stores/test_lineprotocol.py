@@ -2,6 +2,9 @@
 
 import math
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from facility.ports import Layout
 from facility.scan import Reason, Scan, missed
 from stores.telemetry.batch import decode, encode
@@ -24,7 +27,7 @@ def _meter(*values: float, reasons: bytes = bytes(2), at: int = _AT, received: i
 
 def test_a_good_scan_is_one_line_with_the_numbers_exactly() -> None:
     assert _lines(_meter(0.1 + 0.2, 1e22)) == [
-        rf"transformer,site=site,device=meter\ 1,equipment=T1 temp_a=0.30000000000000004,temp_b=1e+22 {_AT}000"
+        rf"transformer,site=site,device=meter\ 1,equipment=T1 temp_a=0.30000000000000004,temp_b=1e22 {_AT}000"
     ]
 
 
@@ -77,3 +80,14 @@ def test_posts_are_not_larger_than_they_may_be() -> None:
     cut = posts(lines, 100)
     assert [line for piece in cut for line in piece] == lines
     assert [len(piece) for piece in cut] == [3, 1, 1]
+
+
+@given(st.lists(st.floats(), min_size=2, max_size=2))
+def test_every_number_is_written_exactly(values: list[float]) -> None:
+    (line,) = _lines(_meter(*values))
+    fields = dict(field.split("=") for field in line.rsplit(" ", 2)[1].split(","))
+    for name, value in zip(("temp_a", "temp_b"), values, strict=True):
+        if math.isfinite(value):
+            assert float(fields[name]).hex() == value.hex()
+        else:
+            assert fields[f"{name}.bad"] == f"{Reason.NOT_A_NUMBER:d}i"
