@@ -114,7 +114,7 @@ class _Telling:
                 self._decide(due)
             deed(at)
             self._decide(at)
-        closed = [incident_subject(i) for i in self.incidents.drop_closed()]
+        closed = [incident_subject(i.id) for i in self.incidents.drop_closed()]
         return self.records, [*closed, subject]
 
     def _at(self, minutes: float, deed: Callable[[int], None]) -> None:
