@@ -10,6 +10,7 @@ from timeseries_servers import INFLUXD, InfluxDb
 from facility.ports import Bucket, Layout, Telemetry
 from facility.scan import Reason, Scan, missed
 from stores.telemetry.archive import Archive
+from stores.telemetry.buckets import LONGEST_MS, MOST_BUCKETS
 from stores.telemetry.influx import Influx
 from stores.telemetry.influxserver import Address
 
@@ -141,6 +142,14 @@ def test_a_profile_edit_changes_no_history(store: Telemetry) -> None:
 def test_a_question_without_sense_is_refused(store: Telemetry, span: int, buckets: int) -> None:
     with pytest.raises(ValueError, match="history"):
         store.history("M/v", _START, _START + span, buckets)
+
+
+def test_as_many_buckets_as_may_be_asked_for_are_answered(store: Telemetry) -> None:
+    store.write([_meter(n, float(n)) for n in range(3)], _LAYOUTS)
+    answer = store.history("M/v", _START, _START + 5_000_000, MOST_BUCKETS)
+    assert len(answer) == MOST_BUCKETS
+    assert _counts(answer)[:4] == [1, 1, 1, 0]
+    assert sum(_counts(store.history("M/v", _START + 60_000 - LONGEST_MS, _START + 60_000, 2))) == 3
 
 
 def test_a_scan_that_fits_no_layout_is_refused_before_anything_is_written(store: Telemetry) -> None:
