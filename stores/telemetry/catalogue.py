@@ -147,8 +147,9 @@ class Catalogue:
 
     def _learn(self, names: Sequence[str]) -> None:
         if names is not self._last_names:
-            if fresh := set(names) - self.points():
-                self._folder.add_points(sorted(fresh))
+            known = self.points()
+            if fresh := [name for name in names if name not in known]:
+                self._folder.add_points(fresh)
             self._last_names = names
 
     def _written(self, birth: Birth, portions: Iterable[Rows] | Iterable[Sums], *, closed: bool) -> Segment:

@@ -17,7 +17,7 @@ from facility.scan import FIRST_BAD
 from stores.telemetry.batch import Batch, Floats, Ints, Octets, floats, short
 from stores.telemetry.stacks import DAY_MS, Stack, stacked
 
-PORTION = 1 << 17
+PORTION = 1 << 16
 """Readings worked on at once: they fit the cache."""
 _SHORT, _EXACT = 1e6, 6e-8  # hundredths, and how near to a whole number of them a float32 decimal comes
 

@@ -15,8 +15,8 @@ from stores.telemetry.columns import RowMaker
 from stores.telemetry.rollup import Sums, joined, minutes
 from stores.telemetry.spool import Spool
 
-KEPT_READINGS = 4_000_000
-"""How many readings are kept decoded: about 12 MB."""
+KEPT_READINGS = 3_000_000
+"""How many readings are kept decoded: about 9 MB."""
 _PORTION = 5_000  # scans decoded at a time
 _ASKED = 256  # points whose place in the layouts is remembered
 

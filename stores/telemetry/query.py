@@ -20,11 +20,13 @@ from stores.errors import HistoryTooLargeError
 from stores.telemetry.batch import Floats, Ints, Octets
 from stores.telemetry.columns import Codes, Rows
 from stores.telemetry.completeness import Pieces, of_minutes
+from stores.telemetry.memory import arrow, give_back
 
 PATIENCE_S = 10.0
 """A question that takes longer is given up."""
 MOST_ROWS = 4_000_000
 """A question whose answer would be made of more rows is given up: about 100 MB while it runs."""
+_MANY = 100_000  # rows; an answer made of more leaves memory behind that is worth giving back
 _AT_ONCE = 8  # row groups
 _FOOTERS = 64  # files whose footers are remembered: a few 10 kB each
 
@@ -121,6 +123,8 @@ class Query:
             self._asking.now = _Asking(until, MOST_ROWS)
             yield
         finally:
+            if MOST_ROWS - self._asking.now.rows > _MANY:
+                give_back()
             del self._asking.now
             self._turn.release()
 
@@ -147,7 +151,7 @@ class Query:
 
     def _pieces(self, files: Sequence[str], points: Sequence[str], from_ms: int, to_ms: int, *names: str) -> list[Ints]:
         """Return the places among the sorted points, and some columns, of the rows that start in [from_ms, to_ms)."""
-        import pyarrow as pa
+        pa, _ = arrow()
         import pyarrow.compute as pc
 
         found: list[list[Ints]] = [[np.zeros(0, np.int64)] for _ in range(1 + len(names))]
@@ -169,7 +173,7 @@ class Query:
         self, files: Sequence[str], first: str, last: str, from_ms: int, to_ms: int, columns: list[str]
     ) -> Iterator[Any]:
         """Return, table by table, the row groups that may hold something of these points and this time."""
-        import pyarrow.parquet as pq
+        _, pq = arrow()
 
         for name in files:
             try:
@@ -191,7 +195,7 @@ class Query:
                 raise UnreadableError([name], str(error)) from error
 
     def _footer(self, name: str) -> _Footer:
-        import pyarrow.parquet as pq
+        _, pq = arrow()
 
         footer = self._footers.pop(name, None)
         if footer is None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from stores.telemetry.memory import arrow
 from stores.telemetry.segments import BIRTH, MANIFEST, SPANS, Birth, Manifest, Segment
 from stores.telemetry.upkeep import CLOSED_ROWS
 
@@ -38,7 +39,7 @@ def recovered(folder: Path) -> tuple[Manifest, list[Path]]:
 
 def readable(file: Path) -> bool:
     """Say whether every row of a file can be read."""
-    import pyarrow.parquet as pq
+    _, pq = arrow()
 
     try:
         pq.read_table(file, use_threads=False)
@@ -58,7 +59,7 @@ def set_aside(file: Path) -> Path:
 
 
 def _looked_at(file: Path) -> tuple[Birth, Segment]:
-    import pyarrow.parquet as pq
+    _, pq = arrow()
 
     said = pq.read_metadata(file)
     words: dict[str, Any] = json.loads(said.metadata[BIRTH])

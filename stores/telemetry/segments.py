@@ -17,6 +17,7 @@ import numpy as np
 
 from stores.telemetry.batch import Floats, Ints
 from stores.telemetry.columns import Codes, Rows
+from stores.telemetry.memory import arrow
 from stores.telemetry.rollup import HOUR_MS, MINUTE_MS, Sums
 
 RAW, MINUTE, HOUR = "raw", "minute", "hour"
@@ -192,7 +193,7 @@ class Folder:
 
     def _merged(self, names: Sequence[str]) -> Iterator[Any]:
         """Return the rows of several files, each sorted by point, as tables that each hold some points whole."""
-        import pyarrow as pa
+        pa, _ = arrow()
 
         parts = [_Part(self.path / name) for name in names]
         try:
@@ -208,7 +209,7 @@ class _Part:
     """One of several files, each sorted by point, that are read side by side."""
 
     def __init__(self, path: Path) -> None:
-        import pyarrow.parquet as pq
+        _, pq = arrow()
 
         self._file = pq.ParquetFile(path, read_dictionary=["point"])
         said = self._file.metadata
@@ -225,7 +226,7 @@ class _Part:
 
     def upto(self, last: str) -> Any:
         """Return the rows up to a point that were not returned yet."""
-        import pyarrow as pa
+        pa, _ = arrow()
 
         tables = [self._rest] if len(self._rest) else []
         while self._coming and self._coming[0][1] <= last:
@@ -248,8 +249,7 @@ class Writer:
     """Writes one file, portion by portion, so that it is there whole or not at all."""
 
     def __init__(self, folder: Path, name: str, birth: Birth) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        pa, pq = arrow()
 
         self.name, self.rows, self.from_ms, self.to_ms = name, 0, 0, 0
         self._folder, self._part = folder, folder / (name + ".part")
@@ -273,7 +273,7 @@ class Writer:
 
     def add(self, what: Rows | Sums) -> None:
         """Write rows behind those before; the whole must be sorted by point and time."""
-        import pyarrow as pa
+        pa, _ = arrow()
 
         if not len(what):
             return
