@@ -1,11 +1,16 @@
 """How fast broken lines may connect again: a storm of connects helps neither a gateway nor us."""
 
+import asyncio
 import random
+from contextlib import AbstractAsyncContextManager
 
 CONNECTS_EVERY_MS = 50.0
 """Twenty a second: what is asked of a site of up to a hundred lines."""
 ROUND_MS = 5_000.0
 """With more lines the pace is as fast as it must be for each to have its turn in this time."""
+
+AT_ONCE = 64
+"""Connects under way: of thousands begun together, most would be over their time before anybody looked at them."""
 
 
 class Pace:
@@ -15,6 +20,7 @@ class Pace:
         """Begin with a free turn."""
         self._every = min(every_ms, ROUND_MS / max(lines, 1))
         self._next = 0.0
+        self.under_way = asyncio.Semaphore(AT_ONCE)
 
     def turn(self, now: int) -> int:
         """Take a turn, and return the moment of it: now, when nobody else wants one."""
@@ -46,6 +52,10 @@ class Retries:
         """
         was_up, self._was_up = self._was_up, False
         return self._pace.turn(now) if was_up else now
+
+    def connecting(self) -> AbstractAsyncContextManager[None]:
+        """Wait until few enough others are connecting."""
+        return self._pace.under_way
 
     def up(self) -> None:
         """Take note that the line is up."""

@@ -363,7 +363,10 @@ class Poller:
         turn = self._retries.turn(now)
         if turn > now:
             self._wait(turn)
-        elif await self._wire.connect():
+            return
+        async with self._retries.connecting():
+            connected = await self._wire.connect()
+        if connected:
             was_down, self._down = self._down, False
             self._fresh = True
             self._retries.up()

@@ -52,11 +52,13 @@ class Incidents:
     def __init__(self) -> None:
         self._open = Running()
         self._alerts: dict[str, Alert] = {}  # alarms that hold now, by subject
-        self._passed: list[Alert] = []  # came and went before anybody decided: a pulse is an alarm too
+        # Alarms that came and went before anybody decided, by subject and rise: a pulse is an alarm too.
+        self._passed: dict[str, dict[int, Alert]] = {}
         self._live = False  # what was told before is from the book, and was decided then
         self._last = ("", 0)  # day and number of the newest incident
         # Alarms to be placed: those just told, in the order of their placing, and those that found no place.
         self._fresh: dict[str, Alert] = {}
+        self._pulses: list[Alert] = []
         self._queue: list[tuple[int, int, str, Alert]] = []
         self._loose: dict[str, Alert] = {}
         self._stirred = False  # something happened since the loose ones were looked at
@@ -123,14 +125,15 @@ class Incidents:
                 and ended is not None
                 and not any(i.joined_ms[ended.subject] >= ended.raised_ms for i in taken)
             ):
-                self._passed.append(ended)
+                self._passed.setdefault(ended.subject, {})[ended.raised_ms] = ended
+                self._pulses.append(ended)
 
     def _tell_incident(self, record: Record) -> None:
         which = record.subject.removeprefix("incident:")
         data = record.data
         alarm = data.alarm if isinstance(data, records.IncidentOpened | records.IncidentJoined) else ""
         if alarm:
-            self._passed = [a for a in self._passed if a.subject != alarm or a.raised_ms > record.at_ms]
+            self._passed[alarm] = {at: a for at, a in self._passed.pop(alarm, {}).items() if at > record.at_ms}
         if isinstance(data, records.IncidentOpened):
             self._number_after(which)
             self._put(fold.opened(which, record, data, active=alarm in self._alerts))
@@ -186,14 +189,16 @@ class Incidents:
             self._loose.clear()
             self._retry_ms = context.now + RETRY_MS
         self._stirred = self._stirred and bool(self._loose)
-        for alert in (*self._passed, *self._fresh.values()):
+        for alert in (*self._pulses, *self._fresh.values()):
             depth = len(context.site.supply.upstream(alert.owner))
             heappush(self._queue, (depth, alert.raised_ms, alert.subject, alert))
         self._fresh.clear()
+        self._pulses.clear()
         while self._queue:
             alert = self._queue[0][-1]
             holds = self._alerts.get(alert.subject) is alert
-            if (holds and not self._belongs(alert)) or alert in self._passed:
+            passed = self._passed.get(alert.subject, {}).get(alert.raised_ms) is alert
+            if passed or (holds and not self._belongs(alert)):
                 out = place(alert, self._open, self._alerts.values(), context, self._namer(context))
                 heappop(self._queue)
                 if out:

@@ -34,7 +34,7 @@ def die():
     raise RuntimeError("staged")
 
 hurt(Poller, "_next", "poller", die)
-hurt(MqttLine, "_tell_silence", "broker", die)
+hurt(MqttLine, "_tend", "broker", die)
 hurt(Desk, "_settle", "desk", die, lambda desk: any(r.kind == "alarm.raised" for r in desk._decided))
 hurt(Desk, "turn", "block", lambda: time.sleep(60))
 station.LoopWatch = lambda: supervisor.LoopWatch(limit_s=2)
