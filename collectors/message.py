@@ -106,8 +106,8 @@ class MessageDecoder:
         key = hash((seq, stamp or payload)) if seq else 0
         epoch, oldest = self._outbox(body, seq) if self._epoch else (None, 0)
         run = 0
-        if retained and self._message.retained is Retained.STALE:
-            repeated = key in memory.seen or (epoch is not None and memory.hearing.knows(epoch, seq))
+        if retained and epoch is None and self._message.retained is Retained.STALE:
+            repeated = key in memory.seen
             at_ms, why = memory.kept(stamp, now_ms), Reason.RETAINED
             seq = oldest = 0  # the message itself may still come
         elif seq:

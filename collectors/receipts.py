@@ -131,10 +131,6 @@ class Hearing:
     numbers: Numbers = field(default_factory=Numbers)
     stamp: int = 0  # newest device time
 
-    def knows(self, epoch: int, seq: int) -> bool:
-        """Say whether a message that names its epoch came before; nothing is remembered of it."""
-        return epoch == self.numbers.epoch and self.numbers.heard(seq)
-
     def hear(self, seq: int, stamp: int | None, epoch: int | None = None, oldest: int = 0) -> tuple[Word, int]:
         """Return what a message is, and the epoch it belongs to.
 
@@ -155,7 +151,7 @@ class Hearing:
                 if seq > 1 and stamp is not None and stamp <= self.stamp:
                     return Word.LATE, epoch
                 epoch += 1
-        elif self.knows(epoch, seq):
+        elif epoch == numbers.epoch and numbers.heard(seq):
             return Word.AGAIN, epoch
         new = epoch != numbers.epoch or seq > numbers.newest
         numbers.tell(epoch, seq, oldest, stamp or 0)

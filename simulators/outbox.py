@@ -57,6 +57,8 @@ class Outbox:
 
     def put(self, at_ms: int, body: bytes) -> int:
         """Keep a message and return its number."""
+        if self._first() > self.newest:
+            self._round_ms = at_ms
         self.newest += 1
         self._file.execute("BEGIN")
         self._file.execute("INSERT INTO kept VALUES (?, ?, ?)", (self.newest, at_ms, body))

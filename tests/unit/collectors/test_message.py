@@ -230,6 +230,18 @@ def test_the_same_number_and_time_again_is_a_repeat(library):
     assert not at(profile, memory, NOW + 1000, 1, NOW + 1000).repeated, "a gateway that restarted counts from one again"
 
 
+def test_what_a_gateway_numbered_in_its_outbox_is_no_stale_copy_whatever_the_broker_says(library):
+    profile, memory = library["lift-gateway-json-a"], Memory()
+    kept = {**A, "outbox": 7, "oldest": 1}
+    for seq in (1, 2):  # amqtt marks as retained what it kept for a session
+        again = heard(profile, {**kept, "seq": seq, "timeStamp": NOW + seq}, memory, retained=True)
+        assert not again.repeated
+        assert (again.scan.seq, again.scan.epoch, again.scan.oldest, again.scan.at_ms) == (seq, 7, 1, NOW + seq)
+        assert set(again.scan.reasons) == {Reason.GOOD}
+    memory.seen.clear()  # a service that was started again
+    assert heard(profile, {**kept, "seq": 1, "timeStamp": NOW + 1}, memory, retained=True).repeated
+
+
 def test_an_older_word_after_a_newer_one_is_late_and_keeps_its_time(library):
     profile, memory = library["lift-gateway-json-a"], Memory()
     at(profile, memory, NOW + 2000, 3, NOW + 2000)
