@@ -238,8 +238,7 @@ class ScriptedBus(Scripted):
         self._task: asyncio.Task | None = None
 
     async def start(self, port: int = 0) -> "ScriptedBus":
-        # The kernel passes bytes on in a worker of its own: a loop whose time jumps must wait longer for them.
-        asyncio.get_running_loop().rest_s = 0.03
+        getattr(asyncio.get_running_loop(), "use_terminals", int)()  # of a loop whose time jumps
         self._ends = os.openpty()
         for end in self._ends:
             tty.setraw(end)

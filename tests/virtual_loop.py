@@ -6,22 +6,24 @@ and other processes live in real time and see none of this.
 """
 
 import asyncio
+import os
+import select
 import selectors
 import time
+import tty
 from asyncio.selector_events import _SelectorSocketTransport
 
+REST_S = 0.005
+"""So long, in real time, bytes may be under way before the time jumps."""
 STUCK_S = 10
 BEGIN_MS = 1_700_000_000_000
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """`rest_s` is how long, in real time, bytes may be under way before the time jumps.
-
-    `longest_turn_s` is the CPU time of the longest turn, which nobody else on the machine can make longer.
-    """
+    """`longest_turn_s` is the CPU time of the longest turn, which nobody else on the machine can make longer."""
 
     def __init__(self):
-        self.rest_s = 0.005
+        self._terminals: tuple[int, ...] = ()
         self.longest_turn_s = 0.0
         self._at = 1000.0
         self._under_way = 0  # what was sent and, as far as can be told, not heard yet
@@ -38,13 +40,35 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Wait for events or, in no time, for the next timer."""
         ready = selector(0)
         if not ready and self._under_way and timeout > 0:
-            ready = selector(self.rest_s)
+            self._pass_terminals()
+            ready = selector(REST_S)
             if not ready:
                 self._under_way = 0
         self._under_way = max(0, self._under_way - len(ready))
         if not ready:
             self._at += max(timeout, 0)
         return ready
+
+    def use_terminals(self):
+        """Bytes go through pseudo terminals as well: workers of the kernel pass them on, late on a busy machine."""
+        if not self._terminals:
+            self._terminals = os.openpty()
+            for end in self._terminals:
+                tty.setraw(end)
+
+    def _pass_terminals(self):
+        """Send a byte after those under way, both ways: where it is through, they are."""
+        for write, read in (self._terminals, self._terminals[::-1]) if self._terminals else ():
+            os.write(write, b"?")
+            arrived, _, _ = select.select([read], [], [], STUCK_S)
+            assert arrived, "a terminal does not pass anything on"
+            os.read(read, 1)
+
+    def close(self):
+        super().close()
+        for end in self._terminals:
+            os.close(end)
+        self._terminals = ()
 
     def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None):
         return _Stirring(self, sock, protocol, waiter, extra, server)
