@@ -10,7 +10,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 
-.PHONY: demo test setup check bench serve console clean lock
+.PHONY: demo test setup check bench bench-headline torture serve console clean lock
 
 demo: setup
 	@$(BIN)/dutyroom demo $(ARGS)
@@ -28,6 +28,16 @@ check: .venv/.test
 
 bench: .venv/.ready
 	@$(BIN)/python -m benchmarks.readings $(ARGS)
+
+bench-headline: .venv/.ready
+	@$(BIN)/python -m benchmarks.headline $(ARGS)
+
+# What takes too long for every day: a million broken frames per framing, kills of broker, servers and service, an hour's outage.
+torture: .venv/.test
+	$(BIN)/python -m tests.torture.field_frames
+	$(BIN)/python -m tests.torture.kills_mqtt
+	$(BIN)/python -m tests.torture.outage --server influxdb
+	$(BIN)/python -m tests.torture.outage --server victoria-metrics
 
 serve: setup
 	@test -n "$(SITE)" || { echo "make serve SITE=path/to/site-folder" >&2; exit 2; }
