@@ -109,7 +109,10 @@ class MessageDecoder:
         if retained and epoch is None and self._message.retained is Retained.STALE:
             repeated = key in memory.seen
             at_ms, why = memory.kept(stamp, now_ms), Reason.RETAINED
-            seq = oldest = 0  # the message itself may still come
+            if not repeated and seq and stamp is not None and stamp > memory.hearing.stamp:
+                repeated, run, _ = memory.known(key, stamp, seq, None, 0)
+            else:
+                seq = 0  # of an earlier time, it says nothing about what is missing now
         elif seq:
             repeated, run, word = memory.known(key, stamp, seq, epoch, oldest)
             at_ms, why = (now_ms, Reason.GOOD) if repeated else memory.judge(stamp, word, now_ms)

@@ -242,6 +242,17 @@ def test_what_a_gateway_numbered_in_its_outbox_is_no_stale_copy_whatever_the_bro
     assert heard(profile, {**kept, "seq": 1, "timeStamp": NOW + 1}, memory, retained=True).repeated
 
 
+def test_a_retained_copy_counts_when_it_is_newer_than_all_that_came(library):
+    profile, memory = library["lift-gateway-json-a"], Memory()
+    at(profile, memory, NOW, 7, NOW)
+    newer = at(profile, memory, NOW + 1000, 8, NOW + 2000, retained=True).scan
+    assert newer.seq == 8
+    assert Reason.GOOD not in newer.reasons
+    older = at(profile, memory, NOW - 60_000, 900, NOW + 2000, retained=True).scan
+    assert older.seq == 0
+    assert (memory.hearing.numbers.newest, memory.hearing.numbers.epoch) == (8, 0)
+
+
 def test_an_older_word_after_a_newer_one_is_late_and_keeps_its_time(library):
     profile, memory = library["lift-gateway-json-a"], Memory()
     at(profile, memory, NOW + 2000, 3, NOW + 2000)
