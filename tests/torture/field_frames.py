@@ -522,7 +522,8 @@ def main() -> int:
     words.add_argument("--seed", type=int, default=20261122)
     asked = words.parse_args()
     failed = 0
-    for result in (*(fuzz(f, asked.runs, asked.seed) for f in FRAMINGS), decode(asked.runs, asked.seed)):
+    for name in (*FRAMINGS, "decoders"):
+        result = fuzz(name, asked.runs, asked.seed) if name in FRAMINGS else decode(asked.runs, asked.seed)
         print(result, flush=True)
         for one in (*result.wrong[:SHOWN], *result.raised[:SHOWN]):
             print("WRONG", one)
