@@ -43,3 +43,8 @@ def test_every_profile_can_be_explained(id):
     lines = explain(PROFILES[id])
     assert PROFILES[id].source in "\n".join(lines)
     assert all(any(line.startswith(channel) for line in lines) for channel in PROFILES[id].fields)
+
+
+def test_how_a_device_names_its_model_is_said():
+    (said,) = (line for line in explain(PROFILES["qualitrol-118"]) if line.startswith("the model"))
+    assert said == "the model is told by function 3, address 8188, sent 8187 (0x1FFB): 15060"

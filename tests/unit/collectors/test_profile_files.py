@@ -7,7 +7,7 @@ import pytest
 
 from collectors.decode import Decoder
 from collectors.encode import encode
-from collectors.profile import Trust, Type
+from collectors.profile import Identity, Trust, Type
 from collectors.readplan import Request, plan
 from facility.point import PointType
 from sitefolder.document import read
@@ -232,3 +232,23 @@ message = [{ id = "live", topic = "x/{device}" }]
     )
     assert ("channel.a.message", "there is no such message") in told
     assert ("channel.b.path", "a json message needs a path; a plain one takes none") in told
+
+
+@pytest.mark.parametrize(
+    ("identity", "place", "said"),
+    [
+        ("at = 0, is = [7]", "modbus.identity.at", "is outside the addresses 0 to 65535"),
+        ("at = 1, is = []", "modbus.identity.is", ""),
+        ("at = 1, is = [70000]", "modbus.identity.is", ""),
+        ("at = 1, is = [7], function = 1", "modbus.identity.function", ""),
+    ],
+)
+def test_a_register_that_cannot_name_a_model(tmp_path, identity, place, said):
+    text = (ROOT / "profiles" / "qualitrol-118.toml").read_text().replace("at = 8188, is = [15060]", identity)
+    assert any(where.startswith(place) and said in why for where, why in findings(tmp_path, text))
+
+
+def test_the_register_that_names_the_model_is_asked_for_where_the_map_is_read_and_written_back():
+    modbus = PROFILES["qualitrol-118"].modbus
+    assert modbus.identity == Identity(3, 8187, (15060,))
+    assert encode(modbus, {})[3][8187] == 15060
