@@ -44,13 +44,13 @@ class Framing(Protocol):
         """Return what the data says to the question, None while that is not whole; and what is left of the data."""
 
 
-def fence(question: Question, owed: Container[int]) -> Question:
-    """Return a question of a function that is not among those to which answers are owed.
+def fence(question: Question, taken: Container[int]) -> Question:
+    """Return a question of a function that is not among those of which answers may still come.
 
     A unit answers in turn, and every answer and refusal names its function: once this is answered or refused, nothing
     that was asked before it can arrive any more.
     """
-    function = next(f for f in _FENCE_FUNCTIONS if f not in owed)
+    function = next(f for f in _FENCE_FUNCTIONS if f not in taken)
     (found,) = questions(question.unit, [Request(function, question.request.address, 1)])
     return found
 
@@ -85,6 +85,7 @@ class RtuLine:
         self._done: Done = _nobody
         self._came = b""
         self._owed: dict[int, Owed] = {}
+        self._told: dict[int, int] = {}  # by unit: the function it answered last, which it may say twice
         self._tries = 0
         self._asked_ms = 0
         self._deadline = 0
@@ -148,7 +149,8 @@ class RtuLine:
                 self._later(self._quiet_until - now)
         else:
             owed = self._owed.get(question.unit)
-            self._sent = sent = fence(question, owed.functions) if owed else question
+            told = self._told.get(question.unit, 0)
+            self._sent = sent = fence(question, owed.functions | {told}) if owed else question
             self._came, self._late = b"", False
             on_the_wire = self._character_ms * (rtuframe.ASKED + rtuframe.AROUND + sent.request.reply_bytes)
             self._deadline = now + self._line.timeout_ms + ceil(on_the_wire)
@@ -179,6 +181,7 @@ class RtuLine:
         else:
             self._stop_timer()
             self._sent = None
+            self._told[sent.unit] = sent.request.function
             if sent is not question:
                 del self._owed[sent.unit]
                 self._asked_ms = self._clock.now()

@@ -300,7 +300,7 @@ async def test_f10_a_half_open_connection_is_as_a_device_that_never_answers(netw
         await asyncio.sleep(20)
         proxy.wire.heal()
         assert await heard(run, 1) <= BACK_S
-        assert set(proxy.functions) == {2, 3, 4}
+        assert {2, 3, 4} <= set(proxy.functions)
 
 
 async def test_f10_a_wire_that_is_slow_cut_reset_or_corrupt_gives_no_wrong_value(network):
