@@ -160,7 +160,10 @@ class AlarmShape(Shape):
 
 
 class StepShape(Shape):
-    """One step of a running plan; `by` signed it last, `signed` names everybody who did."""
+    """One step of a running plan; `by` signed it last, `signed` names everybody who did.
+
+    `certificates` are what whoever signs it must hold, by name.
+    """
 
     id: str
     text: Words
@@ -173,6 +176,7 @@ class StepShape(Shape):
     at_ms: int | None
     mandatory: bool
     persons: int
+    certificates: list[Words]
     note: str
     proof: bool
 

@@ -296,6 +296,7 @@ def step_shape(site: Site, incident: Incident, step: Step) -> shapes.StepShape:
         at_ms=said.at_ms if said else None,
         mandatory=step.mandatory,
         persons=step.persons,
+        certificates=[words(certificate_name(site, c)) for c in step.certificates],
         note=said.note if said else "",
         proof=bool(step.proof),
     )

@@ -103,6 +103,7 @@ export interface Step {
   at_ms: number | null;
   mandatory: boolean;
   persons: number;
+  certificates: Text[];
   note: string;
   proof: boolean;
 }

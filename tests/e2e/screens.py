@@ -53,11 +53,9 @@ class Watch:
         assert self.elsewhere == [], self.elsewhere
 
     def _said(self, message: ConsoleMessage) -> None:
-        # Whether somebody is logged in is asked once, and "nobody" is an answer of 401. A tick that is refused (403)
-        # is an answer too: the screen then asks who signs.
+        # Whether somebody is logged in is asked once, and "nobody" is an answer of 401.
         url = message.location.get("url", "")
-        refused = url.endswith("/tick") and "status of 403" in message.text
-        expected = url.endswith("/api/v1/me") or refused or "status of 404" in message.text
+        expected = url.endswith("/api/v1/me") or "status of 404" in message.text
         if message.type in {"error", "warning"} and not expected and not self.line_is_cut:
             self.complaints.append(message.text)
 
