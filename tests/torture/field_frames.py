@@ -289,9 +289,11 @@ class Bench:
         if not line.connected:
             await line.connect()
         question = dice.choice(self.asked)
+        if self.framing == FRAMINGS[0] and len(self.sent) > 200:
+            self.sent.clear()
         replies: list = []
+        answered, heard, true, frame = len(self.sent), b"", True, b""
         line.ask(question, replies.append)
-        answered, heard, true, frame = max(0, len(self.sent) - 1), b"", True, b""
         while not replies:
             if len(self.sent) == answered:
                 await asyncio.sleep(TIMEOUT_MS / 4000)
@@ -308,8 +310,6 @@ class Bench:
                     if len(self.sent) > before:  # it was answered, and asks the next; what still comes is for that
                         frame, heard, true = self.sent[-1], b"", said.true
         self._judge(question, replies, frame, heard, true)
-        if self.framing == FRAMINGS[0] and len(self.sent) > 200:
-            self.sent.clear()
 
     def _answers(self, frame: bytes) -> list[Said]:
         """What arrives after this question, in the order in which the unit said it."""
