@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ import httpx
 
 from dutyroom import demo
 from dutyroom.players import tell_building
+from simulators.planting import move_ports
+from sitefolder import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = demo.PASSWORD
@@ -24,6 +27,9 @@ class RunningDemo:
         self.place = demo.Place(folder, demo._free_port(18_100 + os.getpid() % 500))
         self.url = self.place.url
         demo.prepare(self.place)
+        # Two demos that start at once would find the same ports free.
+        lines = load(self.place.site).site.lines.values()
+        move_ports(self.place.site, {line.id: free_port() for line in lines if line.port})
         demo.past_readings(self.place.site, self.place.data)
         self._ports = folder / "simulators.json"
         calm = folder / "calm.toml"
@@ -97,6 +103,13 @@ class RunningDemo:
     @staticmethod
     def _points(line: httpx.Client, machine: str) -> list[dict]:
         return line.get("/api/v1/points", params={"equipment": machine}).json()
+
+
+def free_port() -> int:
+    """A port that nobody has, and nobody is soon given again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def until(ask, seconds: float = 15.0):
