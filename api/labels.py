@@ -121,6 +121,7 @@ RECORD: Mapping[str, Text] = {
     Kind.STORE_DAMAGED: Text("数据库损坏", "store damaged"),
     Kind.CLOCK_STEPPED: Text("系统时钟跳变", "the wall clock jumped"),
     Kind.TASK_RESTARTED: Text("任务重新启动", "task restarted"),
+    Kind.HISTORY_FORGOTTEN: Text("历史数据到期删除", "history deleted at the end of its time"),
     Kind.ALARM_RAISED: Text("报警发生", "alarm raised"),
     Kind.ALARM_CLEARED: Text("报警恢复", "alarm cleared"),
     Kind.ALARM_ACKNOWLEDGED: Text("报警确认", "alarm acknowledged"),

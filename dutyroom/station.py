@@ -41,6 +41,7 @@ from stores.reserve import FOR_RECORDS, disk_state
 from stores.telemetry.archive import CURSOR, Archive
 from stores.telemetry.gaps import RecordedGap
 from stores.telemetry.spool import Spool
+from stores.telemetry.thinning import Policy
 
 if TYPE_CHECKING:
     from collectors.supervisor import Collectors, LineStatus
@@ -94,7 +95,9 @@ class Station:
         if self.forwarding and settings.history == "influx":
             self.telemetry: Telemetry = self.forwarding.influx
         else:
-            self.telemetry = self.archive = Archive(data / "archive", self.spool)
+            heartbeat = self.site.thinning.heartbeat_ms
+            policy = Policy(heartbeat, self.site.deadband) if heartbeat else None
+            self.telemetry = self.archive = Archive(data / "archive", self.spool, policy)
         self.accounts = Accounts(data / "accounts.db")
         self.supervisor = Supervisor(self._task_restarted)
         self._archive_trouble = ""
@@ -350,7 +353,10 @@ class Station:
             try:
                 await asyncio.to_thread(self.book.keep_snapshot, self.settings.data / "snapshots", self.clock.now())
                 if self.archive:
-                    await asyncio.to_thread(self.archive.retain, self.clock.now(), *days)
+                    gone = await asyncio.to_thread(self.archive.retain, self.clock.now(), *days)
+                    if gone:
+                        site = f"site:{self.site.id}"
+                        self.desk.report(Record(self.clock.now(), Kind.HISTORY_FORGOTTEN, site, gone))
             except StoreError as error:
                 log.error("no snapshot or no tidying this hour", why=str(error))
             until = self.clock.now() + SNAPSHOT_MS

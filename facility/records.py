@@ -19,6 +19,7 @@ class Kind(StrEnum):
     STORE_DAMAGED = "store.damaged"
     CLOCK_STEPPED = "clock.stepped"
     TASK_RESTARTED = "task.restarted"
+    HISTORY_FORGOTTEN = "history.forgotten"
 
     ALARM_RAISED = "alarm.raised"
     ALARM_CLEARED = "alarm.cleared"
@@ -117,6 +118,16 @@ class TaskRestarted(Payload):
     task: str
     why: str
     times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryForgotten(Payload):
+    """Readings and rollups grew older than the site keeps them, and were deleted; days are counted in UTC."""
+
+    readings: int  # rows of readings
+    rollups: int  # rows of minutes and hours
+    readings_before_ms: int  # what remains is newer
+    rollups_before_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +368,7 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.STORE_DAMAGED: StoreDamaged,
     Kind.CLOCK_STEPPED: ClockStepped,
     Kind.TASK_RESTARTED: TaskRestarted,
+    Kind.HISTORY_FORGOTTEN: HistoryForgotten,
     Kind.ALARM_RAISED: AlarmRaised,
     Kind.ALARM_CLEARED: AlarmCleared,
     Kind.ALARM_ACKNOWLEDGED: AlarmAcknowledged,

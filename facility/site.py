@@ -9,7 +9,7 @@ from facility.duty import Roster
 from facility.equipment import Device, Equipment, Line, split_point
 from facility.person import Party, Person
 from facility.plan import Plan
-from facility.point import Kind, Point
+from facility.point import Kind, Point, PointType
 from facility.rule import Rule
 from facility.supply import Supply
 from facility.text import Text
@@ -38,6 +38,18 @@ class _Places(Mapping[str, tuple[str, int]]):
         return sum(len(device.points) for device in self._devices)
 
 
+@dataclass(frozen=True, slots=True)
+class Thinning:
+    """Which readings the archive may leave out because they say nothing new.
+
+    One reading is kept at least every `heartbeat_ms` (0: every reading is kept). `deadbands`, by "kind.point", say how
+    far, in its unit, a left-out value may lie from the kept one before it. States and enums are kept when they change.
+    """
+
+    heartbeat_ms: int = 0
+    deadbands: Mapping[str, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Site:
     """One site; `hash` names this version of its files in the log book."""
@@ -58,6 +70,7 @@ class Site:
     roster: Roster
     supply: Supply
     settings: Mapping[str, str] = field(default_factory=dict)  # base_url and the like, from site.toml
+    thinning: Thinning = Thinning()
     roles: Mapping[str, Text] = field(default_factory=dict)  # labels, as are the next two
     certificates: Mapping[str, Text] = field(default_factory=dict)
     promises: Mapping[str, Text] = field(default_factory=dict)
@@ -72,6 +85,16 @@ class Site:
         equipment, _, name = point.rpartition("/")
         machine = self.equipment.get(equipment)
         return self.kinds[machine.kind].points.get(name) if machine else None
+
+    def deadband(self, point: str) -> float | None:
+        """Return how far a left-out reading of a site point may lie from the kept one; None: all of it is kept."""
+        defined = self.point(point)
+        if defined is None or not self.thinning.heartbeat_ms:
+            return None
+        if defined.type in {PointType.STATE, PointType.ENUM}:
+            return 0.0
+        kind = self.equipment[split_point(point)[0]].kind
+        return self.thinning.deadbands.get(f"{kind}.{defined.name}")
 
     def owner_name(self, id: str) -> Text:
         """Return the name of a machine or, for communication alarms, of a device."""

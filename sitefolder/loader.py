@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from facility.site import Site
+from facility.point import PointType
+from facility.site import Site, Thinning
 from sitefolder.document import Document, read
 from sitefolder.finding import Finding, Problems, SiteError
 from sitefolder.library import LIBRARY, Library, read_library
@@ -91,6 +92,7 @@ def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None
         roster=duty,
         supply=plant.supply,
         settings=head.settings.flat(),
+        thinning=head.storage.thinning() if head.storage else Thinning(),
         roles={**words.roles, **words.party_roles},
         certificates=words.certificates,
         promises=words.promises,
@@ -125,6 +127,7 @@ def _site(document: Document | None, library: Library) -> tuple[SiteFile | None,
         for promise in contract:
             if promise not in library.promises:
                 document.error(("contract", promise), f"没有承诺 {promise}", f"there is no promise {promise}")
+    _deadbands(document, library)
     head = document.model(SiteFile)
     zone = document.data.get("timezone")
     try:
@@ -132,6 +135,26 @@ def _site(document: Document | None, library: Library) -> tuple[SiteFile | None,
     except (ZoneInfoNotFoundError, ValueError, OSError):
         document.error(("timezone",), f"没有时区 {zone}", f"there is no time zone {zone}")
         return head, utc
+
+
+def _deadbands(document: Document, library: Library) -> None:
+    storage = document.data.get("storage")
+    bands = storage.get("deadband") if isinstance(storage, Mapping) else None
+    for name in bands if isinstance(bands, Mapping) else ():
+        kind, _, point = name.partition(".")
+        found = library.kinds[kind].points.get(point) if kind in library.kinds else None
+        if found is None:
+            document.error(
+                ("storage", "deadband", name),
+                f"没有点位 {name}；写作“设备类型.点位”",
+                f'there is no point {name}; write "kind.point"',
+            )
+        elif found.type in {PointType.STATE, PointType.ENUM}:
+            document.error(
+                ("storage", "deadband", name),
+                "状态和枚举点位一有变化就保存，不需要死区",
+                "states and enums are kept whenever they change, and have no deadband",
+            )
 
 
 def _secrets(folder: Path, problems: Problems) -> dict[str, str]:

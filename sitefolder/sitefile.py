@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from facility.site import Thinning
 from sitefolder.duration import Duration
-from sitefolder.strict import Filled, Id, PointName, Strict, Words
+from sitefolder.strict import Filled, Id, Number, PointName, Strict, Words
 
 
 class SettingsTable(Strict):
@@ -28,6 +29,24 @@ class SettingsTable(Strict):
         }
 
 
+KindPoint = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+\.[a-z0-9_]+$")]
+
+
+class StorageTable(Strict):
+    """[storage]: which readings the archive may leave out because they say nothing new; without it, none.
+
+    One is kept at least every `heartbeat`, and every change of a state, an enum or a quality; of numbers, all except
+    those that lie within the deadband of the kept one before: "kind.point" = so far, in its unit.
+    """
+
+    heartbeat: Annotated[Duration, Field(ge=60_000, le=3_600_000)]
+    deadband: dict[KindPoint, Annotated[Number, Field(ge=0)]] = Field(default_factory=dict)
+
+    def thinning(self) -> Thinning:
+        """Return it in the language of the facility."""
+        return Thinning(self.heartbeat, dict(self.deadband))
+
+
 class SiteFile(Strict):
     """The whole of site.toml."""
 
@@ -36,3 +55,4 @@ class SiteFile(Strict):
     timezone: Filled
     contract: dict[PointName, Duration]
     settings: SettingsTable = SettingsTable()
+    storage: StorageTable | None = None

@@ -5,14 +5,16 @@ spool, so an answer is complete to the last commit.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from facility.ports import Bucket, Layout
+from facility.records import HistoryForgotten
 from facility.scan import Scan
-from stores.telemetry.batch import Batch, Floats, Ints, decode, encode
+from stores.telemetry.batch import Batch, Floats, Ints, Octets, decode, encode
 from stores.telemetry.buckets import Buckets, checked
 from stores.telemetry.catalogue import Catalogue
 from stores.telemetry.columns import RowMaker, Rows, columns_as_rows
@@ -23,7 +25,9 @@ from stores.telemetry.query import Query, UnreadableError
 from stores.telemetry.rollup import HOUR_MS, MINUTE_MS
 from stores.telemetry.segments import HOUR, MINUTE, RAW, Manifest, Segment
 from stores.telemetry.spool import Spool
-from stores.telemetry.upkeep import merge_due
+from stores.telemetry.stacks import DAY_MS
+from stores.telemetry.thinning import Policy, Thinner, filled, of_each_minute
+from stores.telemetry.upkeep import first_day, merge_due
 
 CURSOR = "archive"
 TURN_READINGS = 4_000_000
@@ -32,6 +36,8 @@ MOST_READINGS = 20_000_000
 """Readings that one turn moves at most: about 60 MB while it runs."""
 HEAD_MS = 300_000
 """How long readings wait in the spool for company."""
+MOST_POINTS = 300_000
+"""A count of completeness is about so many points at most."""
 _PORTION = 5_000  # scans decoded at a time
 RAW_SPAN_MS = 6 * HOUR_MS
 """Up to this span a chart is made of the readings themselves."""
@@ -43,13 +49,17 @@ _Answer = TypeVar("_Answer")
 
 
 class Archive:
-    """Implements `facility.ports.Telemetry` in a folder; `spool` is where its newest readings still are."""
+    """Implements `facility.ports.Telemetry` in a folder; `spool` is where its newest readings still are.
 
-    def __init__(self, folder: Path, spool: Spool | None = None) -> None:
+    What the `policy` calls nothing new is left out when readings come from the spool.
+    """
+
+    def __init__(self, folder: Path, spool: Spool | None = None, policy: Policy | None = None) -> None:
         self._files = Catalogue(folder)
         self._query = Query(folder)
         self._head: Head | None = None
         self._maker: RowMaker | None = None
+        self._thinner = Thinner(policy) if policy else None
         if spool:
             self._follow(spool)
 
@@ -81,7 +91,7 @@ class Archive:
             if batches:
                 moved = sum(map(len, batches)) or len(batches)
                 # Files, then the manifest, then the cursor.
-                self._files.add(maker.rows(batches), now_ms, row=row)
+                self._files.add(maker.rows(batches), now_ms, row=row, thinner=self._thinner)
                 spool.advance(CURSOR, row)
                 give_back()
                 return moved
@@ -136,10 +146,15 @@ class Archive:
             self._files.add(columns_as_rows(columns, _median_gap), newest, closed=True)
         return readings
 
-    def retain(self, now_ms: int, raw_days: int, rollup_days: int) -> int:
-        """Forget readings and rollups older than so many days; return the number of files that went."""
+    def retain(self, now_ms: int, raw_days: int, rollup_days: int) -> HistoryForgotten | None:
+        """Forget readings and rollups older than so many days; return what went, None when nothing did."""
         with self._files.writing(now_ms):
-            return self._files.forget(now_ms, raw_days, rollup_days)
+            gone = self._files.forget(now_ms, raw_days, rollup_days)
+        if not gone:
+            return None
+        readings = sum(s.rows for s in gone if s.kind == RAW)
+        kept = (first_day(now_ms, days) * DAY_MS for days in (raw_days, rollup_days))
+        return HistoryForgotten(readings, sum(s.rows for s in gone) - readings, *kept)
 
     def _follow(self, spool: Spool) -> RowMaker:
         if self._head is None or self._maker is None:
@@ -165,8 +180,7 @@ class Archive:
             chart = Buckets(from_ms, to_ms, buckets)
             wants_raw = to_ms - from_ms <= RAW_SPAN_MS or width < MINUTE_MS
             if wants_raw and _covered(manifest, from_ms, to_ms):
-                names = [s.name for s in manifest.of(RAW, from_ms, to_ms)]
-                chart.add_readings(*self._query.readings(names, point, from_ms, to_ms))
+                chart.add_readings(*self._readings(manifest, point, from_ms, to_ms))
             else:
                 files = manifest.of(MINUTE, from_ms, to_ms)
                 if width >= HOUR_MS:
@@ -179,22 +193,42 @@ class Archive:
 
         return self._steady(ask)
 
-    def _add_sums(self, answer: Buckets, files: list[Segment], point: str, span: int, from_ms: int, to_ms: int) -> None:
+    def _readings(self, manifest: Manifest, point: str, from_ms: int, to_ms: int) -> tuple[Ints, Floats, Octets]:
+        """Return a point's readings in the files, with stand-ins for those that were left out."""
+        raw = manifest.of(RAW, from_ms, to_ms)
+        hold = max((s.hold_ms for s in raw), default=0)
+        if not hold:
+            return self._query.readings([s.name for s in raw], point, from_ms, to_ms)
+        # What was left out is known by whole minutes, and the reading that stands for it may lie before them.
+        from_ms, to_ms = from_ms // MINUTE_MS * MINUTE_MS, -(-to_ms // MINUTE_MS) * MINUTE_MS
+        earlier = from_ms - 2 * hold
+        names = [s.name for s in manifest.of(RAW, earlier, to_ms)]
+        at, value, reason = self._query.readings(names, point, earlier, to_ms)
+        order = np.argsort(at, kind="stable")
+        kept = at[order], value[order], reason[order]
+        minutes = [s.name for s in manifest.of(MINUTE, from_ms, to_ms)]
+        some = self._query.minutes(minutes, [point], from_ms, to_ms)
+        times, values, reasons = filled(kept, 2 * hold, *of_each_minute(together([some])))
+        return np.append(kept[0], times), np.append(kept[1], values), np.append(kept[2], reasons)
+
+    def _add_sums(self, chart: Buckets, files: list[Segment], point: str, span: int, from_ms: int, to_ms: int) -> None:
         names = [s.name for s in files]
         at, count, bad, low, high, total = self._query.sums(names, point, from_ms - span, to_ms)
-        answer.add_sums(at + span // 2, count, bad, low, high, total)
+        chart.add_sums(at + span // 2, count, bad, low, high, total)
 
     def completeness(self, points: Iterable[str], from_ms: int, to_ms: int) -> list[Completeness]:
         """Say of each point how much of [from_ms, to_ms) it has spoken for, to the minute; never reads raw rows.
 
         Raises:
-            ValueError: the span makes no sense.
+            ValueError: the span makes no sense, or there are too many points.
         """
         checked(from_ms, to_ms, 1)
-        wanted = sorted(set(points))
+        wanted = sorted(set(islice(points, MOST_POINTS + 1)))
+        if len(wanted) > MOST_POINTS:
+            raise ValueError(f"completeness is counted for at most {MOST_POINTS} points at a time")
 
         def ask(manifest: Manifest) -> list[Completeness]:
-            head = self._head.minutes(manifest.row) if self._head and wanted else None
+            head = self._head.minutes(manifest.row, wanted) if self._head and wanted else None
             found: list[Completeness] = []
             for start in range(0, len(wanted), _POINTS):
                 some = wanted[start : start + _POINTS]

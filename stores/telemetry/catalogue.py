@@ -18,6 +18,7 @@ from stores.telemetry.columns import Rows, without_repeats
 from stores.telemetry.recovery import readable, recovered, set_aside
 from stores.telemetry.rollup import Sums, hours, joined, minutes, regrouped
 from stores.telemetry.segments import HOUR, MINUTE, RAW, SPANS, Birth, Folder, Segment, Writer
+from stores.telemetry.thinning import Thinner
 from stores.telemetry.upkeep import CLOSED_ROWS, Merge, outlived
 
 GRACE_MS = 120_000
@@ -68,9 +69,21 @@ class Catalogue:
         if self.manifest.spool != spool:
             self.manifest = replace(self.manifest, spool=spool, row=0)
 
-    def add(self, portions: Iterable[Rows], now_ms: int, *, row: int | None = None, closed: bool = False) -> None:
-        """Add readings, with their minutes; `row` is the spool row up to which everything is then here."""
+    def add(
+        self,
+        portions: Iterable[Rows],
+        now_ms: int,
+        *,
+        row: int | None = None,
+        closed: bool = False,
+        thinner: Thinner | None = None,
+    ) -> None:
+        """Add readings, with their minutes; `row` is the spool row up to which everything is then here.
+
+        The minutes are of all readings, also of those that the `thinner` leaves out.
+        """
         birth = Birth(RAW, 0, now_ms, self.manifest.spool, self.manifest.row if row is None else row)
+        hold_ms = thinner.hold_ms if thinner else 0
         writers: dict[tuple[int, bool], Writer] = {}
         sums: dict[int, list[Sums]] = {}
         new: list[Segment] = []
@@ -80,11 +93,13 @@ class Catalogue:
                     continue
                 self._learn(rows.names)
                 if (rows.day, rows.noise) not in writers:
-                    writers[rows.day, rows.noise] = self._begun(replace(birth, day=rows.day, noise=rows.noise))
-                writers[rows.day, rows.noise].add(rows)
+                    own = replace(birth, day=rows.day, noise=rows.noise, hold_ms=hold_ms)
+                    writers[rows.day, rows.noise] = self._begun(own)
+                writers[rows.day, rows.noise].add(thinner.thinned(rows) if thinner else rows)
                 sums.setdefault(rows.day, []).append(minutes(rows))
             for (day, noise), writer in sorted(writers.items()):
-                new.append(_finished(writer, replace(birth, day=day, noise=noise), closed=closed))
+                own = replace(birth, day=day, noise=noise, hold_ms=hold_ms)
+                new.append(_finished(writer, own, closed=closed))
             for day, parts in sorted(sums.items()):
                 new.append(self._written(replace(birth, kind=MINUTE, day=day), [joined(parts)], closed=closed))
         except BaseException:
@@ -121,12 +136,12 @@ class Catalogue:
         self._publish([new], gone, now_ms, twin_of=birth.of)
         return sum(s.rows for s in merge.segments)
 
-    def forget(self, now_ms: int, raw_days: int, rollup_days: int) -> int:
-        """Let go of what is older than so many days and return how many files that were."""
+    def forget(self, now_ms: int, raw_days: int, rollup_days: int) -> list[Segment]:
+        """Let go of what is older than so many days and return which files that were."""
         gone = outlived(self.manifest.segments, now_ms, raw_days, rollup_days)
         if gone:
             self._publish([], gone, now_ms)
-        return len(gone)
+        return gone
 
     def mend(self, names: Iterable[str]) -> bool:
         """Set aside those of the files that cannot be read, and say whether there were any."""

@@ -6,18 +6,19 @@ that a question about one point decodes what speaks of its device and nothing el
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 
 from stores.telemetry.batch import Batch, Floats, Ints, Octets
-from stores.telemetry.columns import RowMaker
+from stores.telemetry.columns import RowMaker, Rows
 from stores.telemetry.rollup import Sums, joined, minutes
 from stores.telemetry.spool import Spool
 
 KEPT_READINGS = 3_000_000
 """How many readings are kept decoded: about 9 MB."""
 _PORTION = 5_000  # scans decoded at a time
+_ROWS = 20  # rows of the spool at a time: 5 s of a full load
 _ASKED = 256  # points whose place in the layouts is remembered
 
 
@@ -42,20 +43,19 @@ class Head:
         found = ((layout, {point: place}) for layout, place in places.items())
         return readings_of(point, self._batches(rows), dict(found).get)
 
-    def minutes(self, after_row: int) -> Sums | None:
-        """Return what the minutes of all points come to in the rows after a row; None when there are none."""
-        maker = RowMaker(self._spool.layout_of, self._spool.layouts())
-        parts: list[Sums] = []
-        batches: list[Batch] = []
+    def minutes(self, after_row: int, points: Collection[str]) -> Sums | None:
+        """Return what the minutes of some points come to in the rows after a row; None when there are none."""
+        maker, wanted = RowMaker(self._spool.layout_of, self._spool.layouts()), frozenset(points)
         with self._lock:
             self._follow(after_row)
             rows = list(self._speaks)
-        for batch in self._batches(rows):
-            batches.append(batch)
-            if sum(map(len, batches)) >= _PORTION:
-                parts += [minutes(rows) for rows in maker.rows(batches)]
-        parts += [minutes(rows) for rows in maker.rows(batches)]
-        return joined(parts) if parts else None
+        found: Sums | None = None
+        for start in range(0, len(rows), _ROWS):
+            batches = list(self._batches(rows[start : start + _ROWS]))
+            parts = [minutes(_only(some, wanted)) for some in maker.rows(batches)]
+            # Joined again and again: each part has a line for nearly every point.
+            found = joined([*([found] if found else []), *parts]) if parts else found
+        return found
 
     def points(self) -> set[str]:
         """Return the points of the layouts in use."""
@@ -106,6 +106,11 @@ class Head:
         if len(self._places) > _ASKED:
             self._places.popitem(last=False)
         return dict(places)
+
+
+def _only(rows: Rows, wanted: Collection[str]) -> Rows:
+    used, place = np.unique(rows.code, return_inverse=True)
+    return rows.where(np.array([rows.names[code] in wanted for code in used.tolist()], np.bool_)[place])
 
 
 def readings_of(

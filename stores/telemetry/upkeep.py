@@ -84,5 +84,11 @@ def _within(segments: list[Segment]) -> tuple[Segment, ...]:
 
 def outlived(segments: Iterable[Segment], now_ms: int, raw_days: int, rollup_days: int) -> list[Segment]:
     """Return the files whose whole day lies more than so many days back."""
-    today = now_ms // DAY_MS
-    return [s for s in segments if s.day < today - (raw_days if s.kind == RAW else rollup_days)]
+    first = {RAW: first_day(now_ms, raw_days)}
+    rollups = first_day(now_ms, rollup_days)
+    return [s for s in segments if s.day < first.get(s.kind, rollups)]
+
+
+def first_day(now_ms: int, days: int) -> int:
+    """Return the first UTC day of which everything is kept."""
+    return now_ms // DAY_MS - days

@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from facility.records import HistoryForgotten
 from facility.scan import Reason, Scan, missed
 from stores.errors import StoreFullError
 from stores.telemetry.archive import CURSOR, Archive
@@ -237,7 +238,9 @@ def test_retention_deletes_days_and_charts_fall_back_on_rollups(
     while archive.compact(spool, clock.ms):
         pass
     assert len(_files(tmp_path, "raw")) == 4
-    assert archive.retain(clock.ms, raw_days=2, rollup_days=3) == 3
+    gone = archive.retain(clock.ms, raw_days=2, rollup_days=3)
+    assert gone == HistoryForgotten(2 * 300, 5, _START + 2 * _DAY, _START + _DAY), "what went is told"
+    assert archive.retain(clock.ms, raw_days=2, rollup_days=3) is None
     clock.ms += GRACE_MS
     archive.compact(spool, clock.ms)
     assert len(_files(tmp_path, "raw")) == 2
