@@ -194,6 +194,7 @@ export interface Me {
   name: string;
   role: string;
   role_name: Text;
+  person: string;
   rights: string[];
   reach: Record<string, string>;
 }
