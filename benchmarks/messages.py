@@ -1,7 +1,7 @@
 """What an MQTT message costs from the socket to the sink, and whether all of them come.
 
 Mosquitto (a process of its own), 500 raw publishers (another), 5,000 messages/s at QoS 1, ten JSON values each, with
-the gateway's clock and number; our process listens with the whole of `collectors.mqtt`, hands every scan to a sink
+the gateway's clock and number; our process listens with the whole of `collectors.mqtt.line`, hands every scan to a sink
 that makes them durable together every 100 ms as the desk does, and acknowledges. It ends with one JSON line.
 """
 

@@ -31,7 +31,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 import sitefolder
 from benchmarks.running import free_port, load
-from collectors.message import encode
+from collectors.mqtt.message import encode
 from collectors.profile import Profile
 from collectors.supervisor import Collectors
 from dutyroom.clock import SystemClock

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from collectors.modbus.readplan import plan
 from collectors.profile import ModbusField, ModbusMap, MqttField, MqttMap, Profile, Type
-from collectors.readplan import plan
 
 _FUNCTIONS = {1: "1 coil", 2: "2 discrete input", 3: "3 holding", 4: "4 input"}
 _NOTHING = "-"

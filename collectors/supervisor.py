@@ -3,19 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from collectors.agenda import Agenda, offset, slot_for
-from collectors.decode import Decoder
-from collectors.mqtt import Manner, MqttLine
-from collectors.pace import Pace
-from collectors.polled import Patience, Proof
-from collectors.polling import Poller
+from collectors.modbus.agenda import Agenda, offset, slot_for
+from collectors.modbus.decode import Decoder
+from collectors.modbus.pace import Pace
+from collectors.modbus.polled import Patience, Proof
+from collectors.modbus.polling import Poller
+from collectors.modbus.readplan import Request
+from collectors.modbus.rtu import RtuLine
+from collectors.modbus.tcp import TcpLine
+from collectors.modbus.wire import Wire, questions
+from collectors.mqtt.line import Manner, MqttLine
+from collectors.mqtt.receipts import Receipts
 from collectors.profile import Profile
-from collectors.readplan import Request
-from collectors.receipts import Receipts
-from collectors.rtu import RtuLine
 from collectors.status import LineStatus
-from collectors.tcp import TcpLine
-from collectors.wire import Wire, questions
 from facility.equipment import Device, Line
 from facility.point import Point
 from facility.ports import Clock, ScanSink, Tasks
@@ -25,7 +25,7 @@ __all__ = ["Collectors", "LineStatus"]
 
 AGENDA_LIMIT_MS = 5_000
 NUMBERED = "modbus-tcp"
-"""The transport of lines that `collectors.tcp` serves, as long as its gateway plays by the rules."""
+"""The transport of lines that `collectors.modbus.tcp` serves, as long as its gateway plays by the rules."""
 START_MS = 50
 """The first slot begins a little after the start, so that everything is in place."""
 

@@ -174,7 +174,7 @@ def probe(
     """Read registers of a live device, only read, and show what they may mean."""
     from dataclasses import replace
 
-    from collectors.readplan import Request
+    from collectors.modbus.readplan import Request
     from dutyroom import fieldwork
 
     if parity not in ("none", "even", "odd"):

@@ -19,7 +19,7 @@ from alarms import life
 from alarms.cause import Causes
 from alarms.life import Alarm
 from alarms.rules import Evaluator, Transition
-from collectors.receipts import Receipts
+from collectors.mqtt.receipts import Receipts
 from dutyroom.dispatch import Address, Dispatch
 from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
 from facility.commands import AcknowledgeAlarm, Command, Refused

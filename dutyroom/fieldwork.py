@@ -5,15 +5,15 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from collectors import guard
-from collectors.agenda import Agenda
 from collectors.explain import explain
-from collectors.probing import guesses
+from collectors.modbus import guard
+from collectors.modbus.agenda import Agenda
+from collectors.modbus.probing import guesses
+from collectors.modbus.readplan import Request
+from collectors.modbus.rtu import RtuLine
+from collectors.modbus.tcp import TcpLine
+from collectors.modbus.wire import Reply, questions
 from collectors.profile import BIT_FUNCTIONS, Profile
-from collectors.readplan import Request
-from collectors.rtu import RtuLine
-from collectors.tcp import TcpLine
-from collectors.wire import Reply, questions
 from dutyroom.clock import SystemClock
 from facility.equipment import Line, Serial
 from facility.scan import Reason

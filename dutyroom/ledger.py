@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from collectors.receipts import Receipts
+from collectors.mqtt.receipts import Receipts
 from facility.commands import Refused
 from facility.ports import Clock, LogBook, Settled, Written
 from facility.records import Record

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from api.station import Health, Notice, PhoneMessage, SpoolHealth, TaskHealth, View
-from collectors.receipts import Receipts
+from collectors.mqtt.receipts import Receipts
 from dutyroom import __version__, backlog, selfwatch
 from dutyroom import notices as words
 from dutyroom.backlog import Backlog, Reader

@@ -8,9 +8,9 @@ from pymodbus.framer import FramerType
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from collectors.encode import Bank, encode
+from collectors.modbus.encode import Bank, encode
+from collectors.modbus.readplan import Request, plan
 from collectors.profile import BIT_FUNCTIONS, ModbusMap, Profile
-from collectors.readplan import Request, plan
 from facility.equipment import Device, Line, split_point
 from facility.site import Site
 from simulators.building import Building

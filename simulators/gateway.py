@@ -13,7 +13,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from collectors.message import encode
+from collectors.mqtt.message import encode
 from collectors.profile import MqttMap, Profile
 from facility.equipment import Device, Line, split_point
 from facility.site import Site

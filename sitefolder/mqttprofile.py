@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from collectors.payload import fits
+from collectors.mqtt.payload import fits
 from collectors.profile import MqttField, MqttMap, MqttMessage, Payload, Presence, Profile, Reads, Retained
 from sitefolder.document import Document
 from sitefolder.finding import WordError

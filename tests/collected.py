@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-from collectors.polled import Patience
+from collectors.modbus.polled import Patience
 from collectors.supervisor import Collectors
 from dutyroom.clock import SystemClock
 from facility.duty import Roster

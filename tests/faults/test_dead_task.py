@@ -10,8 +10,8 @@ from stores.logbook import LogBook
 
 HURTS = """
 import sys, threading, time
-from collectors.mqtt import MqttLine
-from collectors.polling import Poller
+from collectors.mqtt.line import MqttLine
+from collectors.modbus.polling import Poller
 from dutyroom import station, supervisor
 from dutyroom.desk import Desk
 

@@ -17,9 +17,9 @@ from mqtt_script import ScriptedBroker, packet, text
 from paho.mqtt.enums import CallbackAPIVersion
 
 from alarms.rules import Evaluator
-from collectors.memory import CLOCK_TOLERANCE_MS, OLDEST_MS, Memory
-from collectors.message import MessageDecoder, encode
-from collectors.mqtt import Manner
+from collectors.mqtt.line import Manner
+from collectors.mqtt.memory import CLOCK_TOLERANCE_MS, OLDEST_MS, Memory
+from collectors.mqtt.message import MessageDecoder, encode
 from collectors.supervisor import Collectors
 from dutyroom.clock import SystemClock
 from dutyroom.desk import Desk
@@ -121,7 +121,7 @@ async def test_f20_a_name_that_is_not_found_or_not_answered_does_not_hold_the_lo
             hang.wait(10)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 
-    monkeypatch.setattr("collectors.dial.socket.getaddrinfo", look_up)
+    monkeypatch.setattr("collectors.mqtt.dial.socket.getaddrinfo", look_up)
     async with ScriptedBroker() as broker, Heartbeat() as heart, running(broker.port, host="broker.site") as run:
         await until(lambda: run.collectors._lines["broker"]._failed >= 6)
         assert len(answers) == 3, "while one look-up hangs, no second one is begun"

@@ -31,13 +31,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from collectors.agenda import Agenda
-from collectors.decode import Decoder
-from collectors.port import Port
-from collectors.readplan import Request
-from collectors.rtu import RtuLine
-from collectors.tcp import TcpLine
-from collectors.wire import questions
+from collectors.modbus.agenda import Agenda
+from collectors.modbus.decode import Decoder
+from collectors.modbus.port import Port
+from collectors.modbus.readplan import Request
+from collectors.modbus.rtu import RtuLine
+from collectors.modbus.tcp import TcpLine
+from collectors.modbus.wire import questions
 from facility.equipment import Line, Serial
 from facility.scan import Reason
 from sitefolder.finding import Problems

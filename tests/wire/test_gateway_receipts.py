@@ -8,8 +8,8 @@ import pytest
 from collected import Running, Sink, library, until
 from mqtt_brokers import MOSQUITTO, Mosquitto, Publisher
 
-from collectors.mqtt import Manner
-from collectors.receipts import Receipts
+from collectors.mqtt.line import Manner
+from collectors.mqtt.receipts import Receipts
 from facility.equipment import Device, Line
 from facility.scan import Reason
 from simulators.gateway import Gateway

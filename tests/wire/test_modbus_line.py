@@ -6,11 +6,11 @@ import time
 import pytest
 from modbus_script import BAD, Scripted, good, refusal, reply, words
 
-from collectors.agenda import Agenda
-from collectors.guard import WriteRefusedError
-from collectors.readplan import Request
-from collectors.tcp import TcpLine
-from collectors.wire import Question, Wire, questions
+from collectors.modbus.agenda import Agenda
+from collectors.modbus.guard import WriteRefusedError
+from collectors.modbus.readplan import Request
+from collectors.modbus.tcp import TcpLine
+from collectors.modbus.wire import Question, Wire, questions
 from dutyroom.clock import SystemClock
 from facility.equipment import Line
 from facility.scan import Reason

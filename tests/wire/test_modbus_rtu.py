@@ -11,9 +11,9 @@ import pytest
 from modbus_bus import BAD_UNNUMBERED, Bus
 from modbus_script import BAD_RTU, good, refusal, reply, words
 
-from collectors.readplan import Request
-from collectors.rtu import REST, RtuLine
-from collectors.wire import Question, Wire, questions
+from collectors.modbus.readplan import Request
+from collectors.modbus.rtu import REST, RtuLine
+from collectors.modbus.wire import Question, Wire, questions
 from dutyroom.clock import SystemClock
 from facility.equipment import Line, Serial
 from facility.scan import Reason

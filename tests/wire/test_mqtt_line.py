@@ -9,8 +9,8 @@ import pytest
 from collected import Running, Sink, library, until
 from mqtt_brokers import MOSQUITTO, Mosquitto, Publisher, free_port
 
-from collectors.message import encode
-from collectors.mqtt import Manner
+from collectors.mqtt.line import Manner
+from collectors.mqtt.message import encode
 from facility.equipment import Device, Line
 from facility.scan import Reason
 

@@ -7,8 +7,8 @@ from certificates import OPENSSL, Authority
 from collected import Running, library, until
 from mqtt_brokers import MOSQUITTO, Mosquitto
 
-from collectors.message import encode
-from collectors.mqtt import Manner
+from collectors.mqtt.line import Manner
+from collectors.mqtt.message import encode
 from facility.equipment import Device, Line, Tls
 
 pytestmark = [

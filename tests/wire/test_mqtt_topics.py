@@ -8,7 +8,7 @@ import pytest
 from collected import Running, library, until
 from mqtt_script import ScriptedBroker
 
-from collectors.mqtt import Manner
+from collectors.mqtt.line import Manner
 from collectors.profile import MqttField, MqttMap, MqttMessage, Payload
 from facility.equipment import Device, Line
 from facility.scan import Reason

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from collectors.agenda import LONGEST_MS, SLOT_MS, Agenda, offset, slot_for
-from collectors.pace import Pace
+from collectors.modbus.agenda import LONGEST_MS, SLOT_MS, Agenda, offset, slot_for
+from collectors.modbus.pace import Pace
 
 
 class Clock:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.decode import Decoder
-from collectors.encode import encode
+from collectors.modbus.decode import Decoder
+from collectors.modbus.encode import encode
 from collectors.profile import ModbusField, ModbusMap, Order, Type
 from facility.point import Code, Point, PointType
 from facility.scan import Reason

@@ -2,8 +2,8 @@
 
 import pytest
 
-from collectors.guard import WriteRefusedError, answer, may_leave, out_of_step, refusal
-from collectors.readplan import Request
+from collectors.modbus.guard import WriteRefusedError, answer, may_leave, out_of_step, refusal
+from collectors.modbus.readplan import Request
 from facility.scan import Reason
 
 ASKED = Request(3, 0, 2)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.memory import Memory
-from collectors.message import MessageDecoder, absent, encode
-from collectors.payload import MOST_BYTES, UndecodableError
+from collectors.mqtt.memory import Memory
+from collectors.mqtt.message import MessageDecoder, absent, encode
+from collectors.mqtt.payload import MOST_BYTES, UndecodableError
+from collectors.mqtt.receipts import Word
 from collectors.profile import MqttField, MqttMap, MqttMessage, Payload, Reads, Retained
-from collectors.receipts import Word
 from facility.point import Point, PointType
 from facility.scan import Reason
 from facility.text import NOTHING

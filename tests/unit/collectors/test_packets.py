@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mqtt_script import packet, text
 
-from collectors.packets import Cutter, MalformedError, message
+from collectors.mqtt.packets import Cutter, MalformedError, message
 
 MOST = 1000
 

@@ -7,13 +7,13 @@ from collections import Counter
 
 import pytest
 
-from collectors.agenda import Agenda, offset
-from collectors.decode import Decoder
-from collectors.pace import Pace
-from collectors.polled import Patience
-from collectors.polling import Poller
+from collectors.modbus.agenda import Agenda, offset
+from collectors.modbus.decode import Decoder
+from collectors.modbus.pace import Pace
+from collectors.modbus.polled import Patience
+from collectors.modbus.polling import Poller
+from collectors.modbus.readplan import Request
 from collectors.profile import ModbusField, ModbusMap, Type
-from collectors.readplan import Request
 from facility.equipment import Device, Line
 from facility.scan import Reason
 

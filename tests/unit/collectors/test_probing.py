@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.probing import guesses
+from collectors.modbus.probing import guesses
 from collectors.profile import Order, Type
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from collectors.decode import Decoder
-from collectors.encode import encode
+from collectors.modbus.decode import Decoder
+from collectors.modbus.encode import encode
+from collectors.modbus.readplan import Request, plan
 from collectors.profile import Identity, Trust, Type
-from collectors.readplan import Request, plan
 from facility.point import PointType
 from sitefolder.document import read
 from sitefolder.finding import Problems

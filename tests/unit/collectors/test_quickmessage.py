@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.memory import Memory
-from collectors.message import MessageDecoder
-from collectors.payload import UndecodableError
+from collectors.mqtt.memory import Memory
+from collectors.mqtt.message import MessageDecoder
+from collectors.mqtt.payload import UndecodableError
 from collectors.profile import MqttField, MqttMap, MqttMessage, Payload
 from facility.point import Code, Point, PointType
 from facility.text import NOTHING

@@ -1,7 +1,7 @@
 """Channels become few requests, and no value is ever split."""
 
+from collectors.modbus.readplan import Request, locate, plan
 from collectors.profile import Block, ModbusField, ModbusMap, Type
-from collectors.readplan import Request, locate, plan
 
 
 def field(channel, address, type=Type.U16, function=3, **more):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.receipts import GAP_ROWS, MOST_HOLES, NEVER, Hearing, Numbers, Receipts, Word
+from collectors.mqtt.receipts import GAP_ROWS, MOST_HOLES, NEVER, Hearing, Numbers, Receipts, Word
 from facility.scan import Reason, Scan
 from simulators.outbox import PATIENCE_MS, ROUNDS, WINDOW, Outbox
 

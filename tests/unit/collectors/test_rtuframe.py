@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from collectors import rtuframe, unnumbered
-from collectors.readplan import Request
-from collectors.rtu import fence
-from collectors.wire import questions
+from collectors.modbus import rtuframe, unnumbered
+from collectors.modbus.readplan import Request
+from collectors.modbus.rtu import fence
+from collectors.modbus.wire import questions
 from facility.scan import Reason
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.agenda import Agenda
-from collectors.readplan import Request
-from collectors.tcp import STALL_MS, TcpLine
-from collectors.wire import questions
+from collectors.modbus.agenda import Agenda
+from collectors.modbus.readplan import Request
+from collectors.modbus.tcp import STALL_MS, TcpLine
+from collectors.modbus.wire import questions
 from facility.equipment import Line
 from facility.scan import Reason
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from collectors.decode import Decoder
-from collectors.guard import WriteRefusedError, may_leave
-from collectors.memory import Memory
-from collectors.message import MessageDecoder, encode
-from collectors.payload import UndecodableError
+from collectors.modbus.decode import Decoder
+from collectors.modbus.guard import WriteRefusedError, may_leave
+from collectors.modbus.readplan import plan
+from collectors.mqtt.memory import Memory
+from collectors.mqtt.message import MessageDecoder, encode
+from collectors.mqtt.payload import UndecodableError
 from collectors.profile import ModbusField, ModbusMap, Order, Trust, Type
-from collectors.readplan import plan
 from facility.scan import Reason
 from sitefolder.finding import Problems
 from sitefolder.profiles import read_profiles

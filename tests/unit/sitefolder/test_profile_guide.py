@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from collectors.decode import Decoder
+from collectors.modbus.decode import Decoder
 from dutyroom.cli import app
 from sitefolder.document import read
 from sitefolder.finding import Problems

@@ -1,12 +1,12 @@
 """Frames of Modbus TCP whose transaction id means nothing: there are gateways that always answer 0, or anything.
 
-Without it no answer says whose question it answers, as on a bus; `collectors.rtu` knows how to live with that.
+Without it no answer says whose question it answers, as on a bus; `collectors.modbus.rtu` knows how to live with that.
 """
 
 from collections.abc import Container
 
-from collectors import guard
-from collectors.wire import Question
+from collectors.modbus import guard
+from collectors.modbus.wire import Question
 from facility.scan import Reason
 
 _ID = b"\0\1"

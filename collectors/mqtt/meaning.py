@@ -4,8 +4,8 @@ import math
 import re
 from typing import Any
 
-from collectors.numbers import NAN
-from collectors.payload import number, word
+from collectors.modbus.numbers import NAN
+from collectors.mqtt.payload import number, word
 from collectors.profile import MqttField, Reads
 from facility.point import Point, PointType
 from facility.scan import Reason

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from collectors.listener import Hear
-from collectors.payload import UndecodableError
+from collectors.mqtt.listener import Hear
+from collectors.mqtt.payload import UndecodableError
 
 MOST_REMEMBERED = 20_000  # topics that matched a pattern
 

@@ -2,7 +2,7 @@
 
 paho speaks the protocol: connecting, subscribing, publishing, being refused. It reads and writes a pipe instead of a
 socket, so it needs no thread and nothing blocks. Messages do not go through it: they are most of the traffic, and are
-cut out before (`collectors.packets`); so are their acknowledgements, which leave together. Reading rests a few
+cut out before (`collectors.mqtt.packets`); so are their acknowledgements, which leave together. Reading rests a few
 milliseconds after each message, so that a busy line wakes the loop 250 times a second and not 5,000 times.
 """
 
@@ -19,8 +19,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from collectors.dial import said
-from collectors.packets import Cutter, MalformedError, message
+from collectors.mqtt.dial import said
+from collectors.mqtt.packets import Cutter, MalformedError, message
 from facility.equipment import Line
 from facility.text import Text
 

@@ -1,4 +1,4 @@
-"""The way back from values to registers, for simulators and tests: what `collectors.decode` reads, this writes."""
+"""The way back from values to registers, for simulators and tests: it writes what `collectors.modbus.decode` reads."""
 
 import math
 import struct

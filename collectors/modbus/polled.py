@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from collectors.decode import Decoder
-from collectors.pace import CONNECTS_EVERY_MS
-from collectors.wire import Question
+from collectors.modbus.decode import Decoder
+from collectors.modbus.pace import CONNECTS_EVERY_MS
+from collectors.modbus.wire import Question
 from facility.equipment import Device
 from facility.scan import Reason
 

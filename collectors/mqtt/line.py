@@ -14,15 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from collectors.dial import Dialler, UnreachedError
-from collectors.listener import Ack, Listener
-from collectors.message import MessageDecoder
-from collectors.payload import MOST_BYTES, UndecodableError
+from collectors.mqtt.dial import Dialler, UnreachedError
+from collectors.mqtt.listener import Ack, Listener
+from collectors.mqtt.message import MessageDecoder
+from collectors.mqtt.payload import MOST_BYTES, UndecodableError
+from collectors.mqtt.receipts import NOT_SURE_MS, Receipts
+from collectors.mqtt.session import TAKEN_OVER, End, Greeting, Session
+from collectors.mqtt.topics import Topics
 from collectors.profile import MqttMap
-from collectors.receipts import NOT_SURE_MS, Receipts
-from collectors.session import TAKEN_OVER, End, Greeting, Session
 from collectors.status import LineStatus, Tally
-from collectors.topics import Topics
 from facility.equipment import Device, Line
 from facility.point import Point
 from facility.ports import Beat, Clock, ScanSink
@@ -148,7 +148,7 @@ class MqttLine:
         return self._tally.status(self._line.id, self._line.transport, connected=self.up, remarks=remarks)
 
     def publish(self, topic: str, payload: bytes) -> bool:
-        """Say something at QoS 0, for the receipts that gateways wait for (`collectors.receipts`).
+        """Say something at QoS 0, for the receipts that gateways wait for (`collectors.mqtt.receipts`).
 
         To be called on the loop, at any time; it costs about 2 µs. Nothing is kept for later and nothing is said
         twice: what must arrive is said again by whoever waits for it.

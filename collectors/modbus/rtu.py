@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Protocol
 
-from collectors import rtuframe, unnumbered
-from collectors.port import Port
-from collectors.readplan import Request
-from collectors.wire import BUSY_WAITS_MS, Done, Question, questions
+from collectors.modbus import rtuframe, unnumbered
+from collectors.modbus.port import Port
+from collectors.modbus.readplan import Request
+from collectors.modbus.wire import BUSY_WAITS_MS, Done, Question, questions
 from facility.equipment import Line
 from facility.ports import Clock
 from facility.scan import Reason
@@ -32,7 +32,7 @@ _FENCE_FUNCTIONS = (3, 4, 2, 1)  # what most devices know comes first
 
 
 class Framing(Protocol):
-    """What frames look like on a line; `collectors.rtuframe` and `collectors.unnumbered` are such."""
+    """What frames look like on a line; `collectors.modbus.rtuframe` and `collectors.modbus.unnumbered` are such."""
 
     def frame(self, question: Question) -> bytes:
         """Return the question as it goes on the wire."""
@@ -65,7 +65,7 @@ class Owed:
 
 
 class RtuLine:
-    """A bus with its units; implements `collectors.wire.Wire`."""
+    """A bus with its units; implements `collectors.modbus.wire.Wire`."""
 
     def __init__(self, line: Line, clock: Clock, busy_waits_ms: Sequence[int] = BUSY_WAITS_MS) -> None:
         """Prepare; nothing is sent before `connect`."""

@@ -4,7 +4,7 @@ The library below hands over wrong data without an error for several malformed a
 or too many registers, a byte count that lies, transaction id 0), so nothing it returns is believed unchecked.
 """
 
-from collectors.readplan import Request
+from collectors.modbus.readplan import Request
 from facility.scan import Reason
 
 READS = frozenset({1, 2, 3, 4})

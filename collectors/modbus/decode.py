@@ -1,18 +1,18 @@
 """From raw reply bytes to the values of a scan, each with its reason.
 
-Two readings of the same rules stand here. The quick one (`collectors.quick`) is generated and answers only when every
-value is good. Otherwise its twin says which values are not, and `_judge` goes through those fields and finds the reason
-of each. Tests hold both readings equal.
+Two readings of the same rules stand here. The quick one (`collectors.modbus.quick`) is generated and answers only when
+every value is good. Otherwise its twin says which values are not, and `_judge` goes through those fields and finds the
+reason of each. Tests hold both readings equal.
 """
 
 import math
 import struct
 from collections.abc import Collection, Mapping, Sequence
 
-from collectors.numbers import BITS, CODES, FLOATS, NAN, above, bcd, folded, power, ratio, spans, swapped, view
+from collectors.modbus.numbers import BITS, CODES, FLOATS, NAN, above, bcd, folded, power, ratio, spans, swapped, view
+from collectors.modbus.quick import Position, Sheet, generate
+from collectors.modbus.readplan import Request, locate, plan, wanted
 from collectors.profile import BIT_FUNCTIONS, ModbusField, ModbusMap, Type
-from collectors.quick import Position, Sheet, generate
-from collectors.readplan import Request, locate, plan, wanted
 from facility.point import Point, PointType
 from facility.scan import Reason, Scan
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from collectors.receipts import Hearing, Word
+from collectors.mqtt.receipts import Hearing, Word
 from facility.scan import Reason
 
 CLOCK_TOLERANCE_MS = 300_000

@@ -10,13 +10,13 @@ silent three times is asked only now and then, behind the units that answer.
 import asyncio
 from collections import deque
 
-from collectors.agenda import Agenda, Call
-from collectors.decode import Decoder
-from collectors.pace import Pace, Retries
-from collectors.polled import Patience, Polled, Proof
-from collectors.remarks import remarks
+from collectors.modbus.agenda import Agenda, Call
+from collectors.modbus.decode import Decoder
+from collectors.modbus.pace import Pace, Retries
+from collectors.modbus.polled import Patience, Polled, Proof
+from collectors.modbus.remarks import remarks
+from collectors.modbus.wire import Question, Reply, Wire
 from collectors.status import LineStatus, Tally
-from collectors.wire import Question, Reply, Wire
 from facility.equipment import Device, Line
 from facility.ports import Beat, Clock, ScanSink
 from facility.scan import COMMUNICATION, Reason, missed

@@ -125,7 +125,7 @@ class Hearing:
 
     One that names no epoch may begin again at any time. That is told by the number 1 and by a later time with a number
     that was there already; an older time with such a number is taken as a late word: twice is better than never. Exact
-    repeats of it are told elsewhere (`collectors.memory`).
+    repeats of it are told elsewhere (`collectors.mqtt.memory`).
     """
 
     numbers: Numbers = field(default_factory=Numbers)

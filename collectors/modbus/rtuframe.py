@@ -6,8 +6,8 @@ comes from owes no other answer. What a unit still owed is let pass; everything 
 
 from collections.abc import Container
 
-from collectors import guard
-from collectors.wire import Question
+from collectors.modbus import guard
+from collectors.modbus.wire import Question
 from facility.scan import Reason
 
 AROUND = 5  # bytes of a frame around its data: unit, function, byte count, check sum 2

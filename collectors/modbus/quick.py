@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from collectors.numbers import (
+from collectors.modbus.numbers import (
     BITS,
     BITS_INVERTED,
     CODES,
@@ -28,8 +28,8 @@ from collectors.numbers import (
     swapped,
     view,
 )
+from collectors.modbus.readplan import Request, wanted
 from collectors.profile import BIT_FUNCTIONS, ModbusField, ModbusMap, Order, Type
-from collectors.readplan import Request, wanted
 from facility.point import Point, PointType
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from collectors.meaning import meaning
-from collectors.numbers import BITS, LARGEST, NAN
+from collectors.modbus.numbers import BITS, LARGEST, NAN
+from collectors.mqtt.meaning import meaning
 from collectors.profile import MqttField, Reads
 from facility.point import Point, PointType
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from collectors.memory import Memory
-from collectors.message import MessageDecoder, absent
-from collectors.payload import UndecodableError
+from collectors.mqtt.memory import Memory
+from collectors.mqtt.message import MessageDecoder, absent
+from collectors.mqtt.payload import UndecodableError
+from collectors.mqtt.receipts import Receipts
 from collectors.profile import MqttMap, Presence
-from collectors.receipts import Receipts
 from collectors.status import Tally
 from facility.equipment import Device
 from facility.ports import ScanSink

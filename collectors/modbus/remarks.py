@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from collectors.polled import Polled
+from collectors.modbus.polled import Polled
 from facility.equipment import Line
 from facility.text import Text
 

@@ -1,18 +1,18 @@
 """One Modbus TCP line of our own: nothing but reads, the guard built in, no task and no timer per question.
 
 Requests are frames made once, of which only the transaction id changes. An answer is compared with the only beginning
-that it may have; everything else goes the slow way through `collectors.guard`. A connection lives until the first
-strange thing (a timeout, an answer that does not fit, a byte nobody asked for) and is then thrown away with all it
-knew, so that no answer can ever meet another question.
+that it may have; everything else goes the slow way through `collectors.modbus.guard`. A connection lives until the
+first strange thing (a timeout, an answer that does not fit, a byte nobody asked for) and is then thrown away with all
+it knew, so that no answer can ever meet another question.
 """
 
 import asyncio
 from collections.abc import Sequence
 from typing import cast
 
-from collectors import guard
-from collectors.agenda import Agenda
-from collectors.wire import BUSY_WAITS_MS, Done, Question
+from collectors.modbus import guard
+from collectors.modbus.agenda import Agenda
+from collectors.modbus.wire import BUSY_WAITS_MS, Done, Question
 from facility.equipment import Line
 from facility.ports import Clock
 from facility.scan import Reason
@@ -26,7 +26,7 @@ STALL_MS = 50
 
 
 class TcpLine:
-    """A gateway with its units; implements `collectors.wire.Wire`."""
+    """A gateway with its units; implements `collectors.modbus.wire.Wire`."""
 
     def __init__(self, line: Line, clock: Clock, agenda: Agenda, busy_waits_ms: Sequence[int] = BUSY_WAITS_MS) -> None:
         """Prepare; nothing is sent before `connect`.

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collectors.numbers import CODES, swapped, view
+from collectors.modbus.numbers import CODES, swapped, view
 from collectors.profile import REGISTERS, Order, Type
 
 TYPES = (Type.U16, Type.I16, Type.F32, Type.U32, Type.I32, Type.F64)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from collectors import guard
-from collectors.readplan import Request
+from collectors.modbus import guard
+from collectors.modbus.readplan import Request
 from facility.scan import Reason
 
 BUSY_WAITS_MS = (50, 100, 200)

@@ -1,7 +1,7 @@
 """From a message of a publishing device to a scan, and the way back for simulators and tests.
 
-Two readings stand here, as for registers: the quick one (`collectors.quickmessage`) is generated and answers only when
-every value is good; otherwise `collectors.meaning` looks at each. Tests hold both equal.
+Two readings stand here, as for registers: the quick one (`collectors.mqtt.quickmessage`) is generated and answers only
+when every value is good; otherwise `collectors.mqtt.meaning` looks at each. Tests hold both equal.
 """
 
 import base64
@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from collectors import payload as payloads
-from collectors.meaning import meaning
-from collectors.memory import Memory
-from collectors.numbers import NAN
-from collectors.payload import MOST_SEQ, UndecodableError, at, moment, put, whole, word
+from collectors.modbus.numbers import NAN
+from collectors.mqtt import payload as payloads
+from collectors.mqtt.meaning import meaning
+from collectors.mqtt.memory import Memory
+from collectors.mqtt.payload import MOST_SEQ, UndecodableError, at, moment, put, whole, word
+from collectors.mqtt.quickmessage import Place, generate
+from collectors.mqtt.receipts import Word
 from collectors.profile import MqttField, MqttMap, MqttMessage, Payload, Presence, Reads, Retained
-from collectors.quickmessage import Place, generate
-from collectors.receipts import Word
 from facility.point import Point
 from facility.scan import Reason, Scan
 

@@ -1,0 +1,1 @@
+"""Polled devices: Modbus TCP, RTU over TCP and serial lines."""
