@@ -79,10 +79,10 @@ class Group:
     def column(self, position: int) -> Floats:
         """Return the values of one column."""
         for block in self.blocks:
-            where = np.flatnonzero(block.columns == position)
-            if where.size:
-                return floats(block.form, block.numbers[where[0]])
-        return np.zeros(0)
+            where = int(np.searchsorted(block.columns, position))
+            if where < len(block.columns) and block.columns[where] == position:
+                return floats(block.form, block.numbers[where])
+        raise IndexError(position)
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ that a question about one point decodes what speaks of its device and nothing el
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -40,8 +40,7 @@ class Head:
             self._follow(after_row)
             places = self._places_of(point)
             rows = [row for row, layouts in self._speaks.items() if not layouts.isdisjoint(places)]
-        found = ((layout, {point: place}) for layout, place in places.items())
-        return readings_of(point, self._batches(rows), dict(found).get)
+        return readings_of(self._batches(rows), places.get)
 
     def minutes(self, after_row: int, points: Collection[str]) -> Sums | None:
         """Return what the minutes of some points come to in the rows after a row; None when there are none."""
@@ -99,9 +98,8 @@ class Head:
         """Return where in the scans of which layouts a point is; under the lock."""
         looked, places = self._places.pop(point, (set(), {}))
         for layout in self._seen - looked:
-            points = self._spool.layout_of(layout).points
-            if point in points:
-                places[layout] = points.index(point)
+            if (place := place_of(point, self._spool.layout_of(layout).points)) is not None:
+                places[layout] = place
         self._places[point] = (set(self._seen) if len(looked) != len(self._seen) else looked), places
         if len(self._places) > _ASKED:
             self._places.popitem(last=False)
@@ -113,27 +111,35 @@ def _only(rows: Rows, wanted: Collection[str]) -> Rows:
     return rows.where(np.array([rows.names[code] in wanted for code in used.tolist()], np.bool_)[place])
 
 
-def readings_of(
-    point: str, batches: Iterable[Batch], position: Callable[[int], Mapping[str, int] | None]
-) -> tuple[Ints, Floats, Octets]:
+def readings_of(batches: Iterable[Batch], place: Callable[[int], int | None]) -> tuple[Ints, Floats, Octets]:
     """Return time, value and reason of a point's readings in some batches, in no order.
 
-    `position` says where in a layout's scans each point is.
+    `place` says where in a layout's scans the point is, or None where it is not.
     """
     ats: list[Ints] = [np.zeros(0, np.int64)]
     values: list[Floats] = [np.zeros(0)]
     reasons: list[Octets] = [np.zeros(0, np.uint8)]
+    places: dict[int, int] = {}
+    looked: set[int] = set()
     for batch in batches:
         for group in batch.groups:
             layouts = batch.layout[group.scans]
-            for layout in np.unique(layouts).tolist():
-                column = (position(layout) or {}).get(point)
-                if column is None:
+            for layout in set(layouts.tolist()) - looked:
+                looked.add(layout)
+                if (column := place(layout)) is not None:
+                    places[layout] = column
+            for layout, column in places.items():
+                which = np.flatnonzero(layouts == layout)
+                if not len(which):
                     continue
-                which = layouts == layout
                 ats.append(batch.at_ms[group.scans[which]])
                 values.append(group.column(column)[which])
                 reasons.append(
-                    np.zeros(int(which.sum()), np.uint8) if group.reasons is None else group.reasons[which, column]
+                    np.zeros(len(which), np.uint8) if group.reasons is None else group.reasons[which, column]
                 )
     return np.concatenate(ats), np.concatenate(values), np.concatenate(reasons)
+
+
+def place_of(point: str, points: Sequence[str]) -> int | None:
+    """Return where among the points of a layout a point is, if it is."""
+    return points.index(point) if point in points else None

@@ -15,7 +15,7 @@ from stores.telemetry.batch import Batch, Floats, Ints, Octets, decode, encode
 from stores.telemetry.buckets import Buckets, checked
 from stores.telemetry.columns import Codes, believed
 from stores.telemetry.forward import POST_BYTES, Forwarder, Poster
-from stores.telemetry.head import readings_of
+from stores.telemetry.head import place_of, readings_of
 from stores.telemetry.influxserver import Address, InfluxAwayError, InfluxRefusedError, Server, Table
 from stores.telemetry.lineprotocol import BAD, UNCERTAIN, Lines
 from stores.telemetry.spool import Spool
@@ -56,7 +56,6 @@ class Influx:
         self._lines = Lines(site, kinds)
         self.forwarder = Forwarder(self._server.write, self._server.life, self._lines)
         self._asking = threading.BoundedSemaphore(_AT_ONCE)
-        self._positions: dict[int, dict[str, int]] = {}
 
     # Writing.
 
@@ -183,7 +182,9 @@ class Influx:
         """Return what the server has not acknowledged yet, in the form that it gives back."""
         if self._spool is None:
             return np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint8)
-        at, value, reason = readings_of(point, self._batches(self._spool, from_ms), self._position)
+        layout_of = self._spool.layout_of
+        batches = self._batches(self._spool, from_ms)
+        at, value, reason = readings_of(batches, lambda layout: place_of(point, layout_of(layout).points))
         inside = (at >= from_ms) & (at < to_ms)
         at, value, reason = at[inside], value[inside], reason[inside]
         good = believed(value, reason)
@@ -198,11 +199,6 @@ class Influx:
         while portion := spool.batches(row, _PORTION):
             yield from (batch for _, batch in portion)
             row = portion[-1][0]
-
-    def _position(self, layout: int) -> dict[str, int]:
-        if layout not in self._positions and self._spool:
-            self._positions[layout] = {p: i for i, p in enumerate(self._spool.layout_of(layout).points)}
-        return self._positions[layout]
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -27,7 +27,7 @@ PATIENCE_S = 10.0
 MOST_ROWS = 4_000_000
 """A question whose answer would be made of more rows is given up: about 100 MB while it runs."""
 _MANY = 100_000  # rows; an answer made of more leaves memory behind that is worth giving back
-_AT_ONCE = 8  # row groups
+_AT_ONCE = 16  # row groups
 _FOOTERS = 64  # files whose footers are remembered: a few 10 kB each
 
 

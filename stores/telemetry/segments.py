@@ -28,7 +28,8 @@ BIRTH = b"dutyroom"
 
 MANIFEST = "manifest.json"
 _VERSION = 2
-_ROW_GROUP = 1 << 14  # rows; what a question about one point has to unpack
+_ROW_GROUP = 1 << 13  # rows; what a question about one point has to unpack
+_RAW_ROW_GROUP = 1 << 14  # of readings there are more, and names and footers weigh more beside them
 _DICTIONARY_BYTES = 4096  # a column of more different numbers than fit here packs better as they are
 _SPARE_BITS = 20  # of a total's mantissa: a mean is given to ten digits
 
@@ -281,11 +282,12 @@ class Writer:
         self.from_ms = min(low, self.from_ms) if self.rows else low
         self.to_ms = max(high, self.to_ms) if self.rows else high
         self.rows += len(what)
-        parts = -(-len(what) // _ROW_GROUP)
+        most = _RAW_ROW_GROUP if isinstance(what, Rows) else _ROW_GROUP
+        parts = -(-len(what) // most)
         for number in range(parts):
             part = slice(number * len(what) // parts, (number + 1) * len(what) // parts)
             table = pa.Table.from_arrays(_columns(pa, what, part), schema=self._schema)
-            self._parquet.write_table(table, row_group_size=_ROW_GROUP)
+            self._parquet.write_table(table, row_group_size=most)
 
     def finish(self) -> None:
         """Bring the file to the disk under its name."""

@@ -47,6 +47,7 @@ def _said(found: Completeness) -> tuple[str, int, int, int]:
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Row groups, files and merges as of a large site, in small."""
     monkeypatch.setattr(segments, "_ROW_GROUP", 7)
+    monkeypatch.setattr(segments, "_RAW_ROW_GROUP", 11)
     monkeypatch.setattr(upkeep, "_MANY", 3)
     monkeypatch.setitem(upkeep.CLOSED_ROWS, RAW, 60)
     monkeypatch.setitem(upkeep.CLOSED_ROWS, MINUTE, 25)
