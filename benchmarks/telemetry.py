@@ -139,7 +139,7 @@ def layouts(spool: Spool, source: "Crowd | Site") -> list[int]:
 
 def measure(kind: str, seconds: int | None) -> dict[str, object]:
     clock, rng = Hands(), np.random.default_rng(1)
-    spent = dict.fromkeys(("live", "encode", "commit", "compact"), 0.0)
+    spent = dict.fromkeys(("live", "encode", "commit", "compact", "trim"), 0.0)
     source = KINDS[kind](rng)
     seconds = seconds or source.seconds
     done = spooled = 0
@@ -169,8 +169,10 @@ def measure(kind: str, seconds: int | None) -> dict[str, object]:
                 began = time.process_time()
                 while archive.compact(spool, now):
                     pass
-                spool.trim(now)
                 timed("compact", began)
+                began = time.process_time()
+                spool.trim(now)
+                timed("trim", began)
         began = time.process_time()
         while archive.compact(spool, now + 300_000):
             pass

@@ -26,7 +26,7 @@ PATIENCE_S = 10.0
 """A question that takes longer is given up."""
 MOST_ROWS = 4_000_000
 """A question whose answer would be made of more rows is given up: about 100 MB while it runs."""
-_MANY = 100_000  # rows; an answer made of more leaves memory behind that is worth giving back
+_LONG_S = 0.2  # an answer that took longer leaves memory behind that is worth giving back
 _AT_ONCE = 16  # row groups
 _FOOTERS = 64  # files whose footers are remembered: a few 10 kB each
 
@@ -123,7 +123,7 @@ class Query:
             self._asking.now = _Asking(until, MOST_ROWS)
             yield
         finally:
-            if MOST_ROWS - self._asking.now.rows > _MANY:
+            if time.monotonic() > until - PATIENCE_S + _LONG_S:
                 give_back()
             del self._asking.now
             self._turn.release()
