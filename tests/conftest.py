@@ -26,3 +26,15 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} needs a real server or browser, which must be here: {report.longrepr}"
     return report
+
+
+# Files that wait for real processes take longest; the last file to begin is the end of the run.
+LONG = ("faults/test_kills.py", "faults/test_publishers.py", "faults/test_tsdb", "e2e/", "faults/", "wire/", "stories/")
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        path = item.path.as_posix()
+        return next((i for i, part in enumerate(LONG) if f"/tests/{part}" in path), len(LONG))
+
+    items.sort(key=rank)
