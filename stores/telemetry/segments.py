@@ -29,7 +29,7 @@ BIRTH = b"dutyroom"
 MANIFEST = "manifest.json"
 _VERSION = 2
 _ROW_GROUP = 1 << 13  # rows; what a question about one point has to unpack
-_RAW_ROW_GROUP = 1 << 14  # of readings there are more, and names and footers weigh more beside them
+_RAW_ROW_GROUP = 1 << 15  # of readings there are more, and names and footers weigh more beside them
 _DICTIONARY_BYTES = 4096  # a column of more different numbers than fit here packs better as they are
 _SPARE_BITS = 20  # of a total's mantissa: a mean is given to ten digits
 
