@@ -41,6 +41,10 @@ class Timed:
         self.reads = self.missed = 0
 
     def scan(self, scan: Scan, done: Callable[[], None] | None = None) -> None:
+        if scan.reached and self.reads % 8:  # looking at every eighth keeps the clocks out of the figures
+            self.reads += 1
+            self.desk.scan(scan, done)
+            return
         began = time.perf_counter()
         self.desk.scan(scan, done)
         if scan.reached:

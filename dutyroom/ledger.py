@@ -18,7 +18,7 @@ from stores.errors import StoreError, StoreFencedError
 
 log = structlog.get_logger(__name__)
 
-GROUP_MS = 250
+GROUP_MS = 500
 """Scans that move nothing are committed together at least this often."""
 PORTION = 20_000
 """Scans of one commit at most: what has waited for a disk must not hold up an alarm."""

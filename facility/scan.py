@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import cache
 from struct import Struct
 
 
@@ -122,4 +123,9 @@ class Gap:
 
 def missed(device: str, at_ms: int, points: int, why: Reason) -> Scan:
     """Return the scan of a slot that brought nothing: every value NaN, bad, with the reason."""
-    return Scan(device, at_ms, at_ms, (float("nan"),) * points, bytes([why]) * points)
+    return Scan(device, at_ms, at_ms, _nothing(points), bytes([why]) * points)
+
+
+@cache
+def _nothing(points: int) -> tuple[float, ...]:
+    return (float("nan"),) * points

@@ -146,7 +146,7 @@ class _Device:
     def take(self, scan: Scan, version: int) -> None:
         """Make a scan the newest; `version` numbers the update."""
         before, at, reasons, image = self.scan, scan.at_ms, scan.reasons, scan.image
-        if reasons != self.all_good and before is not None:
+        if reasons not in {self.all_good, self.reasons} and before is not None:
             self._keep_good(before)
         if before is None or image != before.image or reasons != self.reasons:
             bits = np.frombuffer(image, _BITS)

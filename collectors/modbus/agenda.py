@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from facility.ports import Beat, Clock
 
 SLOT_MS = 5
-LONGEST_MS = 20
+LONGEST_MS = 40
 """The longest slot, and the longest rest: something new may be due earlier than all that is known."""
 
-TOGETHER = 20
-"""So many polls may share a slot before it is made shorter: the last of them is sent half a millisecond late."""
+TOGETHER = 40
+"""So many polls may share a slot before it is made shorter: the last of them is sent a millisecond late."""
 
 Call = Callable[[int, int], None]
 """Takes the moment that was asked for and the moment that it is."""

@@ -102,8 +102,8 @@ async def test_an_empty_agenda_looks_up_often_enough():
     [
         (0, 1000, SLOT_MS),
         (1, 1000, LONGEST_MS),
-        (1000, 1000, 20),
-        (2000, 1000, 10),
+        (1000, 1000, 40),
+        (2000, 1000, 20),
         (1000, 100, SLOT_MS),
         (1, 100, 10),
         (1, 50, SLOT_MS),
