@@ -185,7 +185,9 @@ class Query:
                 ]
                 if not wanted:
                     continue
-                with pq.ParquetFile(self._folder / name, metadata=footer.said, read_dictionary=["point"]) as file:
+                with pq.ParquetFile(
+                    self._folder / name, metadata=footer.said, read_dictionary=["point"], pre_buffer=False
+                ) as file:
                     for start in range(0, len(wanted), _AT_ONCE):
                         self._count(0)
                         some = wanted[start : start + _AT_ONCE]

@@ -28,8 +28,8 @@ BIRTH = b"dutyroom"
 
 MANIFEST = "manifest.json"
 _VERSION = 2
-_ROW_GROUP = 1 << 13  # rows; what a question about one point has to unpack
-_RAW_ROW_GROUP = 1 << 15  # of readings there are more, and names and footers weigh more beside them
+_ROW_GROUP = {RAW: 1 << 15, MINUTE: 1 << 13, HOUR: 1 << 14}
+"""Rows that a question about one point has to unpack; the fewer, the more names and footers there are to read."""
 _DICTIONARY_BYTES = 4096  # a column of more different numbers than fit here packs better as they are
 _SPARE_BITS = 20  # of a total's mantissa: a mean is given to ten digits
 
@@ -253,7 +253,7 @@ class Writer:
         pa, pq = arrow()
 
         self.name, self.rows, self.from_ms, self.to_ms = name, 0, 0, 0
-        self._folder, self._part = folder, folder / (name + ".part")
+        self._kind, self._folder, self._part = birth.kind, folder, folder / (name + ".part")
         schema = pa.schema(_schema(pa, birth.kind))
         self._schema = schema.with_metadata({BIRTH: json.dumps(asdict(birth))})
         # Runs of equal bytes fall together where each byte of a number has a plane of its own; decimals, whose bytes
@@ -282,7 +282,7 @@ class Writer:
         self.from_ms = min(low, self.from_ms) if self.rows else low
         self.to_ms = max(high, self.to_ms) if self.rows else high
         self.rows += len(what)
-        most = _RAW_ROW_GROUP if isinstance(what, Rows) else _ROW_GROUP
+        most = _ROW_GROUP[self._kind]
         parts = -(-len(what) // most)
         for number in range(parts):
             part = slice(number * len(what) // parts, (number + 1) * len(what) // parts)

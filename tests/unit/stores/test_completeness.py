@@ -46,15 +46,13 @@ def _said(found: Completeness) -> tuple[str, int, int, int]:
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Row groups, files and merges as of a large site, in small."""
-    monkeypatch.setattr(segments, "_ROW_GROUP", 7)
-    monkeypatch.setattr(segments, "_RAW_ROW_GROUP", 11)
+    monkeypatch.setattr(segments, "_ROW_GROUP", {RAW: 11, MINUTE: 7, HOUR: 5})
     monkeypatch.setattr(upkeep, "_MANY", 3)
     monkeypatch.setitem(upkeep.CLOSED_ROWS, RAW, 60)
     monkeypatch.setitem(upkeep.CLOSED_ROWS, MINUTE, 25)
 
 
-@pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "late"), [(1, False), (2, True)])
 @pytest.mark.usefixtures("small_files")
 def test_hours_and_minutes_tell_what_every_reading_told(seed: int, late: bool) -> None:
     roll = np.random.default_rng(seed)
