@@ -64,7 +64,7 @@ def slot_for(intervals_ms: Iterable[int]) -> int:
     if not intervals:
         return SLOT_MS
     polls_per_ms = sum(1 / interval for interval in intervals)
-    return max(SLOT_MS, min(LONGEST_MS, round(TOGETHER / polls_per_ms), min(intervals) // 10))
+    return max(SLOT_MS, min(LONGEST_MS, round(TOGETHER / polls_per_ms), min(intervals) // 4))
 
 
 def offset(index: int, of: int, interval_ms: int, slot_ms: int = SLOT_MS) -> int:

@@ -105,8 +105,8 @@ async def test_an_empty_agenda_looks_up_often_enough():
         (1000, 1000, 40),
         (2000, 1000, 20),
         (1000, 100, SLOT_MS),
-        (1, 100, 10),
-        (1, 50, SLOT_MS),
+        (1, 100, 25),
+        (1, 50, 12),
     ],
 )
 def test_slots_are_as_long_as_the_load_lets_them(devices, interval, slot):
