@@ -29,7 +29,7 @@ check: .venv/.test
 bench: .venv/.ready
 	@$(BIN)/python -m benchmarks.readings $(ARGS)
 
-bench-headline: .venv/.ready
+bench-headline: .venv/.test
 	@$(BIN)/python -m benchmarks.headline $(ARGS)
 
 # What takes too long for every day: a million broken frames per framing, kills of broker, servers and service, an hour's outage.
