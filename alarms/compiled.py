@@ -140,6 +140,7 @@ class Watchlist:
     late_since_ms: int | None = None
     silent: bool = False
     odd: bool = False  # the next scan needs a closer look even when all its values are good
+    checksum: int | None = None  # of the points; made when first asked for
     bad: tuple[bytes, tuple[int, ...]] = (b"", ())  # the newest reasons, and where they are not good
 
     def bad_positions(self, reasons: bytes) -> tuple[int, ...]:

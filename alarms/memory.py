@@ -156,7 +156,9 @@ def _kept_device(here: Watchlist) -> KeptDevice:
 
 
 def _checksum(here: Watchlist) -> int:
-    return crc32("\n".join(here.points).encode())
+    if here.checksum is None:  # a checkpoint asks for it every ten seconds, and it never changes
+        here.checksum = crc32("\n".join(here.points).encode())
+    return here.checksum
 
 
 def _kept_watch(watch: Watch, *, resting: bool) -> KeptWatch:

@@ -13,6 +13,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 from benchmarks import compound, publishers
@@ -245,8 +246,7 @@ async def _listening(loop: asyncio.AbstractEventLoop, field: Field) -> int:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((compound.host(gateway.index), port))
         port = listener.getsockname()[1]
-        make: Callable[[], Answering] = lambda gateway=gateway: Answering(gateway, field)  # type: ignore[misc]  # noqa: E731
-        await loop.create_server(make, sock=listener, backlog=8)
+        await loop.create_server(partial(Answering, gateway, field), sock=listener, backlog=8)
     return int(port)
 
 

@@ -60,7 +60,7 @@ def _past(archive: Archive, names: Sequence[str], from_ms: int, to_ms: int, ever
         with files.writing(end):
             birth = Birth(MINUTE, at // DAY_MS, end, files.manifest.spool, files.manifest.row)
             parts = (_slice(sums, start) for start in range(0, len(sums), 1 << 17))
-            files._publish([files._written(birth, parts, closed=whole)], [], end)  # noqa: SLF001
+            files._publish([files._written(birth, parts, closed=whole)], [], end)  # noqa: SLF001 - as above
         at = end
 
 
@@ -165,7 +165,7 @@ def completeness(folder: Path, _: float) -> dict[str, object]:
         took.append(time.monotonic() - began)
         before = time.process_time() - before
     assert all((f.ratio or 0) > 0.999 for f in found), found[0]
-    files = archive._files.manifest.segments  # noqa: SLF001
+    files = archive._files.manifest.segments  # noqa: SLF001 - counts files, which no reader needs to
     archive.close()
     spool.close()
     return {

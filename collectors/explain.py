@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from collectors.modbus.readplan import plan
-from collectors.profile import ModbusField, ModbusMap, MqttField, MqttMap, Profile, Type
+from collectors.profile import BIT_FUNCTIONS, ModbusField, ModbusMap, MqttField, MqttMap, Profile, Type
 
 _FUNCTIONS = {1: "1 coil", 2: "2 discrete input", 3: "3 holding", 4: "4 input"}
 _NOTHING = "-"
@@ -27,7 +27,8 @@ def _modbus(modbus: ModbusMap) -> list[str]:
     head = ("channel", "printed", "sent", "function", "type", "order", "value", "unit", "point")
     rows = [_register(f, modbus.base) for f in modbus.fields.values()]
     asked = [
-        f"  function {q.function}, address {q.address} (0x{q.address:04X}), {q.count} {'bits' if q.function < 3 else 'registers'}"  # noqa: PLR2004, E501 - 1 and 2 bring bits
+        f"  function {q.function}, address {q.address} (0x{q.address:04X}),"
+        f" {q.count} {'bits' if q.function in BIT_FUNCTIONS else 'registers'}"
         for q in plan(modbus, modbus.fields)
     ]
     return [

@@ -331,7 +331,7 @@ class MqttLine:
 
     # -- what is heard ----------------------------------------------------------------------------------------------
 
-    def _take(self, session: Session, topic: bytes, payload: bytes, mid: int, retained: bool) -> None:  # noqa: FBT001 - a Heard
+    def _take(self, session: Session, topic: bytes, payload: bytes, mid: int, retained: bool) -> None:  # noqa: FBT001 - called as a Take
         ack: Ack = partial(session.acknowledge, mid) if mid else _nothing
         try:
             hearers = self._topics.hearers(topic)
@@ -352,7 +352,7 @@ class MqttLine:
         self._sink.dead_letter(topic.decode(errors="replace"), payload[:MOST_BYTES], why)
         ack()
 
-    def _echoed(self, _payload: bytes, _now: int, ack: Ack, _retained: bool) -> None:  # noqa: FBT001 - a Hear
+    def _echoed(self, _payload: bytes, _now: int, ack: Ack, _retained: bool) -> None:  # noqa: FBT001 - called as a Hear
         self._echo_by = 0
         self._hear_again()
         self._remarks.pop("echo", None)

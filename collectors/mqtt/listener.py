@@ -97,7 +97,7 @@ class Listener:
         self._tally.failures[why] += 1
         self._sink.scan(missed(self.device.id, now, len(self.device.points), why), done)
 
-    def _message(self, decoder: MessageDecoder, payload: bytes, now: int, ack: Ack, retained: bool) -> None:  # noqa: FBT001 - a Hear
+    def _message(self, decoder: MessageDecoder, payload: bytes, now: int, ack: Ack, retained: bool) -> None:  # noqa: FBT001 - called as a Hear
         scan, key, repeated = decoder.read(self.device.id, payload, now, self._memory, retained=retained)
         if not retained:
             self.miss_at = now + SILENT_AFTER * self.device.interval_ms
@@ -124,7 +124,7 @@ class Listener:
         for other in others or ():
             other()
 
-    def _present(self, presence: Presence, topic: str, payload: bytes, now: int, ack: Ack, retained: bool) -> None:  # noqa: FBT001 - a Hear
+    def _present(self, presence: Presence, topic: str, payload: bytes, now: int, ack: Ack, retained: bool) -> None:  # noqa: FBT001 - called as a Hear
         del retained  # it is the gateway's own word, kept on purpose
         gone = absent(presence, payload)
         if gone is None:

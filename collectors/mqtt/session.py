@@ -211,7 +211,7 @@ class Session(asyncio.Protocol):
         if pieces == self._pieces and self._owed >= STALLED:
             self._hurry()
 
-    def _message(self, topic: bytes, payload: bytes, mid: int, retained: bool) -> None:  # noqa: FBT001 - a Heard
+    def _message(self, topic: bytes, payload: bytes, mid: int, retained: bool) -> None:  # noqa: FBT001 - called as packets.Heard
         self._heard_one = True
         self._owed += mid > 0
         self._take(self, topic, payload, mid, retained)
