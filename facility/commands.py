@@ -113,6 +113,113 @@ class CloseIncident(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ShelveAlarm(Command):
+    """The operator puts an alarm away, until a moment or until it clears; `alarm` is its subject, open or not."""
+
+    alarm: str
+    reason: str
+    minutes: int = 15
+    until_clear: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnshelveAlarm(Command):
+    """The operator takes it off the shelf again."""
+
+    alarm: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResetAlarm(Command):
+    """A latched alarm is reset by somebody who may; `person` is who, where the desk writes it for them."""
+
+    alarm: str
+    person: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearLift(Command):
+    """A lift that was presumed occupied is known to be empty (`how`: intercom, guard), or not (`how`: trapped)."""
+
+    incident: str
+    lift: str
+    how: str
+    person: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuePermit(Command):
+    """Planned work is announced; fields as in `facility.records.PermitIssued`."""
+
+    work: str
+    equipment: tuple[str, ...]
+    holder: str
+    from_ms: int
+    until_ms: int
+    task: str
+    people: tuple[str, ...] = ()
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendPermit(Command):
+    """The work takes longer."""
+
+    permit: str
+    until_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndPermit(Command):
+    """The work is done; or, with `why` cancelled, will not be."""
+
+    permit: str
+    why: str = "finished"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEquipment(Command):
+    """A machine that was out of service was checked: it works, or not."""
+
+    permit: str
+    equipment: str
+    works: bool
+    person: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueTicket(Command):
+    """A switching ticket is written; `steps` are (equipment, point, value, text) in their order."""
+
+    task: str
+    steps: tuple[tuple[str, str, float, str], ...]
+    operator: str
+    supervisor: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignOperation(Command):
+    """One of a ticket's two people says that an operation (counted from 0) was carried out."""
+
+    ticket: str
+    step: int
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopTicket(Command):
+    """A ticket is not carried on, and why."""
+
+    ticket: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The desk's no: what happened, what to do; `code` is ASCII (not-found, conflict, forbidden, invalid)."""
 

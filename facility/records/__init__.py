@@ -1,0 +1,232 @@
+"""The log book's words: what happened, in order, never rewritten.
+
+A payload only gains fields (with defaults); a new meaning is a new kind. Payloads hold ids and numbers, and
+verbatim the text that was sent; names, phone numbers and photos stay outside.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from facility.records.alarm import (
+    AlarmAcknowledged,
+    AlarmChattering,
+    AlarmCleared,
+    AlarmGraded,
+    AlarmHidden,
+    AlarmRaised,
+    AlarmReset,
+    AlarmSettled,
+    AlarmShelved,
+    AlarmShown,
+    AlarmUnshelved,
+)
+from facility.records.incident import (
+    AcceptanceExpired,
+    BellAnswered,
+    DutyUnfilled,
+    IncidentClosed,
+    IncidentConfirmed,
+    IncidentJoined,
+    IncidentNormal,
+    IncidentNoted,
+    IncidentOpened,
+    LevelReached,
+    PageAcknowledged,
+    PageDeclined,
+    PageRefused,
+    PageRequested,
+    PageSent,
+    PlanStarted,
+    PromiseBroken,
+    PromiseKept,
+    ResponderArrived,
+    ResponderFinished,
+    StepDone,
+    StepSkipped,
+    SweepCleared,
+    SweepListed,
+)
+from facility.records.payload import Payload
+from facility.records.service import (
+    ClockStepped,
+    ConfigAdopted,
+    HistoryForgotten,
+    ServiceStarted,
+    ServiceStopped,
+    StoreDamaged,
+    StoreRestored,
+    TaskRestarted,
+)
+from facility.records.work import (
+    PermitChecked,
+    PermitEnded,
+    PermitExtended,
+    PermitIssued,
+    PermitOverdue,
+    PermitStarted,
+    TicketEnded,
+    TicketIssued,
+    TicketStepDone,
+    TicketStepSeen,
+)
+
+
+class Kind(StrEnum):
+    """What a record says happened. Past tense."""
+
+    SERVICE_STARTED = "service.started"
+    SERVICE_STOPPED = "service.stopped"
+    CONFIG_ADOPTED = "config.adopted"
+    STORE_RESTORED = "store.restored"
+    STORE_DAMAGED = "store.damaged"
+    CLOCK_STEPPED = "clock.stepped"
+    TASK_RESTARTED = "task.restarted"
+    HISTORY_FORGOTTEN = "history.forgotten"
+
+    ALARM_RAISED = "alarm.raised"
+    ALARM_CLEARED = "alarm.cleared"
+    ALARM_ACKNOWLEDGED = "alarm.acknowledged"
+    ALARM_GRADED = "alarm.graded"
+    ALARM_RESET = "alarm.reset"
+    ALARM_SHELVED = "alarm.shelved"
+    ALARM_UNSHELVED = "alarm.unshelved"
+    ALARM_HIDDEN = "alarm.hidden"
+    ALARM_SHOWN = "alarm.shown"
+    ALARM_CHATTERING = "alarm.chattering"
+    ALARM_SETTLED = "alarm.settled"
+
+    INCIDENT_OPENED = "incident.opened"
+    INCIDENT_JOINED = "incident.joined"
+    INCIDENT_CONFIRMED = "incident.confirmed"
+    INCIDENT_NORMAL = "incident.normal"
+    BELL_ANSWERED = "bell.answered"
+    PLAN_STARTED = "plan.started"
+    STEP_DONE = "step.done"
+    STEP_SKIPPED = "step.skipped"
+    LEVEL_REACHED = "level.reached"
+    DUTY_UNFILLED = "duty.unfilled"
+    PAGE_REQUESTED = "page.requested"
+    PAGE_SENT = "page.sent"
+    PAGE_REFUSED = "page.refused"
+    PAGE_ACKNOWLEDGED = "page.acknowledged"
+    PAGE_DECLINED = "page.declined"
+    ACCEPTANCE_EXPIRED = "acceptance.expired"
+    RESPONDER_ARRIVED = "responder.arrived"
+    RESPONDER_FINISHED = "responder.finished"
+    PROMISE_KEPT = "promise.kept"
+    PROMISE_BROKEN = "promise.broken"
+    INCIDENT_NOTED = "incident.noted"
+    INCIDENT_CLOSED = "incident.closed"
+    SWEEP_LISTED = "sweep.listed"
+    SWEEP_CLEARED = "sweep.cleared"
+
+    PERMIT_ISSUED = "permit.issued"
+    PERMIT_STARTED = "permit.started"
+    PERMIT_EXTENDED = "permit.extended"
+    PERMIT_OVERDUE = "permit.overdue"
+    PERMIT_ENDED = "permit.ended"
+    PERMIT_CHECKED = "permit.checked"
+    TICKET_ISSUED = "ticket.issued"
+    TICKET_STEP_DONE = "ticket.step-done"
+    TICKET_STEP_SEEN = "ticket.step-seen"
+    TICKET_ENDED = "ticket.ended"
+
+
+PAYLOADS: Mapping[Kind, type[Payload]] = {
+    Kind.SERVICE_STARTED: ServiceStarted,
+    Kind.SERVICE_STOPPED: ServiceStopped,
+    Kind.CONFIG_ADOPTED: ConfigAdopted,
+    Kind.STORE_RESTORED: StoreRestored,
+    Kind.STORE_DAMAGED: StoreDamaged,
+    Kind.CLOCK_STEPPED: ClockStepped,
+    Kind.TASK_RESTARTED: TaskRestarted,
+    Kind.HISTORY_FORGOTTEN: HistoryForgotten,
+    Kind.ALARM_RAISED: AlarmRaised,
+    Kind.ALARM_CLEARED: AlarmCleared,
+    Kind.ALARM_ACKNOWLEDGED: AlarmAcknowledged,
+    Kind.ALARM_GRADED: AlarmGraded,
+    Kind.ALARM_RESET: AlarmReset,
+    Kind.ALARM_SHELVED: AlarmShelved,
+    Kind.ALARM_UNSHELVED: AlarmUnshelved,
+    Kind.ALARM_HIDDEN: AlarmHidden,
+    Kind.ALARM_SHOWN: AlarmShown,
+    Kind.ALARM_CHATTERING: AlarmChattering,
+    Kind.ALARM_SETTLED: AlarmSettled,
+    Kind.INCIDENT_OPENED: IncidentOpened,
+    Kind.INCIDENT_JOINED: IncidentJoined,
+    Kind.INCIDENT_CONFIRMED: IncidentConfirmed,
+    Kind.INCIDENT_NORMAL: IncidentNormal,
+    Kind.BELL_ANSWERED: BellAnswered,
+    Kind.PLAN_STARTED: PlanStarted,
+    Kind.STEP_DONE: StepDone,
+    Kind.STEP_SKIPPED: StepSkipped,
+    Kind.LEVEL_REACHED: LevelReached,
+    Kind.DUTY_UNFILLED: DutyUnfilled,
+    Kind.PAGE_REQUESTED: PageRequested,
+    Kind.PAGE_SENT: PageSent,
+    Kind.PAGE_REFUSED: PageRefused,
+    Kind.PAGE_ACKNOWLEDGED: PageAcknowledged,
+    Kind.PAGE_DECLINED: PageDeclined,
+    Kind.ACCEPTANCE_EXPIRED: AcceptanceExpired,
+    Kind.RESPONDER_ARRIVED: ResponderArrived,
+    Kind.RESPONDER_FINISHED: ResponderFinished,
+    Kind.PROMISE_KEPT: PromiseKept,
+    Kind.PROMISE_BROKEN: PromiseBroken,
+    Kind.INCIDENT_NOTED: IncidentNoted,
+    Kind.INCIDENT_CLOSED: IncidentClosed,
+    Kind.SWEEP_LISTED: SweepListed,
+    Kind.SWEEP_CLEARED: SweepCleared,
+    Kind.PERMIT_ISSUED: PermitIssued,
+    Kind.PERMIT_STARTED: PermitStarted,
+    Kind.PERMIT_EXTENDED: PermitExtended,
+    Kind.PERMIT_OVERDUE: PermitOverdue,
+    Kind.PERMIT_ENDED: PermitEnded,
+    Kind.PERMIT_CHECKED: PermitChecked,
+    Kind.TICKET_ISSUED: TicketIssued,
+    Kind.TICKET_STEP_DONE: TicketStepDone,
+    Kind.TICKET_STEP_SEEN: TicketStepSeen,
+    Kind.TICKET_ENDED: TicketEnded,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the log book, before the book gives it its number.
+
+    `subject` is what it tells about ("alarm:lift-1a/lift-trapped", "incident:261122-1", "site:demo"); `about`
+    lists further ids (equipment, persons) under which it must be found. `request` is unique in the book: a
+    second record with the same one is never written.
+    """
+
+    at_ms: int
+    kind: Kind
+    subject: str
+    data: Payload
+    actor: str = "system"
+    request: str | None = None
+    about: tuple[str, ...] = ()
+
+
+def alarm_subject(owner: str, rule: str) -> str:
+    """Return the subject of the one alarm a rule can have on a machine."""
+    return f"alarm:{owner}/{rule}"
+
+
+def incident_subject(id: str) -> str:
+    """Return the subject of an incident."""
+    return f"incident:{id}"
+
+
+def permit_subject(id: str) -> str:
+    """Return the subject of a permit or another planned event."""
+    return f"permit:{id}"
+
+
+def ticket_subject(id: str) -> str:
+    """Return the subject of a switching ticket."""
+    return f"ticket:{id}"
+
+
+OPENS = frozenset({Kind.ALARM_RAISED, Kind.ALARM_SHELVED, Kind.INCIDENT_OPENED, Kind.PERMIT_ISSUED, Kind.TICKET_ISSUED})
+"""Kinds that open their subject. Which record ends it is the fold's word: the desk says so at commit."""
