@@ -14,6 +14,10 @@ ALARM_STATE: Mapping[str, Text] = {
     "unacknowledged": Text("未确认", "unacknowledged"),
     "acknowledged": Text("已确认", "acknowledged"),
     "returned": Text("已恢复未确认", "returned, unacknowledged"),
+    "latched": Text("待复位", "latched, to be reset"),
+    "shelved": Text("已搁置", "shelved"),
+    "suppressed": Text("设计抑制", "suppressed by design"),
+    "out-of-service": Text("停用", "out of service"),
     "normal": Text("正常", "normal"),
 }
 
@@ -147,6 +151,26 @@ RECORD: Mapping[str, Text] = {
     Kind.INCIDENT_NORMAL: Text("报警源恢复正常", "the source is normal again"),
     Kind.INCIDENT_NOTED: Text("备注", "note"),
     Kind.INCIDENT_CLOSED: Text("事件关闭", "incident closed"),
+    Kind.ALARM_GRADED: Text("报警升降级", "alarm graver or less grave"),
+    Kind.ALARM_RESET: Text("报警复位", "alarm reset"),
+    Kind.ALARM_SHELVED: Text("报警搁置", "alarm shelved"),
+    Kind.ALARM_UNSHELVED: Text("取消搁置", "alarm off the shelf"),
+    Kind.ALARM_HIDDEN: Text("报警抑制", "alarm hidden by design"),
+    Kind.ALARM_SHOWN: Text("报警解除抑制", "alarm in sight again"),
+    Kind.ALARM_CHATTERING: Text("报警抖动", "alarm chattering"),
+    Kind.ALARM_SETTLED: Text("抖动平息", "alarm settled"),
+    Kind.SWEEP_LISTED: Text("列入排查", "lift presumed occupied"),
+    Kind.SWEEP_CLEARED: Text("排查完成", "lift swept"),
+    Kind.PERMIT_ISSUED: Text("签发工作票", "permit issued"),
+    Kind.PERMIT_STARTED: Text("工作开始", "work started"),
+    Kind.PERMIT_EXTENDED: Text("工作延期", "work extended"),
+    Kind.PERMIT_OVERDUE: Text("工作票超时", "permit overdue"),
+    Kind.PERMIT_ENDED: Text("工作终结", "work ended"),
+    Kind.PERMIT_CHECKED: Text("复验", "checked after the work"),
+    Kind.TICKET_ISSUED: Text("签发操作票", "switching ticket issued"),
+    Kind.TICKET_STEP_DONE: Text("操作执行", "operation carried out"),
+    Kind.TICKET_STEP_SEEN: Text("位置核对", "position read back"),
+    Kind.TICKET_ENDED: Text("操作票终结", "switching ticket ended"),
 }
 
 TABLE: Mapping[str, Mapping[str, Text]] = {
