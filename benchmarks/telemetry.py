@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from benchmarks.running import load
 from facility.scan import Scan
 from stores.live import Live
-from stores.telemetry.archive import CURSOR, Archive
+from stores.telemetry.archive import Archive
 from stores.telemetry.batch import encode
+from stores.telemetry.source import CURSOR
 from stores.telemetry.spool import Spool
 
 START = 1_790_000_040_000 - 1_790_000_040_000 % 86_400_000 + 3_600_000

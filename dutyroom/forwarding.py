@@ -12,7 +12,7 @@ from dutyroom.settings import Settings
 from facility.ports import Beat, Clock
 from facility.site import Site
 from stores.errors import StoreError
-from stores.telemetry import archive, forward
+from stores.telemetry import forward, source
 from stores.telemetry.influx import Influx
 from stores.telemetry.influxserver import Address
 from stores.telemetry.spool import Spool
@@ -42,7 +42,7 @@ class Forwarding:
         kinds = {machine.id: machine.kind for machine in site.equipment.values()}
         self.influx = Influx(address, site.id, kinds, spool)
         if settings.history == "influx":
-            spool.forget(archive.CURSOR)
+            spool.forget(source.CURSOR)
 
     async def run(self, beat: Beat) -> None:
         """Forward for ever."""

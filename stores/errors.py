@@ -148,3 +148,31 @@ class HistoryTooLargeError(StoreError):
                 " memory. Monitoring is not affected. Ask for a shorter time or fewer points.",
             )
         )
+
+
+class HistoryAwayError(StoreError):
+    """Nobody answers questions about the past at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "历史暂时无法查询：归档进程没有运行或没有回答，系统正在自动重新启动它。监视和报警不受影响，"
+                "读数保留在暂存中，没有丢失。请稍后再试；一直如此时请查看服务日志。",
+                "History is not available at the moment: the archive's process does not run or does not answer, and is"
+                " started again by itself. Monitoring and alarms are not affected, and no reading is lost: they wait in"
+                " the spool. Ask again in a moment; if it stays like this, look at the service's log.",
+            )
+        )
+
+
+class HistoryBusyError(StoreError):
+    """More is being asked about the past than is let in at a time; `limit` questions."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            Text(
+                f"历史查询太多：已有 {limit} 个在等待回答。监视不受影响。请稍后再试。",
+                f"Too many questions about the past: {limit} are waiting already. Monitoring is not affected."
+                " Ask again in a moment.",
+            )
+        )

@@ -24,12 +24,12 @@ from stores.telemetry.memory import arrow, give_back
 from stores.telemetry.query import Query, UnreadableError
 from stores.telemetry.rollup import HOUR_MS, MINUTE_MS
 from stores.telemetry.segments import HOUR, MINUTE, RAW, Manifest, Segment
+from stores.telemetry.source import CURSOR, Source
 from stores.telemetry.spool import Spool
 from stores.telemetry.stacks import DAY_MS
 from stores.telemetry.thinning import Policy, Thinner, filled, of_each_minute
 from stores.telemetry.upkeep import first_day, merge_due
 
-CURSOR = "archive"
 TURN_READINGS = 4_000_000
 """Readings that are worth files of their own: the more of one point stand together, the smaller they are."""
 MOST_READINGS = 20_000_000
@@ -54,7 +54,7 @@ class Archive:
     What the `policy` calls nothing new is left out when readings come from the spool.
     """
 
-    def __init__(self, folder: Path, spool: Spool | None = None, policy: Policy | None = None) -> None:
+    def __init__(self, folder: Path, spool: Source | None = None, policy: Policy | None = None) -> None:
         self._files = Catalogue(folder)
         self._query = Query(folder)
         self._head: Head | None = None
@@ -70,12 +70,30 @@ class Archive:
 
     # Writing.
 
+    @property
+    def row(self) -> int:
+        """The spool's row up to which the files hold everything."""
+        return self._files.manifest.row
+
     def compact(self, spool: Spool, now_ms: int) -> int:
+        """Do one `turn`, and let the spool know what it may forget. In the process that writes the spool.
+
+        Raises:
+            StoreFullError: no space; the readings stay in the spool, and the next turn tries again.
+        """
+        moved = self.turn(spool, now_ms)
+        if spool.cursor(CURSOR) < self.row:
+            # Also when the files were complete, and only the cursor did not hear of it before a kill.
+            spool.advance(CURSOR, self.row)
+        return moved
+
+    def turn(self, spool: Source, now_ms: int) -> int:
         """Do one bounded turn of work and return how many scans or rows it moved; 0 when there is nothing to do.
 
         A turn moves a portion of the spool into files when there is a file's worth or the oldest has waited five
         minutes, or merges small files. It ends with a whole minute where it can, so that a minute's sums are made
-        once. To be called in a thread; a kill at any moment neither loses nor doubles.
+        once. To be called in a thread; a kill at any moment neither loses nor doubles: first come the files, then the
+        manifest, and last the cursor, which whoever writes the spool moves to `row`.
 
         Raises:
             StoreFullError: no space; the readings stay in the spool, and the next turn tries again.
@@ -84,15 +102,10 @@ class Archive:
         with self._files.writing(now_ms):
             maker = self._follow(spool)
             manifest = self._files.manifest
-            if spool.cursor(CURSOR) < manifest.row:
-                # The files were complete, and only the cursor did not hear of it before the kill.
-                spool.advance(CURSOR, manifest.row)
             row, batches = _portion(spool, manifest.row, now_ms)
             if batches:
                 moved = sum(map(len, batches)) or len(batches)
-                # Files, then the manifest, then the cursor.
                 self._files.add(maker.rows(batches), now_ms, row=row, thinner=self._thinner)
-                spool.advance(CURSOR, row)
                 give_back()
                 return moved
             if merge := merge_due(manifest.segments, now_ms):
@@ -156,7 +169,7 @@ class Archive:
         kept = (first_day(now_ms, days) * DAY_MS for days in (raw_days, rollup_days))
         return HistoryForgotten(readings, sum(s.rows for s in gone) - readings, *kept)
 
-    def _follow(self, spool: Spool) -> RowMaker:
+    def _follow(self, spool: Source) -> RowMaker:
         if self._head is None or self._maker is None:
             self._files.follow(spool.id)
             self._head, self._maker = Head(spool), RowMaker(spool.layout_of, spool.layouts())
@@ -291,7 +304,7 @@ class Archive:
             return ask(self._files.manifest)
 
 
-def _portion(spool: Spool, after_row: int, now_ms: int) -> tuple[int, list[Batch]]:
+def _portion(spool: Source, after_row: int, now_ms: int) -> tuple[int, list[Batch]]:
     """Return what is due to be moved out of the spool, and the row it ends with; nothing when nothing is."""
     pending = spool.pending(after_row)
     if pending.oldest_ms is None or (pending.readings < TURN_READINGS and now_ms - pending.oldest_ms < HEAD_MS):

@@ -13,7 +13,7 @@ import numpy as np
 from stores.telemetry.batch import Batch, Floats, Ints, Octets
 from stores.telemetry.columns import RowMaker, Rows
 from stores.telemetry.rollup import Sums, joined, minutes
-from stores.telemetry.spool import Spool
+from stores.telemetry.source import Source
 
 KEPT_READINGS = 3_000_000
 """How many readings are kept decoded: about 9 MB."""
@@ -25,7 +25,7 @@ _ASKED = 256  # points whose place in the layouts is remembered
 class Head:
     """Reads the spool beyond the archive; safe from several threads."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Source) -> None:
         self._spool = spool
         self._lock = threading.Lock()
         self._speaks: OrderedDict[int, frozenset[int]] = OrderedDict()  # row -> the layouts it speaks of

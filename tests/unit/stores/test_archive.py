@@ -13,9 +13,10 @@ import pytest
 from facility.records import HistoryForgotten
 from facility.scan import Reason, Scan, missed
 from stores.errors import StoreFullError
-from stores.telemetry.archive import CURSOR, Archive
+from stores.telemetry.archive import Archive
 from stores.telemetry.catalogue import GRACE_MS
 from stores.telemetry.segments import Folder, Segment
+from stores.telemetry.source import CURSOR
 from stores.telemetry.spool import Spool
 from stores.telemetry.upkeep import merge_due
 

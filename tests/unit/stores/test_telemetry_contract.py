@@ -10,6 +10,8 @@ from timeseries_servers import INFLUXD, InfluxDb
 from facility.ports import Bucket, Layout, Telemetry
 from facility.scan import Reason, Scan, missed
 from stores.telemetry.archive import Archive
+from stores.telemetry.archivist.archivist import Archivist
+from stores.telemetry.archivist.words import Begin
 from stores.telemetry.buckets import LONGEST_MS, MOST_BUCKETS
 from stores.telemetry.influx import Influx
 from stores.telemetry.influxserver import Address
@@ -28,7 +30,15 @@ def _archive(folder: Path) -> Iterator[Telemetry]:
     archive.close()
 
 
+def _archivist(folder: Path) -> Iterator[Telemetry]:
+    archivist = Archivist()
+    archivist.start(Begin(str(folder / "archive")))
+    yield archivist
+    archivist.kill()
+
+
 _STORES["archive"] = _archive
+_STORES["archivist"] = _archivist
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,133 @@
+"""The spool as another process reads it: rows and layouts as they are committed, and nothing is ever written.
+
+SQLite in WAL mode lets it read beside the one that commits; neither waits for the other.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from facility.ports import Layout
+from stores.connection import said
+from stores.telemetry.batch import Batch, decode, encode
+from stores.telemetry.spool import Pending
+
+_BUSY_S = 5.0
+
+
+class SpoolView:
+    """Implements `stores.telemetry.source.Source` beside the spool's own process; safe from several threads.
+
+    `damaged` are rows that can no longer be decoded: whoever writes the spool sets them aside.
+    Errors are those of `stores.errors`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self.damaged: set[int] = set()
+        self._layouts: dict[int, Layout] = {}
+        self._newest: dict[str, int] = {}
+        try:
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_S, isolation_level=None,
+                check_same_thread=False,
+            )  # fmt: skip
+            self._connection.execute("PRAGMA query_only = ON")
+        except sqlite3.Error as error:
+            raise said(error, path) from error
+        with self._reading() as reader:
+            self.id: int = reader.execute("SELECT row FROM first").fetchone()[0]
+
+    @property
+    def last_row(self) -> int:
+        """The newest row that is still there."""
+        with self._reading() as reader:
+            return int(reader.execute("SELECT ifnull(max(id), 0) FROM row").fetchone()[0])
+
+    def layouts(self) -> Mapping[str, Layout]:
+        """Return the newest committed layout of every device."""
+        with self._lock:
+            self._learn()
+            return {device: self._layouts[id_] for device, id_ in self._newest.items()}
+
+    def layout_of(self, id: int) -> Layout:
+        """Return a layout by its id, however old.
+
+        Raises:
+            KeyError: there is no such layout.
+        """
+        with self._lock:
+            if id not in self._layouts:
+                self._learn()
+            return self._layouts[id]
+
+    def pending(self, after_row: int) -> Pending:
+        """Count what lies after a row."""
+        with self._reading() as reader:
+            rows, scans, readings, oldest = reader.execute(
+                "SELECT count(*), ifnull(sum(scans), 0), ifnull(sum(readings), 0), min(at_ms) FROM row WHERE id > ?",
+                (after_row,),
+            ).fetchone()
+        return Pending(rows, scans, readings, oldest)
+
+    def row_before(self, after_row: int, at_ms: int) -> int:
+        """Return the last row, not before `after_row`, of those that were committed before a moment."""
+        with self._reading() as reader:
+            found = reader.execute(
+                "SELECT id FROM row WHERE id > ? AND at_ms >= ? ORDER BY id LIMIT 1", (after_row, at_ms)
+            ).fetchone()
+        return int(found[0]) - 1 if found else max(after_row, self.last_row)
+
+    def batches(self, after_row: int, max_scans: int) -> list[tuple[int, Batch]]:
+        """Return the rows after a row as columns, at least one and then up to `max_scans` scans."""
+        rows: list[tuple[int, bytes]] = []
+        total = 0
+        with self._reading() as reader:
+            found = reader.execute("SELECT id, scans, blob FROM row WHERE id > ? ORDER BY id", (after_row,))
+            for row, scans, blob in found:
+                total += scans
+                if rows and total > max_scans:
+                    break
+                rows.append((row, blob))
+            found.close()
+        return [(row, self._decoded(row, blob)) for row, blob in rows]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _decoded(self, row: int, blob: bytes) -> Batch:
+        try:
+            batch = decode(blob)
+            for layout in set(batch.layout.tolist()):
+                self.layout_of(layout)
+        except (ValueError, KeyError):
+            self.damaged.add(row)
+            return decode(encode([], []))
+        return batch
+
+    def _learn(self) -> None:
+        """Read the layouts that came since; under the lock. One is committed with the first row that names it."""
+        known = max(self._layouts, default=0)
+        try:
+            found = self._connection.execute(
+                "SELECT id, device, points, profile FROM layout WHERE id > ? ORDER BY id", (known,)
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise said(error, self._path) from error
+        for id_, device, points, profile in found:
+            self._layouts[id_] = Layout(id_, device, tuple(json.loads(points)), profile)
+            self._newest[device] = id_
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise said(error, self._path) from error
