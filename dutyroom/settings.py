@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     smtp_from: str = ""
     smtp_user: str = ""
     smtp_starttls: bool = True
+    aliyun_sms_sign: str = ""
+    aliyun_sms_template: str = ""
+    aliyun_voice_template: str = ""
+    aliyun_voice_shown: str = ""
+    """The number that a call shows; empty in the provider's shared mode."""
     raw_days: int = Field(default=90, ge=1)
     rollup_days: int = Field(default=1100, ge=1)
     history: Literal["archive", "influx"] = "archive"

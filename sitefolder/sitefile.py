@@ -20,6 +20,10 @@ class SettingsTable(Strict):
     smtp_from: str = ""
     smtp_user: str = ""
     smtp_security: Literal["starttls", "none"] = "starttls"
+    aliyun_sms_sign: str = ""
+    aliyun_sms_template: str = ""
+    aliyun_voice_template: str = ""
+    aliyun_voice_shown: str = ""
 
     def flat(self) -> dict[str, str]:
         """Return the settings as texts; true and false in lower case."""

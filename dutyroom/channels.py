@@ -1,0 +1,32 @@
+"""The channels that a site's people can be paged on, by the kind that people.toml names them with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dutyroom.settings import Settings
+from facility.ports import Clock, Pager
+from response.pagers import aliyun, demo, robots, smtp, webhook
+
+
+def channels(settings: Settings, secrets: Mapping[str, str], clock: Clock, phone_file: Path) -> dict[str, Pager]:
+    """Return a pager for each channel that settings and secrets.toml have all they need for."""
+    out: dict[str, Pager] = {"webhook": webhook.WebhookPager(secrets.get("webhook_secret", ""))}
+    if settings.smtp_host:
+        s = settings
+        password = secrets.get("smtp_password", "")
+        out["smtp"] = smtp.SmtpPager(s.smtp_host, s.smtp_port, s.smtp_from, s.smtp_user, password, s.smtp_starttls)
+    for kind in robots.DIALECTS:
+        mine = {name.removeprefix(f"{kind}_"): said for name, said in secrets.items() if name.startswith(f"{kind}_")}
+        if mine:
+            named = {name: robots.Robot.of(said) for name, said in mine.items()}
+            out[kind] = robots.RobotPager(kind, named, clock)
+    key = aliyun.Key(secrets.get("aliyun_key_id", ""), secrets.get("aliyun_key_secret", ""))
+    if key.id and settings.aliyun_sms_template:
+        service = aliyun.sms(settings.aliyun_sms_sign, settings.aliyun_sms_template)
+        out["sms"] = aliyun.AliyunPager(service, key, clock)
+    if key.id and settings.aliyun_voice_template:
+        service = aliyun.voice(settings.aliyun_voice_template, settings.aliyun_voice_shown)
+        out["voice"] = aliyun.AliyunPager(service, key, clock)
+    if settings.demo:
+        out["demo"] = demo.DemoPager(phone_file, clock)
+    return out
