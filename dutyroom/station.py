@@ -16,6 +16,7 @@ from collectors.mqtt.receipts import Receipts
 from dutyroom import __version__, backlog, selfwatch
 from dutyroom import notices as words
 from dutyroom.backlog import Backlog, Reader
+from dutyroom.channels import channels
 from dutyroom.clock import SystemClock
 from dutyroom.desk import Desk
 from dutyroom.dispatch import Addressee
@@ -25,12 +26,11 @@ from dutyroom.supervisor import LoopWatch, Supervisor
 from dutyroom.warmup import warm_up
 from facility import records
 from facility.commands import Command, Refused
-from facility.ports import Pager, Telemetry, Written
+from facility.ports import Telemetry, Written
 from facility.records import Kind, Record
 from facility.text import Text
 from response import token
 from response.pagers import demo as demo_pager
-from response.pagers import smtp, webhook
 from sitefolder import Loaded, load
 from stores.accounts import Accounts
 from stores.errors import StoreError
@@ -102,7 +102,7 @@ class Station:
         self.supervisor = Supervisor(self._task_restarted)
         self._archive_trouble = ""
         self.backlog = Backlog(self.spool, settings.spool_mb << 20, self.clock, self._readers())
-        self._ways = self._pagers()
+        self._ways = channels(settings, self._secrets, self.clock, self._phone_file)
         self._receipts = Receipts(self.spool.numbers(), self.spool.heard_until_ms())
         self.desk = Desk(
             self.site, self.clock, self.book, self.spool, self.live, self._ways, self._addressee, self._receipts
@@ -465,16 +465,6 @@ class Station:
     @property
     def _phone_file(self) -> Path:
         return self.settings.data / "demo-phone.jsonl"
-
-    def _pagers(self) -> dict[str, Pager]:
-        out: dict[str, Pager] = {"webhook": webhook.WebhookPager(self._secrets.get("webhook_secret", ""))}
-        if self.settings.smtp_host:
-            s = self.settings
-            password = self._secrets.get("smtp_password", "")
-            out["smtp"] = smtp.SmtpPager(s.smtp_host, s.smtp_port, s.smtp_from, s.smtp_user, password, s.smtp_starttls)
-        if self.settings.demo:
-            out["demo"] = demo_pager.DemoPager(self._phone_file, self.clock)
-        return out
 
     def _addressee(self, person: str, channel: str, incident: str) -> Addressee | None:
         who = self.site.people.get(person) or self.site.parties.get(person)
