@@ -15,6 +15,7 @@ from api.station import Health, Notice, PhoneMessage, SpoolHealth, TaskHealth, V
 from collectors.mqtt.receipts import Receipts
 from dutyroom import __version__, backlog, selfwatch
 from dutyroom import notices as words
+from dutyroom.archiving import Archiving
 from dutyroom.backlog import Backlog, Reader
 from dutyroom.channels import channels
 from dutyroom.clock import SystemClock
@@ -38,18 +39,16 @@ from stores.live import Live
 from stores.lock import InstanceLock
 from stores.opening import open_book
 from stores.reserve import FOR_RECORDS, disk_state
-from stores.telemetry.archive import CURSOR, Archive
 from stores.telemetry.gaps import RecordedGap
+from stores.telemetry.source import CURSOR
 from stores.telemetry.spool import Spool
-from stores.telemetry.thinning import Policy
 
 if TYPE_CHECKING:
     from collectors.supervisor import Collectors, LineStatus
 
 log = structlog.get_logger(__name__)
 
-COMPACT_MS = 2_000
-RETAIN_MS = 3_600_000
+TIDY_MS = 2_000
 SNAPSHOT_MS = 3_600_000
 DRAIN_S = 3
 UNCLEAN_SHOWN_MS = 60_000
@@ -91,16 +90,14 @@ class Station:
             self.spool.layout(device.id, device.points, profile.stamp if profile else device.profile)
         self.live = Live(self.spool.layouts())
         self.forwarding = forwarding(settings, self.site, self.spool, self.clock)
-        self.archive: Archive | None = None
+        self.archiving: Archiving | None = None
         if self.forwarding and settings.history == "influx":
             self.telemetry: Telemetry = self.forwarding.influx
         else:
-            heartbeat = self.site.thinning.heartbeat_ms
-            policy = Policy(heartbeat, self.site.deadband) if heartbeat else None
-            self.telemetry = self.archive = Archive(data / "archive", self.spool, policy)
+            self.archiving = Archiving(settings, self.site, self.spool, self.clock, self._forgotten)
+            self.telemetry = self.archiving.archivist
         self.accounts = Accounts(data / "accounts.db")
         self.supervisor = Supervisor(self._task_restarted)
-        self._archive_trouble = ""
         self.backlog = Backlog(self.spool, settings.spool_mb << 20, self.clock, self._readers())
         self._ways = channels(settings, self._secrets, self.clock, self._phone_file)
         self._receipts = Receipts(self.spool.numbers(), self.spool.heard_until_ms())
@@ -233,11 +230,13 @@ class Station:
         fenced = asyncio.create_task(self.desk.ledger.fenced.wait())
         await asyncio.wait({stopping, fenced, web}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
+        last_turn = asyncio.create_task(self._finish_archiving())
         if self._collectors:
             await self._collectors.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S + 1):
                 await web
+        await last_turn
         await self.supervisor.stop()
         for task in (*background, stopping, fenced):
             task.cancel()
@@ -260,8 +259,8 @@ class Station:
     def close(self) -> None:
         """Let go of the stores, of the address and of the data folder."""
         self._bound.close()
-        if self.archive:
-            self.archive.close()
+        if self.archiving:
+            self.archiving.close()
         if self.forwarding:
             self.forwarding.influx.close()
         self.spool.close()
@@ -297,6 +296,9 @@ class Station:
     def _start_background(self) -> None:
         from collectors.supervisor import Collectors
 
+        keep = self.supervisor.keep
+        if self.archiving:  # first: it takes a second to be up, and somebody may look at a chart
+            keep("archive", self.archiving.run, limit_ms=300_000)
         self._collectors = Collectors(
             self._field,
             self._profiles,
@@ -308,8 +310,7 @@ class Station:
             hurry=self.desk.hurry,
         )
         self._collectors.start()
-        keep = self.supervisor.keep
-        keep("archive", self._compact, limit_ms=120_000)
+        keep("spool", self._tidy_spool, limit_ms=120_000)
         if self.forwarding:
             keep("influx", self.forwarding.run, limit_ms=120_000)
         keep("book-keeping", self._keep_book, limit_ms=600_000)
@@ -321,27 +322,25 @@ class Station:
                 limit_ms=20_000,
             )
 
-    async def _compact(self, beat: Callable[[], None]) -> None:
+    async def _finish_archiving(self) -> None:
+        if self.archiving:
+            await self.archiving.finish()
+
+    def _forgotten(self, gone: records.HistoryForgotten) -> None:
+        self.desk.report(Record(self.clock.now(), Kind.HISTORY_FORGOTTEN, f"site:{self.site.id}", gone))
+
+    async def _tidy_spool(self, beat: Callable[[], None]) -> None:
         while True:
             beat()
-            now, moved, roomy = self.clock.now(), 0, False
-            trouble = ""
+            trouble = False
             try:
                 await asyncio.to_thread(self.book.hold_reserve)
                 roomy = disk_state(self.settings.data).free >= FOR_RECORDS
-                if self.archive and roomy:
-                    moved = await asyncio.to_thread(self.archive.compact, self.spool, now)
-            except StoreError as error:
-                trouble = str(error)
-                log.error("the archive does not take readings; they stay in the spool", why=str(error))
-            self._archive_trouble = trouble
-            try:
                 await asyncio.to_thread(self.backlog.tidy, roomy=roomy)
             except StoreError as error:
-                trouble = str(error)
+                trouble = True
                 log.error("the spool cannot be tidied; it is tried again", why=str(error))
-            if not moved:
-                await self.clock.until(now + (6 if trouble else 1) * COMPACT_MS)
+            await self.clock.until(self.clock.now() + (6 if trouble else 1) * TIDY_MS)
 
     async def _keep_book(self, beat: Callable[[], None]) -> None:
         while True:
@@ -349,16 +348,10 @@ class Station:
             for record in await asyncio.to_thread(self.book.check_whole, self.clock.now()):
                 self.desk.report(record)
                 self._damaged = True
-            days = self.settings.raw_days, self.settings.rollup_days
             try:
                 await asyncio.to_thread(self.book.keep_snapshot, self.settings.data / "snapshots", self.clock.now())
-                if self.archive:
-                    gone = await asyncio.to_thread(self.archive.retain, self.clock.now(), *days)
-                    if gone:
-                        site = f"site:{self.site.id}"
-                        self.desk.report(Record(self.clock.now(), Kind.HISTORY_FORGOTTEN, site, gone))
             except StoreError as error:
-                log.error("no snapshot or no tidying this hour", why=str(error))
+                log.error("no snapshot this hour", why=str(error))
             until = self.clock.now() + SNAPSHOT_MS
             while self.clock.now() < until:
                 beat()
@@ -442,8 +435,8 @@ class Station:
     def _readers(self) -> dict[str, Reader]:
         """Return the stores behind the spool."""
         found: dict[str, Reader] = {}
-        if self.archive:
-            found["archive"] = Reader(partial(self.spool.cursor, CURSOR), lambda: self._archive_trouble)
+        if archiving := self.archiving:
+            found["archive"] = Reader(partial(self.spool.cursor, CURSOR), lambda: archiving.trouble)
         if self.forwarding:
             forwarder = self.forwarding.influx.forwarder
             found["influx"] = Reader(partial(forwarder.sent, self.spool), lambda: forwarder.trouble)

@@ -59,6 +59,11 @@ class Archivist:
         child = self._child
         return child.process.pid if child and not child.gone.is_set() else 0
 
+    @property
+    def exit_code(self) -> int | None:
+        """How the process ended, negative for a signal; None while it runs, or before the first."""
+        return self._child.process.returncode if self._child else None
+
     def start(self, begin: words.Begin) -> None:
         """Start the process, in place of the one before. It answers as soon as it is up; questions wait meanwhile."""
         self.kill()
