@@ -183,7 +183,7 @@ class EndPermit(Command):
 
 @dataclass(frozen=True, slots=True)
 class CheckEquipment(Command):
-    """A machine that was out of service was checked: it works, or not."""
+    """A machine that was out of service was checked: it works, or not; before a power cut: a lift is empty, or not."""
 
     permit: str
     equipment: str
@@ -204,11 +204,15 @@ class IssueTicket(Command):
 
 @dataclass(frozen=True, slots=True)
 class SignOperation(Command):
-    """One of a ticket's two people says that an operation (counted from 0) was carried out."""
+    """One of a ticket's two people orders an operation (counted from 0), or says that it was carried out.
+
+    With a `reason`, said by both, it goes on although telemetry does not show the position.
+    """
 
     ticket: str
     step: int
     person: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,15 @@ class Thinning:
     deadbands: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Works:
+    """How planned work and switching are run on a site; times in milliseconds."""
+
+    recheck_ms: int = 1_800_000  # after the end of the work, until each machine must have been checked
+    read_back_ms: int = 60_000  # after an operation, until telemetry must show its position
+    certificate: str = "hv-electrician"  # what both people of a switching ticket hold
+
+
 @dataclass(frozen=True)
 class Site:
     """One site; `hash` names this version of its files in the log book."""
@@ -71,6 +80,7 @@ class Site:
     supply: Supply
     settings: Mapping[str, str] = field(default_factory=dict)  # base_url and the like, from site.toml
     thinning: Thinning = Thinning()
+    works: Works = Works()
     roles: Mapping[str, Text] = field(default_factory=dict)  # labels, as are the next two
     certificates: Mapping[str, Text] = field(default_factory=dict)
     promises: Mapping[str, Text] = field(default_factory=dict)

@@ -93,6 +93,7 @@ def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None
         supply=plant.supply,
         settings=head.settings.flat(),
         thinning=head.storage.thinning() if head.storage else Thinning(),
+        works=head.works.works(),
         roles={**words.roles, **words.party_roles},
         certificates=words.certificates,
         promises=words.promises,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from facility.site import Thinning
+from facility.site import Thinning, Works
 from sitefolder.duration import Duration
 from sitefolder.strict import Filled, Id, Number, PointName, Strict, Words
 
@@ -20,6 +20,7 @@ class SettingsTable(Strict):
     smtp_from: str = ""
     smtp_user: str = ""
     smtp_security: Literal["starttls", "none"] = "starttls"
+    heartbeat_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s/]+/[^\s]*)?$")] = ""
     aliyun_sms_sign: str = ""
     aliyun_sms_template: str = ""
     aliyun_voice_template: str = ""
@@ -51,6 +52,22 @@ class StorageTable(Strict):
         return Thinning(self.heartbeat, dict(self.deadband))
 
 
+class WorksTable(Strict):
+    """[works]: how planned work and switching are run.
+
+    `recheck`: after the work, until every machine must have been checked; `read_back`: after an operation of a
+    switching ticket, until telemetry must show its position; `certificate`: what both of its people must hold.
+    """
+
+    recheck: Annotated[Duration, Field(ge=60_000, le=86_400_000)] = Works().recheck_ms
+    read_back: Annotated[Duration, Field(ge=5_000, le=600_000)] = Works().read_back_ms
+    certificate: Id = Works().certificate
+
+    def works(self) -> Works:
+        """Return it in the language of the facility."""
+        return Works(self.recheck, self.read_back, self.certificate)
+
+
 class SiteFile(Strict):
     """The whole of site.toml."""
 
@@ -60,3 +77,4 @@ class SiteFile(Strict):
     contract: dict[PointName, Duration]
     settings: SettingsTable = SettingsTable()
     storage: StorageTable | None = None
+    works: WorksTable = WorksTable()

@@ -19,6 +19,8 @@ class IncidentOpened(Payload):
     note: str = ""
     stage: str = "confirmed"  # or "desk": the operator answers first
     confirm_by_ms: int = 0
+    permit: str = ""  # of which something is due; "holder" of its plan is `holder`
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

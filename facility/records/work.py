@@ -25,14 +25,19 @@ class PermitIssued(Payload):
 
 @dataclass(frozen=True, slots=True)
 class PermitStarted(Payload):
-    """Its window began. `expected` are the alarms (subjects) that a planned event will cause, as computed then."""
+    """Its window began. `expected` are the alarms (subjects) that a planned event will cause, as computed then.
+
+    Other works than power-cut expect none by name: all alarms of their machines are out of service, out-of-use apart,
+    which hides nothing. `unparked` are the lifts that a power cut will stop and that nothing and nobody showed empty.
+    """
 
     expected: tuple[str, ...] = ()
+    unparked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PermitExtended(Payload):
-    """Its holder needs longer, and why."""
+    """Its holder needs longer, and why. What came back at the old end goes out of service again until the new one."""
 
     until_ms: int
     reason: str
@@ -40,9 +45,15 @@ class PermitExtended(Payload):
 
 @dataclass(frozen=True, slots=True)
 class PermitOverdue(Payload):
-    """Its window is over and nobody has said that the work is done: its holder is paged."""
+    """Something is due of its holder, who is paged.
+
+    `why` is overdue (the window is over and nobody has said that the work is done: alarms are back in sight from here)
+    or unchecked (it ended, and `machines` were not checked in time).
+    """
 
     holder: str
+    why: str = "overdue"
+    machines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +67,16 @@ class PermitEnded(Payload):
 
 @dataclass(frozen=True, slots=True)
 class PermitChecked(Payload):
-    """A machine was checked after the work: it functions (or not), by whom or by what."""
+    """A machine was checked after the work: it functions (or not), by whom or by what.
+
+    `stage` before: somebody says, before a power cut, that a lift stands parked and empty (or not).
+    """
 
     equipment: str
     works: bool
     by: str
     note: str = ""
+    stage: str = "after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +101,17 @@ class TicketIssued(Payload):
 
 @dataclass(frozen=True, slots=True)
 class TicketStepDone(Payload):
-    """An operation was carried out, said by one of the two; the second signature makes it `complete`."""
+    """An operation was ordered by the supervisor, then said to be done by the operator, which makes it `complete`.
+
+    `expected` are the alarms (subjects) that the operation causes: suppressed from the order until the ticket ends.
+    With a `reason` it stands in for a position that telemetry does not show.
+    """
 
     step: int
     by: str
     complete: bool = False
+    expected: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
