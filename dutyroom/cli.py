@@ -253,6 +253,21 @@ def verify(
 
 
 @app.command()
+def watch(
+    file: Annotated[Path, typer.Argument(help="watch.toml: the sites listened for, and whom to call.")],
+    data: Annotated[Path, typer.Option("--data", help="Where it is kept what was heard.")] = Path(".data/watch"),
+    host: Annotated[str, typer.Option(help="Address to listen on; a TLS proxy belongs in front.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port for the signs of life.")] = 8090,
+) -> None:
+    """Watch the watchers: call somebody when a site's service sends no sign of life for 90 s."""
+    from dutyroom.watch import serve as serve_watch
+
+    _log(json_lines=False)
+    with _plainly():
+        serve_watch(file, data, host, port, lambda bound: print(f"dutyroom watch: http://{host}:{bound}/", flush=True))
+
+
+@app.command()
 def schema(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write one file per schema; printed when left out.")

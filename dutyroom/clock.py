@@ -2,11 +2,21 @@
 
 import asyncio
 import time
+from typing import Protocol
+
+from facility.ports import Clock
 
 STEP_MS = 1_000
 """A wall clock that is off by more than this has stepped; less is led in silently."""
 SLEW = 0.005
 """How much faster or slower than real time we run while a step is led in."""
+
+
+class WakingClock(Clock, Protocol):
+    """A clock whose wait can be cut short."""
+
+    async def woken(self, event: asyncio.Event, at_ms: int | None) -> None:
+        """Return when the event is set or the moment has come, and clear the event."""
 
 
 class SystemClock:

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
 
 import structlog
 
@@ -20,10 +19,11 @@ from alarms.cause import Causes
 from alarms.life import Alarm
 from alarms.rules import Evaluator, Transition
 from collectors.mqtt.receipts import Receipts
+from dutyroom.clock import WakingClock
 from dutyroom.dispatch import Address, Dispatch
 from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
 from facility.commands import AcknowledgeAlarm, Command, Refused
-from facility.ports import Clock, LogBook, Pager, Written
+from facility.ports import LogBook, Pager, Written
 from facility.records import Record, incident_subject
 from facility.scan import Scan
 from facility.site import Site
@@ -36,13 +36,6 @@ log = structlog.get_logger(__name__)
 CHECKPOINT_MS = 10_000
 STOP_S = 2.0
 """How long the last commit may take when the disk does not take it."""
-
-
-class WakingClock(Clock, Protocol):
-    """A clock whose wait can be cut short."""
-
-    async def woken(self, event: asyncio.Event, at_ms: int | None) -> None:
-        """Return when the event is set or the moment has come, and clear the event."""
 
 
 @dataclass(frozen=True, slots=True)

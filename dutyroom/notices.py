@@ -24,6 +24,7 @@ class Troubles:
     scans_lost: int
     lines_down: Sequence[str]
     remarks: Sequence[tuple[str, Text]] = ()  # a line, and what somebody has to put right there
+    unheard: str = ""  # why signs of life do not arrive outside
 
 
 def standing(site: Site, now: int, unpaged: Mapping[str, int]) -> list[Notice]:
@@ -96,6 +97,19 @@ def passing(incidents: Mapping[str, Incident], troubles: Troubles, now: int) -> 
                     f"数据暂存失败，读数留在内存（已丢 {troubles.scans_lost} 次）；请清理磁盘。",
                     f"The spool cannot write; readings wait in memory ({troubles.scans_lost} scans lost)."
                     " Free disk space.",
+                ),
+                now,
+            )
+        )
+    if troubles.unheard:
+        out.append(
+            Notice(
+                "heartbeat",
+                "warning",
+                Text(
+                    f"心跳发不出去（{troubles.unheard}）：本服务若停止，外面无人知道。请检查外网和接收端。",
+                    f"Signs of life do not arrive ({troubles.unheard}): nobody outside would notice if this service"
+                    " stopped. Check the way out and the receiver.",
                 ),
                 now,
             )

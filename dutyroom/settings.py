@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     smtp_from: str = ""
     smtp_user: str = ""
     smtp_starttls: bool = True
+    heartbeat_url: str = ""
+    """Where a sign of life goes each half minute: `/beat/<site>` of a `dutyroom watch`, or a receiver of one's own."""
     aliyun_sms_sign: str = ""
     aliyun_sms_template: str = ""
     aliyun_voice_template: str = ""

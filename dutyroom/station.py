@@ -22,6 +22,7 @@ from dutyroom.clock import SystemClock
 from dutyroom.desk import Desk
 from dutyroom.dispatch import Addressee
 from dutyroom.forwarding import forwarding
+from dutyroom.heartbeat import FAILED_AFTER, Heart, Sign
 from dutyroom.settings import Settings, SettingsError
 from dutyroom.supervisor import LoopWatch, Supervisor
 from dutyroom.warmup import warm_up
@@ -100,6 +101,9 @@ class Station:
         self.supervisor = Supervisor(self._task_restarted)
         self.backlog = Backlog(self.spool, settings.spool_mb << 20, self.clock, self._readers())
         self._ways = channels(settings, self._secrets, self.clock, self._phone_file)
+        secret = self._secrets.get("heartbeat_secret", "")
+        url = settings.heartbeat_url
+        self.heart = Heart(url, secret, self._sign, self.clock) if url else None
         self._receipts = Receipts(self.spool.numbers(), self.spool.heard_until_ms())
         self.desk = Desk(
             self.site, self.clock, self.book, self.spool, self.live, self._ways, self._addressee, self._receipts
@@ -315,6 +319,8 @@ class Station:
             keep("influx", self.forwarding.run, limit_ms=120_000)
         keep("book-keeping", self._keep_book, limit_ms=600_000)
         keep("clock", self._follow_clock, limit_ms=60_000)
+        if self.heart:
+            keep("heartbeat", self.heart.run, limit_ms=120_000)
         if selfwatch.DEVICE in self.site.devices:
             keep(
                 "self-watch",
@@ -451,7 +457,14 @@ class Station:
             counts.scans_lost,
             self._lines_down(),
             [(line.line, remark) for line in self._troubled() for remark in line.remarks],
+            self.heart.why if self.heart and self.heart.failures >= FAILED_AFTER else "",
         )
+
+    def _sign(self) -> Sign:
+        health = self.health()
+        reasons = [f"{t.name} {t.age_ms // 1000} s" for t in health.tasks if t.age_ms > t.limit_ms]
+        reasons += [reason.en for reason in health.reasons]
+        return Sign(self.site.id, health.at_ms, health.book_seq, health.book_head, health.status.value, reasons)
 
     # -- pagers -------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from sitefolder.planfile import PlanFile
 from sitefolder.rosterfile import RosterFile
 from sitefolder.rulefile import RuleFile
 from sitefolder.sitefile import SiteFile
+from sitefolder.watchfile import WatchFile
 from sitefolder.wordsfile import WordsFile
 
 _FILES: Mapping[str, type[BaseModel]] = {
@@ -25,6 +26,7 @@ _FILES: Mapping[str, type[BaseModel]] = {
     "plans/*.toml": PlanFile,
     "profiles/*.toml (Modbus)": ModbusProfileFile,
     "profiles/*.toml (MQTT)": MqttProfileFile,
+    "watch.toml": WatchFile,
     "library/kinds/*.toml": KindFile,
     "library/words.toml": WordsFile,
 }
