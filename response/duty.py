@@ -17,6 +17,7 @@ ALWAYS = "always"
 OFF = "off"
 CONTRACTOR = "contractor"
 DEPUTY = "deputy"
+HOLDER = "holder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,20 @@ def on_duty(site: Site, role: str, now_ms: int) -> list[str]:
     return people
 
 
-def choose(site: Site, call: Call, now_ms: int, exclude: Collection[str] = (), card: Card | None = None) -> Choice:
+def choose(
+    site: Site, call: Call, now_ms: int, exclude: Collection[str] = (), card: Card | None = None, holder: str = ""
+) -> Choice:
     """Choose whom to page: on duty, certified that day, reachable; then standby; a party through the machine's card.
 
-    Returns at most `call.count` people. `exclude` holds ids that cannot come.
+    Returns at most `call.count` people. `exclude` holds ids that cannot come; `holder` is whoever the permit names.
     """
     day = local_day(site, now_ms)
     chosen: list[tuple[str, str]] = []
     passed: dict[str, str] = {}
-    for who, why in _candidates(site, call.role, now_ms, card or Card()):
+    named = (
+        [(holder, "permit")] if call.role == HOLDER and holder else _candidates(site, call.role, now_ms, card or Card())
+    )
+    for who, why in named:
         if any(who == taken for taken, _ in chosen):
             continue
         against = "declined" if who in exclude else _against(site, who, call, day, now_ms, on_shift=why == "on-duty")

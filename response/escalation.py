@@ -71,7 +71,7 @@ def channels(site: Site, id: str) -> list[str]:
 
 def is_responder(incident: Incident, plan: Plan | None, site: Site, person: str) -> bool:
     """Say whether somebody's coming counts: paged as a responder, or of a role that the plan calls as one."""
-    if person in incident.called and incident.called[person].responder:
+    if (person in incident.called and incident.called[person].responder) or person == incident.holder:
         return True
     calls = [c for level in plan.levels for c in level.calls if c.responder] if plan else []
     if person in site.people:
@@ -250,10 +250,10 @@ def _targets(
     found: dict[str, Target] = {}
     lacking: dict[str, dict[str, str]] = {}
     for call in calls:
-        choice = duty.choose(site, call, at, incident.declined, card)
+        choice = duty.choose(site, call, at, incident.declined, card, incident.holder)
         if again and not choice.people and level == len(plan.levels) - 1:
             # Everybody said no and nobody is left above: asking again is better than silence.
-            choice = duty.choose(site, call, at, (), card)
+            choice = duty.choose(site, call, at, (), card, incident.holder)
         if len(choice.people) < call.count and call in here:
             lacking[call.role] = dict(choice.passed_over)
         for person, _ in choice.people:
@@ -276,7 +276,7 @@ def _in_their_place(incident: Incident, plan: Plan, site: Site, at: int) -> list
     lacking: dict[str, dict[str, str]] = {}
     asked: set[str] = set()
     for call in _calls_of(incident, plan, incident.to_replace):
-        choice = duty.choose(site, call, at, incident.declined, card)
+        choice = duty.choose(site, call, at, incident.declined, card, incident.holder)
         fresh = [person for person, _ in choice.people if person not in rung | asked]
         if not choice.people:
             lacking[call.role] = dict(choice.passed_over)

@@ -147,6 +147,8 @@ class Incident:
     caller: str = ""
     opened_by: str = "system"
     opened_by_alarm: str = ""
+    permit: str = ""  # of which something is due
+    holder: str = ""  # whom the role "holder" calls
     ringing: str = ""  # the newest alarm that the desk was to answer
     alarms: tuple[str, ...] = ()
     active_alarms: frozenset[str] = frozenset()
@@ -206,6 +208,8 @@ def opened(id: str, record: Record, data: IncidentOpened, *, active: bool) -> In
         caller=data.caller,
         opened_by=record.actor,
         opened_by_alarm=data.alarm,
+        permit=data.permit,
+        holder=data.holder,
         ringing=data.alarm if data.stage == DESK else "",
         alarms=alarms,
         active_alarms=frozenset(alarms) if active else frozenset(),

@@ -84,7 +84,7 @@ class PlanHead(Strict):
     priority: PriorityWord
     class_: ClassWord = Field(alias="class")
     repeat: Duration = Field(gt=0)
-    arrival: PointName
+    arrival: PointName | None = None  # left out: nobody is promised to come
     accept_expires: Duration = Field(gt=0)
     kinds: list[Id] = Field(default_factory=list)
     stable: Duration = 0
@@ -110,7 +110,7 @@ def plan_of(id: str, version: str, head: PlanHead, levels: list[Level], steps: l
         levels=tuple(levels),
         steps=tuple(steps),
         repeat_ms=head.repeat,
-        arrival=head.arrival,
+        arrival=head.arrival or "",
         accept_expires_ms=head.accept_expires,
         kinds=tuple(head.kinds),
         stable_ms=head.stable,

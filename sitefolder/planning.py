@@ -148,7 +148,7 @@ def _keys(model: type[PlanHead]) -> set[str]:
 
 
 def _head_fits(document: Document, head: PlanHead, library: Library) -> None:
-    if head.arrival not in library.promises:
+    if head.arrival is not None and head.arrival not in library.promises:
         document.error(("arrival",), f"没有承诺 {head.arrival}", f"there is no promise {head.arrival}")
     for kind in head.kinds:
         if kind not in library.kinds and kind not in library.doubted:

@@ -15,8 +15,8 @@ from sitefolder.rosterfile import LayerTable, LeaveTable, ShiftTable
 
 OFF = "off"
 ALWAYS = "always"  # round the clock, without a shift of its own
-BY_CARD = frozenset({"contractor", "deputy"})
-"""Who answers to these is written on the machine's card."""
+BY_CARD = frozenset({"contractor", "deputy", "holder"})
+"""Who answers to these is written on the machine's card, or on the permit."""
 
 
 @dataclass
