@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import compound, stored
 from benchmarks.compound import Mix
 from benchmarks.fieldload import mix_of
-from benchmarks.machine import cpu_s, rss_mb
+from benchmarks.machine import children, cpu_s, rss_mb
 from benchmarks.messages import Broker
 from benchmarks.publishers import VALUES
 from benchmarks.told import Told
@@ -30,27 +30,40 @@ class Run:
     load: Told
     broker: Broker | None
     service: Told
-    memory: list[tuple[float, float]] = field(default_factory=list)  # monotonic seconds, megabytes
+    memory: list[tuple[float, float, float]] = field(default_factory=list)
+    """Monotonic seconds; megabytes of the service, and of its archivist."""
 
     def pids(self) -> dict[str, int]:
         found = {"service": self.service.process.pid, "load": self.load.process.pid}
         return found | ({"broker": self.broker.process.pid} if self.broker else {})
 
     def cpu(self) -> dict[str, float]:
-        return {name: cpu_s(pid) for name, pid in self.pids().items()}
+        """Return the processor seconds of each so far; the archivist, which the service starts, by itself."""
+        took = {name: cpu_s(pid) for name, pid in self.pids().items()}
+        return took | {"archivist": sum(map(cpu_s, self.archivists()))}
+
+    def archivists(self) -> list[int]:
+        return children(self.service.process.pid)
 
     def rest(self, seconds: float) -> None:
-        """Let it run, and look at the service's memory every second."""
+        """Let it run, and look at the memory of the service and its archivist every second."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(1.0, left))
-            self.memory.append((time.monotonic(), rss_mb(self.service.process.pid)))
+            theirs = sum(map(rss_mb, self.archivists()))
+            self.memory.append((time.monotonic(), rss_mb(self.service.process.pid), theirs))
             assert self.service.process.poll() is None, (self.folder / "service.log").read_text()[-3000:]
 
     def memory_of(self, from_s: float, seconds: float) -> float:
-        """Return the mean memory in a span."""
-        seen = [mb for at, mb in self.memory if from_s <= at < from_s + seconds]
+        """Return the mean memory of both in a span."""
+        seen = [service + archivist for at, service, archivist in self.memory if from_s <= at < from_s + seconds]
         return round(sum(seen) / max(1, len(seen)), 1)
+
+    def most_memory(self) -> dict[str, float]:
+        """Return the most that each took, and both together at one moment."""
+        _, service, archivist = zip(*self.memory, strict=True)
+        both = max(a + b for a, b in zip(service, archivist, strict=True))
+        return {"service": max(service), "archivist": max(archivist), "both": round(both, 1)}
 
 
 @contextlib.contextmanager

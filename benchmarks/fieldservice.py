@@ -50,7 +50,7 @@ class StopWatch:
     def again(self) -> None:
         """Begin a phase."""
         self.evaluated, self.heard, self.lag, self.stint = Spread(), Spread(), Spread(), Spread()
-        self.recorded, self.paged = Spread(), Spread()
+        self.recorded, self.paged, self.chart = Spread(), Spread(), Spread()
 
     def scan(self, scan: Scan, done: Callable[[], None] | None = None) -> None:
         self._scan(scan, done)
@@ -95,7 +95,9 @@ class StopWatch:
         for n in itertools.count():
             now = self._station.clock.now()
             point = points[n * 7919 % len(points)]
+            asked = time.monotonic()
             await asyncio.to_thread(self._station.telemetry.history, point, now - 600_000, now, 500)
+            self.chart.add(1000 * (time.monotonic() - asked))
             self.charted += 1
             await asyncio.sleep(1.0)
 
@@ -118,6 +120,7 @@ class StopWatch:
             "lag": self.lag.said(),
             "stint": self.stint.said(),
             "charts": self.charted,
+            "chart": self.chart.said(),
             "threads": threads_s(),
             "figures": {k: v for k, v in self._station.metrics().items() if not k.startswith("line_up")},
         }

@@ -22,10 +22,22 @@ def threads_s() -> dict[str, float]:
     return took
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started and that still run, of all its threads."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
 def rss_mb(pid: int) -> float:
     """Return the memory of a process that is in use now, in megabytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+
+def most_mb(pid: int) -> int:
+    """Return the most memory that a process ever had in use, in megabytes."""
+    said = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return round(int(said["VmHWM"].split()[0]) * 1024 / 1e6)
 
 
 def _seconds(stat: Path) -> float:
