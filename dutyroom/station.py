@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from api.station import Health, Notice, PhoneMessage, SpoolHealth, TaskHealth, View
+from api.station import Health, Notice, PhoneMessage, SpoolHealth, Status, TaskHealth, View
 from collectors.mqtt.receipts import Receipts
 from dutyroom import __version__, backlog, selfwatch
 from dutyroom import notices as words
@@ -23,6 +23,7 @@ from dutyroom.desk import Desk
 from dutyroom.dispatch import Addressee
 from dutyroom.forwarding import forwarding
 from dutyroom.heartbeat import FAILED_AFTER, Heart, Sign
+from dutyroom.servicemanager import READY, STOPPING, ServiceManager
 from dutyroom.settings import Settings, SettingsError
 from dutyroom.supervisor import LoopWatch, Supervisor
 from dutyroom.warmup import warm_up
@@ -228,11 +229,20 @@ class Station:
             await self.clock.until(self.clock.now() + 5)
         self._say_started()
         ready(port)
+        manager = ServiceManager()
+        manager.say(READY)
         self._start_background()
+        if manager.every_ms:
+            self.supervisor.keep(
+                "service-manager",
+                lambda beat: manager.run(lambda: self.health().status is not Status.FAILING, self.clock, beat),
+                limit_ms=60_000,
+            )
         background.append(asyncio.create_task(warm_up([*self._ways.values()], self.clock)))
         stopping = asyncio.create_task(self._stopping.wait())
         fenced = asyncio.create_task(self.desk.ledger.fenced.wait())
         await asyncio.wait({stopping, fenced, web}, return_when=asyncio.FIRST_COMPLETED)
+        manager.say(STOPPING)
         server.should_exit = True
         last_turn = asyncio.create_task(self._finish_archiving())
         if self._collectors:
