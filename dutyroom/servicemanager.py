@@ -26,7 +26,7 @@ class ServiceManager:
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as line:
-            line.setblocking(False)
+            line.settimeout(0)
             with contextlib.suppress(OSError):
                 line.sendto(word.encode(), self._address)
 
