@@ -14,17 +14,19 @@ from functools import cache
 
 import structlog
 
-from alarms import life
+from alarms.board import Board, request_of
 from alarms.cause import Causes
+from alarms.hiding import Hidden
 from alarms.life import Alarm
 from alarms.rules import Evaluator, Transition
+from alarms.shelf import ASKS
 from collectors.mqtt.receipts import Receipts
 from dutyroom.clock import WakingClock
 from dutyroom.dispatch import Address, Dispatch
 from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
-from facility.commands import AcknowledgeAlarm, Command, Refused
+from facility.commands import Command, Refused, ResetAlarm
 from facility.ports import LogBook, Pager, Written
-from facility.records import Record, incident_subject
+from facility.records import AlarmReset, Record, incident_subject
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
@@ -69,7 +71,7 @@ class Desk:
         self.site, self.clock, self.book, self.live = site, clock, book, live
         self.evaluator = Evaluator(site)
         self.incidents = Incidents()
-        self.alarms: dict[str, Alarm] = {}
+        self.board = Board(site)
         self.counts = Counts()
         self.ledger = Ledger(book, spool, clock, self.counts, receipts)
         self.dispatch = Dispatch(site, clock, pagers, address, self.report, self.counts)
@@ -84,9 +86,6 @@ class Desk:
         self._answers: list[Answer] = []
         self._listeners: list[Callable[[Sequence[Written]], None]] = []
         self._watched: frozenset[str] = frozenset()
-        self._ended: dict[str, None] = {}  # alarms that may be over, by subject
-        self._since: dict[tuple[str, str], int] = {}  # (owner, rule) of what is active, and since when
-        self._active: dict[str, set[str]] = {}
         self._look = False  # a watched machine spoke
         self._checkpoint_at = 0
         self._beat: Callable[[], None] = lambda: None
@@ -134,6 +133,14 @@ class Desk:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def hiding(self) -> Sequence[Hidden]:
+        """Return every alarm that disturbs nobody now, and why."""
+        return self.board.hiding(self.clock.now())
+
+    def preview(self, command: Command) -> Sequence[Hidden] | Refused:
+        """Return what a shelf or a permit would keep out of sight if it were set now; or why it would be refused."""
+        return self.board.preview(command, self.clock.now())
+
     def missing(self, incident: str) -> Sequence[Text]:
         """Return what still forbids closing an open incident; empty when it may be closed."""
         found = self.incidents.open().get(incident)
@@ -161,9 +168,9 @@ class Desk:
             self.replayed += 1
             self.live.update(scan)
             self._moves += self.evaluator.step(scan)
-        self._moves = [m for m in self._moves if not self._holds(life.record_of(m, self.site))]
-        self._reconcile()
-        self.standing = Standing(self.clock.now(), last, dict(self.alarms), dict(self.incidents.open()))
+        self._moves = [m for m in self._moves if not self.book.has(request_of(m))]
+        self._news += self.board.reconcile(self.evaluator, self._moves, self.clock.now())
+        self.standing = Standing(self.clock.now(), last, dict(self.board.open()), dict(self.incidents.open()))
 
     async def run(self, beat: Callable[[], None]) -> None:
         """Turn for ever: wait for news or the next due moment, settle, again. Started again, it loses nothing."""
@@ -228,7 +235,7 @@ class Desk:
         @cache
         def cause(owner: str, rule: str) -> str | None:
             if not found:
-                found.append(Causes(self.site, self._active, self._position, self._since))
+                found.append(Causes(self.site, self.board.active, self._position, self.board.since))
             return found[0].of(owner, rule)
 
         return cause
@@ -243,7 +250,8 @@ class Desk:
     def _decide(self, now: int) -> None:
         """Turn what happened into records, one by one: an error in the middle loses nothing of it."""
         while self._moves:
-            self._add([life.record_of(self._moves[0], self.site)])
+            self._ripen(self._moves[0].at_ms)
+            self._add(self.board.take(self._moves[0]))
             del self._moves[0]
         while self._news:
             self._add(self._news[:1])
@@ -266,19 +274,37 @@ class Desk:
         """Return the requests under which the answer will stand in the book, or why not."""
         if self.book.has(command.request):
             return [command.request]
-        if isinstance(command, AcknowledgeAlarm):
-            said = life.acknowledge(self.alarms, command, now)
+        if isinstance(command, ASKS):
+            said = self.board.ask(command, now)
         else:
             said = self.incidents.ask(self._context(now), command)
         if isinstance(said, Refused):
             return said
         self._add(said)
+        if isinstance(command, ResetAlarm):
+            self._begin_hours_anew(said, now)
         self._settle(now)
         return [r.request for r in said if r.request is not None]
 
+    def _begin_hours_anew(self, said: Iterable[Record], now: int) -> None:
+        """Let the run hours of a rule count from nothing: its alarm was reset."""
+        for record in said:
+            if isinstance(record.data, AlarmReset):
+                owner, rule = record.subject.removeprefix("alarm:").rpartition("/")[::2]
+                for move in self.evaluator.reset(owner, rule, now):
+                    self._add(self.board.take(move))
+                self._checkpoint_at = 0  # what the rules know of it goes into the book's own commit
+
     def _settle(self, now: int) -> None:
+        self._ripen(now)
         context = self._context(now)
         while more := self.incidents.decide(context):
+            self._add(more)
+            self._ripen(now)  # a permit that begins or ends hides and shows
+
+    def _ripen(self, at_ms: int) -> None:
+        """Let the board do what is due by then: shelves end, what chattered settles, seasons begin."""
+        while more := self.board.decide(at_ms):
             self._add(more)
 
     def _add(self, more: Iterable[Record]) -> None:
@@ -287,41 +313,8 @@ class Desk:
             self._decided.append(record)
 
     def _tell(self, record: Record) -> None:
-        if record.subject.startswith("alarm:"):
-            alarm = life.tell(self.alarms.get(record.subject), record)
-            if alarm is None:
-                self.alarms.pop(record.subject, None)
-            else:
-                self.alarms[record.subject] = alarm
-                self._stands(alarm)
+        self.board.tell(record)
         self.incidents.tell(record)
-
-    def _stands(self, alarm: Alarm) -> None:
-        """Keep by machine what is active, for those who ask for causes."""
-        if not life.is_open(alarm):
-            self._ended[alarm.subject] = None
-        if alarm.active:
-            self._since[alarm.owner, alarm.rule] = alarm.raised_ms
-            self._active.setdefault(alarm.owner, set()).add(alarm.rule)
-        elif self._since.pop((alarm.owner, alarm.rule), None) is not None:
-            self._active[alarm.owner].discard(alarm.rule)
-
-    def _holds(self, record: Record) -> bool:
-        return record.request is not None and self.book.has(record.request)
-
-    def _reconcile(self) -> None:
-        """Where rule memory and book differ, the book's word wins; rules the site no longer has are withdrawn."""
-        pending = {(m.owner, m.rule): m.raised for m in self._moves}
-        known = self.evaluator.pairs()
-        told = {(a.owner, a.rule): a for a in self.alarms.values()}
-        for key, alarm in told.items():
-            if key not in known:
-                if alarm.active:
-                    self._news.append(life.withdraw(alarm, self.clock.now()))
-            elif key not in pending and alarm.active != (key in self.evaluator.active()):
-                self.evaluator.force(*key, active=alarm.active, since_ms=alarm.raised_ms)
-        for key in self.evaluator.active() - set(told) - set(pending):
-            self.evaluator.force(*key, active=False, since_ms=self.clock.now())
 
     # -- committing and acting -----------------------------------------------------------------------------
 
@@ -349,19 +342,20 @@ class Desk:
         """Subjects whose story is over: closed incidents, and alarms that no open incident needs any more."""
         over = self.incidents.drop_closed()
         closed = [incident_subject(i.id) for i in over]
-        self._ended.update(dict.fromkeys(alarm for i in over for alarm in i.alarms))
-        for subject in self._ended:
-            alarm = self.alarms.get(subject)
-            if alarm is not None and not life.is_open(alarm) and not self.incidents.holds(subject):
-                del self.alarms[subject]
+        for subject in (alarm for i in over for alarm in i.alarms):
+            self.board.look_again(subject)
+        for subject in self.board.ended():
+            if not self.incidents.holds(subject):
+                self.board.drop(subject)
                 closed.append(subject)
-        self._ended.clear()
         return closed
 
     def _publish(self, written: Sequence[Written]) -> None:
         if not written:
             return
-        self.standing = Standing(self.clock.now(), written[-1].seq, dict(self.alarms), dict(self.incidents.open()))
+        self.standing = Standing(
+            self.clock.now(), written[-1].seq, dict(self.board.open()), dict(self.incidents.open())
+        )
         devices = (self.site.device_of.get(p) for p in self.incidents.watched())
         self._watched = frozenset(d[0] for d in devices if d is not None)
         for listener in tuple(self._listeners):
@@ -383,12 +377,12 @@ class Desk:
         return self._checkpoint_at if due is None else due
 
     def _response_due(self, now: int) -> bool:
-        due = self.incidents.due(self._context(now))
-        return due is not None and due <= now
+        due = (self.incidents.due(self._context(now)), self.board.due(now))
+        return any(moment is not None and moment <= now for moment in due)
 
     def _next_moment(self) -> int | None:
         now = self.clock.now()
-        moments = [self._batch_due(), self.evaluator.due(), self.incidents.due(self._context(now))]
+        moments = [self._batch_due(), self.evaluator.due(), self.board.due(now), self.incidents.due(self._context(now))]
         moments += [p.not_before_ms for p in self.incidents.unsent(now) if self.dispatch.idle(p.key)]
         return min((m for m in moments if m is not None), default=None)
 

@@ -19,6 +19,7 @@ class AlarmRaised(Payload):
     scan_ms: int = 0
     rungs: tuple[int, ...] = (0,)  # of its rule's ladder, those that hold
     hidden: str = ""  # "shelved", "suppressed" or "out-of-service": recorded, and nobody is disturbed
+    by: str = ""  # what hides it by design or with its machine, as in AlarmHidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class AlarmCleared(Payload):
     device: str = ""
     scan_ms: int = 0
     why: str = ""  # "" returned to normal; "rule-withdrawn" the site no longer has it; "settled" after chattering
+    latched: bool = False  # its rule latches: it waits for a reset
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,13 @@ class AlarmShelved(Payload):
     until_ms: int
     reason: str
     until_clear: bool = False
+    priority: int = 0  # of the alarm, which may never have been raised
+    class_: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmUnshelved(Payload):
-    """It is off the shelf; `why` is expired, by-hand, cleared or rule-withdrawn. What is `active` then is told anew."""
+    """It is off the shelf; `why` is expired, by-hand, cleared, graver or rule-withdrawn. What is `active` then is told anew."""
 
     rule: str
     owner: str
