@@ -11,8 +11,9 @@ from zlib import crc32
 
 import msgspec
 
-from alarms.compiled import Instance, Phase, Watchlist
-from alarms.watch import Count, Rate, Watch
+from alarms.instance import Instance, Phase, Watchlist
+from alarms.timed import Flat, Runs, Starts, Timed
+from alarms.watch import Count, Missing, Rate, Watch
 
 
 class KeptWatch(msgspec.Struct, array_like=True):
@@ -20,13 +21,19 @@ class KeptWatch(msgspec.Struct, array_like=True):
 
     point: str
     holds: bool | None = None
-    turns: list[tuple[int, float]] = []  # a rate's window
-    baseline: float | None = None  # a counter's last value
+    turns: list[tuple[int, float]] = []  # a rate's window; newest starts
+    baseline: float | None = None  # a counter's last value; where a flat value stands
     fresh: int = 0
+    since_ms: int | None = None  # of what time changes
+    blind_ms: int | None = None
+    ripe_ms: int | None = None
+    due_ms: int | None = None
+    scan_ms: int = 0
+    total_ms: int = 0  # run until now
 
 
 class KeptInstance(msgspec.Struct, array_like=True):
-    """One rule on one machine."""
+    """One rung of a rule on one machine."""
 
     owner: str
     rule: str
@@ -40,6 +47,7 @@ class KeptInstance(msgspec.Struct, array_like=True):
     raised_ms: int
     cleared_ms: int
     recheck: bool
+    rung: int = 0
 
 
 class KeptDevice(msgspec.Struct, array_like=True):
@@ -115,13 +123,30 @@ def restore_instance(instance: Instance, kept: KeptInstance) -> None:
     instance.raised_ms, instance.cleared_ms = kept.raised_ms, kept.cleared_ms
     instance.recheck = kept.recheck
     for here in instance.lists:
-        here.reset_bands(w.position for w in instance.watches if w.device == here.device and w.position >= 0)
+        parts = (part for watch in instance.watches for part in watch.parts)
+        here.reset_bands(p.position for p in parts if p.device == here.device and p.position >= 0)
     for watch, then in zip(instance.watches, kept.watches, strict=True):
-        watch.holds = then.holds
+        watch.holds = bool(then.holds) if isinstance(watch, Missing) else then.holds
         if isinstance(watch, Rate):
             watch.turns.extend(then.turns)
         if isinstance(watch, Count):
             watch.baseline, watch.fresh = then.baseline, then.fresh
+        if isinstance(watch, Timed):
+            _restore_timed(watch, then)
+
+
+def _restore_timed(watch: Timed, then: KeptWatch) -> None:
+    watch.since_ms, watch.blind_ms = then.since_ms, then.blind_ms
+    watch.ripe_ms, watch.due_ms, watch.scan_ms = then.ripe_ms, then.due_ms, then.scan_ms
+    match watch:
+        case Flat():
+            watch.anchor = then.baseline
+            watch.restore_band()
+        case Runs():
+            watch.total_ms = then.total_ms
+        case Starts():
+            watch.before = then.baseline
+            watch.newest.extend(at_ms for at_ms, _ in then.turns)
 
 
 def keep(instance: Instance) -> bytes:
@@ -131,7 +156,8 @@ def keep(instance: Instance) -> bytes:
 
 def _kept(instance: Instance) -> KeptInstance:
     normal = instance.phase is Phase.NORMAL
-    resting = normal and not instance.recheck and not instance.counts
+    all_needed = instance.form.needed == len(instance.watches)
+    resting = normal and not instance.recheck and not instance.counts and all_needed
     return KeptInstance(
         instance.owner,
         instance.rule.id,
@@ -145,12 +171,13 @@ def _kept(instance: Instance) -> KeptInstance:
         instance.raised_ms,
         instance.cleared_ms,
         instance.recheck,
+        instance.rung,
     )
 
 
 def _kept_device(here: Watchlist) -> KeptDevice:
     kept = KeptDevice(here.newest_ms, here.late_since_ms, here.silent, here.odd)
-    if here.watches:  # somebody looked, and will want to know what was last seen
+    if here.watches or here.missing:  # somebody looked, and will want to know what was last seen
         kept.points, kept.last = _checksum(here), struct.pack(f"<{here.size}d", *here.last)
     return kept
 
@@ -163,10 +190,27 @@ def _checksum(here: Watchlist) -> int:
 
 def _kept_watch(watch: Watch, *, resting: bool) -> KeptWatch:
     # Of a condition that does not hold, in a rule at rest, nothing is asked before its next value. (Events that come
-    # meanwhile ask: they are told or dropped by whether the rest of their rule holds.)
+    # meanwhile ask: they are told or dropped by whether the rest of their rule holds. Where one of several is enough,
+    # the others' last word is asked for, too.)
     kept = KeptWatch(watch.point) if resting and not watch.holds else KeptWatch(watch.point, watch.holds)
     if isinstance(watch, Rate):
         kept.turns = list(watch.turns)
     if isinstance(watch, Count):
         kept.baseline, kept.fresh = watch.baseline, watch.fresh
+    if isinstance(watch, Timed):
+        kept.holds = watch.holds
+        _keep_timed(watch, kept)
     return kept
+
+
+def _keep_timed(watch: Timed, kept: KeptWatch) -> None:
+    kept.since_ms, kept.blind_ms = watch.since_ms, watch.blind_ms
+    kept.ripe_ms, kept.due_ms, kept.scan_ms = watch.ripe_ms, watch.due_ms, watch.scan_ms
+    match watch:
+        case Flat():
+            kept.baseline = watch.anchor
+        case Runs():
+            kept.total_ms = watch.total_ms
+        case Starts():
+            kept.baseline = watch.before
+            kept.turns = [(at_ms, 1.0) for at_ms in watch.newest]

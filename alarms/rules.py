@@ -3,16 +3,21 @@
 Two clocks meet here. What a device says is judged by the device's own time (never later than ours); a delay runs on
 our clock from the moment we heard, and its end is told in the device's time. So an alarm is raised at exactly
 since + delay, with or without another message, whether the gateway's clock is right or a backlog comes in late.
+Conditions that time itself changes (flat, runs, starts) keep to the same two clocks. What says something of a value
+that is being read (flat, missing) comes true only while its device is heard.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 from math import inf
+from typing import NamedTuple
 
 from alarms import memory
-from alarms.compiled import Compiled, Instance, Phase, Watchlist
-from alarms.watch import NEVER_QUIET, Silence, Watch
+from alarms.compiled import Compiled
+from alarms.instance import Instance, Phase, Watchlist
+from alarms.timed import Flat, Runs, Timed
+from alarms.timers import Timers
+from alarms.watch import NEVER_QUIET, Missing, Silence
 from facility.scan import COMMUNICATION, Reason, Scan
 from facility.site import Site
 
@@ -26,7 +31,7 @@ _NO_PROOF_OF_LIFE = COMMUNICATION | {Reason.RETAINED, Reason.NEVER}
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A rule came true on a machine (`raised`), or no longer holds.
+    """A rung of a rule came true on a machine (`raised`), or no longer holds; rung 0 is the rule itself.
 
     `value` and `point` are of the first condition that decided. `device` and `scan_ms` name the scan that moved it;
     after a delay, the scan that started the delay. `at_ms` is strictly later than the one before of the same kind.
@@ -40,6 +45,15 @@ class Transition:
     point: str = ""
     device: str = ""
     scan_ms: int = 0
+    rung: int = 0
+
+
+class _Heard(NamedTuple):
+    """What a scan is to those who judge, where there is none: the one that began what ends now."""
+
+    device: str
+    at_ms: int
+    received_ms: int
 
 
 class Evaluator:
@@ -54,9 +68,7 @@ class Evaluator:
         self._compiled = Compiled(site)
         self._instances = self._compiled.instances
         self._lists = self._compiled.lists
-        self._timers: list[tuple[int, int]] = []  # (due on our clock, instance); entries out of date are skipped
-        self._running = 0
-        self._next_ms: float = inf
+        self._timers = Timers(self._due)
         self._flowing = frozenset(i.order for i in self._instances.values() if i.flows)
         self._touched: set[int] = set()  # something of them changed since the memory was taken
         self._kept: dict[int, bytes] = {}  # what the memory says of those that remember anything
@@ -66,7 +78,7 @@ class Evaluator:
     def step(self, scan: Scan) -> Sequence[Transition]:
         """Judge one scan on arrival; return what moved, the empty tuple when nothing did."""
         received_ms = scan.received_ms
-        moved: Sequence[Transition] = self.ripen(received_ms) if received_ms >= self._next_ms else ()
+        moved: Sequence[Transition] = self.ripen(received_ms) if received_ms >= self._timers.next_ms else ()
         here = self._lists.get(scan.device)
         values = scan.values
         if here is None or len(values) != here.size:
@@ -80,9 +92,9 @@ class Evaluator:
             at_ms = received_ms
         if here.odd or scan.reasons != here.all_good or at_ms < here.newest_ms:
             return (*moved, *self._step_with_care(here, scan, at_ms))
-        here.newest_ms = at_ms
-        if here.waiting:
+        if at_ms >= here.next_ms:
             moved = (*moved, *self._ripen_here(here, at_ms))
+        here.newest_ms = at_ms
         before, here.last = here.last, values
         out = here.out_of_band(scan)
         if not out:
@@ -91,23 +103,14 @@ class Evaluator:
 
     def ripen(self, now_ms: int) -> Sequence[Transition]:
         """Let the delays end that are over by now, in the order in which they end."""
-        if now_ms < self._next_ms:
+        if now_ms < self._timers.next_ms:
             return ()
-        moved = []
-        while self._timers and self._timers[0][0] <= now_ms:
-            due_ms, order = heappop(self._timers)
-            instance = self._instances[order]
-            if instance.due_ms == due_ms:
-                moved.append(self._ripe(instance))
-        self._next_ms = self._timers[0][0] if self._timers else inf
-        return tuple(moved)
+        return tuple(t for due_ms, order, n in self._timers.ended(now_ms) for t in self._ripe(order, n, due_ms))
 
     def due(self) -> int | None:
         """Return when `ripen` is next needed, on our clock."""
-        while self._timers and self._instances[self._timers[0][1]].due_ms != self._timers[0][0]:
-            heappop(self._timers)
-        self._next_ms = self._timers[0][0] if self._timers else inf
-        return self._timers[0][0] if self._timers else None
+        first = self._timers.first()
+        return None if first is None else first[0]
 
     def memory(self) -> bytes:
         """Return all that a restart must know, to be kept beside the scans; never ahead of the log book."""
@@ -132,21 +135,22 @@ class Evaluator:
             if here := self._lists.get(name):
                 memory.restore_device(here, device)
         for entry in kept.instances:
-            instance = self._compiled.find(entry.owner, entry.rule)
+            instance = self._compiled.find(entry.owner, entry.rule, entry.rung)
             if instance is None or not memory.fits(instance, entry):
                 continue
             memory.restore_instance(instance, entry)
             self._touched.add(instance.order)
             if instance.due_ms is not None:
                 self._arm(instance, instance.due_ms)
+            self._set_clocks(instance)
 
-    def force(self, owner: str, rule: str, active: bool, since_ms: int) -> bool:  # noqa: FBT001 - the seam's shape
-        """Take the log book's word for whether an alarm stands; the next good value judges it again.
+    def force(self, owner: str, rule: str, rung: int = 0, *, active: bool, since_ms: int) -> bool:
+        """Take the log book's word for whether an alarm stands by this rung; the next good value judges it again.
 
         Returns:
-            Whether the site has such a rule on such a machine; if not, the book's alarm must be withdrawn.
+            Whether the site has such a rung of such a rule on such a machine; if not, it must be withdrawn.
         """
-        instance = self._compiled.find(owner, rule)
+        instance = self._compiled.find(owner, rule, rung)
         if instance is None:
             return False
         if instance.active is not active:
@@ -158,15 +162,36 @@ class Evaluator:
                 instance.raised_ms = max(instance.raised_ms, since_ms)
             else:
                 instance.cleared_ms = max(instance.cleared_ms, since_ms)
+            for _, watch in instance.timed:
+                watch.force(holds=active)
             self._touched.add(instance.order)
             for here in instance.lists:
                 here.odd = True
                 here.reset_bands()
         return True
 
+    def reset(self, owner: str, rule: str, now_ms: int) -> Sequence[Transition]:
+        """Begin the run hours of a rule anew, and return what ends by that; for `alarm.reset`."""
+        moved: list[Transition] = []
+        rungs = [i for i in self._instances.values() if (i.owner, i.rule.id) == (owner, rule)]
+        for instance in rungs:
+            hours = [watch for _, watch in instance.timed if isinstance(watch, Runs)]
+            for watch in hours:
+                here = self._lists[watch.device]
+                watch.force(holds=False)
+                here.set_band(watch.position, *NEVER_QUIET)
+            if hours:
+                here = self._lists[hours[0].device]
+                moved += self._judge(instance, _Heard(here.device, here.newest_ms, now_ms), here.newest_ms)
+        return moved
+
     def active(self) -> set[tuple[str, str]]:
-        """Return (owner, rule) of every alarm that stands."""
+        """Return (owner, rule) of every alarm that stands, by whichever rung."""
         return {(i.owner, i.rule.id) for i in self._instances.values() if i.active}
+
+    def standing(self) -> set[tuple[str, str, int]]:
+        """Return (owner, rule, rung) of every rung that stands."""
+        return {(i.owner, i.rule.id, i.rung) for i in self._instances.values() if i.active}
 
     def pairs(self) -> set[tuple[str, str]]:
         """Return (owner, rule) of all that is watched."""
@@ -182,11 +207,13 @@ class Evaluator:
     def _step_with_care(self, here: Watchlist, scan: Scan, at_ms: int) -> list[Transition]:
         if not scan.reached:
             here.silent = here.odd = True
+            self._go_blind(here, here.timed)
             return self._judge_silence(here, scan)
         moved: list[Transition] = []
-        woken: tuple[Instance, ...] = ()
-        if any(reason not in _NO_PROOF_OF_LIFE for reason in scan.reasons):
-            woken = here.shared if here.silent else ()
+        also: list[Instance] = []
+        answered = any(reason not in _NO_PROOF_OF_LIFE for reason in scan.reasons)
+        if answered:
+            also += here.shared if here.silent else ()
             here.silent = False
             moved += self._judge_silence(here, scan)
         if at_ms < here.newest_ms:
@@ -194,17 +221,40 @@ class Evaluator:
             here.late_since_ms = scan.received_ms if here.late_since_ms is None else here.late_since_ms
             if scan.received_ms - here.late_since_ms < CLOCK_SET_BACK_MS:
                 self.late += 1
-                return [*moved, *self._look(here, scan, here.newest_ms, (), here.last, woken)]
+                return [*moved, *self._look(here, scan, here.newest_ms, (), here.last, also)]
         here.late_since_ms = None
-        here.odd = here.silent
-        here.newest_ms = at_ms
         moved += self._ripen_here(here, at_ms)
+        bad = here.bad_positions(scan.reasons)
+        if here.timed and bad:
+            self._go_blind(here, [watch for watch in here.timed if watch.position in bad])
+        if here.missing and answered:
+            also += self._missed(here, scan.reasons, at_ms)
+        here.odd = here.silent or any(watch.holds for watch in here.missing)
+        here.newest_ms = at_ms
         before = here.last
         last = list(scan.values)
-        for position in here.bad_positions(scan.reasons):
+        for position in bad:
             last[position] = before[position]
         here.last = tuple(last)
-        return moved + self._look(here, scan, at_ms, here.out_of_band(scan), before, woken)
+        return moved + self._look(here, scan, at_ms, here.out_of_band(scan), before, also)
+
+    def _missed(self, here: Watchlist, reasons: bytes, at_ms: int) -> list[Instance]:
+        """Tell who asked which values were not good, and return whose rules must be judged."""
+        changed = [watch for watch in here.missing if watch.look(float(reasons[watch.position] != 0), at_ms)]
+        asked = {watch.instance for watch in changed}
+        asked.update(w.instance for w in here.missing if self._instances[w.instance].recheck)
+        return [self._instances[order] for order in asked]
+
+    def _go_blind(self, here: Watchlist, watches: Iterable[Timed]) -> None:
+        """Stop the time of what is not read; the next good value is looked at again."""
+        for watch in watches:
+            instance = self._instances[watch.instance]
+            if watch.blind(here.newest_ms):
+                here.set_band(watch.position, *NEVER_QUIET)
+                here.clocks.pop((instance.order, instance.watches.index(watch) + 1), None)
+                self._touched.add(instance.order)
+            if isinstance(watch, Flat) and watch.holds and instance.phase is Phase.NORMAL:
+                watch.holds = False
 
     def _judge_silence(self, here: Watchlist, scan: Scan) -> list[Transition]:
         moved = []
@@ -229,6 +279,7 @@ class Evaluator:
         """Show the values that left their bands to their watches, then judge each rule once."""
         touched = {i.order for i in also}
         instances, reasons, values = self._instances, scan.reasons, scan.values
+        numbers = []
         for position in positions:
             value = values[position]
             if reasons[position]:  # 0 is good; an enum here would cost more than all the rest
@@ -238,17 +289,21 @@ class Evaluator:
                 last[position] = before[position]
                 here.last = tuple(last)
                 continue
+            numbers.append((position, value))
+        for position, value in numbers:
             touched.update(self._compiled.stir(here, position))
             watches = here.watches.get(position, ())
             touched.update(w.instance for w in watches if w.look(value, at_ms) or instances[w.instance].recheck)
-            here.set_band(position, *_overlap(watches))
+            here.fit(position)
         moved = []
         for order in sorted(touched):
             moved += self._judge(instances[order], scan, at_ms)
         return moved
 
-    def _judge(self, instance: Instance, scan: Scan, at_ms: int) -> list[Transition]:
+    def _judge(self, instance: Instance, scan: Scan | _Heard, at_ms: int) -> list[Transition]:
         self._touched.add(instance.order)
+        if instance.timed:
+            self._start_clocks(instance, scan, at_ms)
         if len(instance.lists) > 1 and any(here.silent for here in instance.lists):
             return []  # judged again when the silent device is back
         holds = instance.holds()
@@ -257,11 +312,10 @@ class Evaluator:
         instance.recheck = False
         if instance.counts:
             return self._judge_counts(instance, scan, at_ms, holds=holds)
-        rule = instance.rule
         if holds and instance.phase is Phase.NORMAL:
-            return self._begin(instance, Phase.RISING, rule.on_delay_ms, scan, at_ms)
+            return self._begin(instance, Phase.RISING, instance.form.on_delay_ms, scan, at_ms)
         if not holds and instance.phase is Phase.ACTIVE:
-            return self._begin(instance, Phase.FALLING, rule.off_delay_ms, scan, at_ms)
+            return self._begin(instance, Phase.FALLING, instance.rule.off_delay_ms, scan, at_ms)
         if not holds and instance.phase is Phase.RISING:
             self._disarm(instance)
             instance.phase = Phase.NORMAL
@@ -270,7 +324,7 @@ class Evaluator:
             instance.phase = Phase.ACTIVE
         return []
 
-    def _judge_counts(self, instance: Instance, scan: Scan, at_ms: int, *, holds: bool) -> list[Transition]:
+    def _judge_counts(self, instance: Instance, scan: Scan | _Heard, at_ms: int, *, holds: bool) -> list[Transition]:
         """Every count is an alarm of its own, over at once; several of one scan get a millisecond each."""
         moved = []
         if instance.phase is Phase.ACTIVE:  # the book knew the first half only
@@ -292,14 +346,16 @@ class Evaluator:
                 ]
         return moved
 
-    # Delays.
+    # Delays, and conditions that time changes.
 
-    def _begin(self, instance: Instance, phase: Phase, delay_ms: int, scan: Scan, at_ms: int) -> list[Transition]:
+    def _begin(
+        self, instance: Instance, phase: Phase, delay_ms: int, scan: Scan | _Heard, at_ms: int
+    ) -> list[Transition]:
         instance.phase = phase
         instance.since_ms = at_ms
         instance.device, instance.scan_ms = scan.device, scan.at_ms
         if delay_ms <= 0:
-            return [self._ripe(instance)]
+            return self._end_delay(instance)
         self._arm(instance, scan.received_ms + delay_ms)
         return []
 
@@ -307,60 +363,120 @@ class Evaluator:
         instance.due_ms = due_ms
         if not isinstance(instance.watches[0], Silence) and (here := self._lists.get(instance.device)):
             here.waiting[instance.order] = instance
-        self._running += 1
-        heappush(self._timers, (due_ms, instance.order))
-        if len(self._timers) > 64 + 4 * self._running:  # chatter leaves entries that are out of date
-            self._timers = [(due, order) for due, order in self._timers if self._instances[order].due_ms == due]
-            heapify(self._timers)
-        self._next_ms = self._timers[0][0]
+            here.next_ms = min(here.next_ms, instance.since_ms + _delay(instance))
+        self._timers.set(instance.order, 0, due_ms)
 
     def _disarm(self, instance: Instance) -> None:
         if instance.due_ms is not None:
             instance.due_ms = None
-            self._running -= 1
             if here := self._lists.get(instance.device):
                 here.waiting.pop(instance.order, None)
 
+    def _start_clocks(self, instance: Instance, scan: Scan | _Heard, at_ms: int) -> None:
+        """Put on our clock what a condition has just set on its device's."""
+        for _, watch in instance.timed:
+            if watch.ripe_ms is not None and watch.due_ms is None:
+                watch.due_ms = scan.received_ms + watch.ripe_ms - at_ms
+                watch.scan_ms = scan.at_ms
+        self._set_clocks(instance)
+
+    def _set_clocks(self, instance: Instance) -> None:
+        for n, watch in instance.timed:
+            here, key = self._lists[watch.device], (instance.order, n)
+            if watch.ripe_ms is None or watch.due_ms is None:
+                here.clocks.pop(key, None)
+                continue
+            here.clocks[key] = watch
+            here.next_ms = min(here.next_ms, watch.ripe_ms)
+            self._timers.set(*key, watch.due_ms)
+
+    def _due(self, order: int, n: int) -> int | None:
+        """Return when a delay (n is 0) or the n-th condition of an instance is due on our clock."""
+        instance = self._instances[order]
+        if n == 0:
+            return instance.due_ms
+        watch = instance.watches[n - 1]
+        return watch.due_ms if isinstance(watch, Timed) else None
+
     def _ripen_here(self, here: Watchlist, at_ms: int) -> list[Transition]:
         """Let the delays end that are over in the device's own time: a backlog is judged by its own clock."""
-        ends = [(i.since_ms + _delay(i), i.order) for i in here.waiting.values()]
-        return [self._ripe(self._instances[order]) for end, order in sorted(ends) if end <= at_ms]
+        moved: list[Transition] = []
+        while at_ms >= here.next_ms:
+            ends = [(i.since_ms + _delay(i), i.order, 0) for i in here.waiting.values()]
+            ends += [(w.ripe_ms, *key) for key, w in here.clocks.items() if w.ripe_ms is not None]
+            end_ms, order, n = min(ends, default=(inf, 0, 0))
+            if end_ms > at_ms:
+                here.next_ms = end_ms
+                break
+            due_ms = self._due(order, n)
+            assert due_ms is not None, "it waits"
+            moved += self._ripe(order, n, due_ms)
+        return moved
 
-    def _ripe(self, instance: Instance) -> Transition:
+    def _ripe(self, order: int, n: int, due_ms: int) -> list[Transition]:
+        instance = self._instances[order]
+        if n == 0:
+            return self._end_delay(instance)
+        watch = instance.watches[n - 1]
+        assert isinstance(watch, Timed), "only those have clocks"
+        here, ripe_ms = self._lists[watch.device], watch.ripe_ms
+        assert ripe_ms is not None, "it has a clock"
+        here.clocks.pop((order, n), None)
+        self._touched.add(order)
+        if watch.reads and ripe_ms - here.newest_ms > here.patience_ms:
+            self._go_blind(here, [watch])  # nothing was heard for too long, and nobody said so
+            return []
+        if not watch.ends():
+            return []
+        return self._judge(instance, _Heard(here.device, watch.scan_ms, due_ms), ripe_ms)
+
+    def _end_delay(self, instance: Instance) -> list[Transition]:
         self._touched.add(instance.order)
         self._disarm(instance)
         at_ms = instance.since_ms + _delay(instance)
-        return self._end(instance, at_ms) if instance.phase is Phase.FALLING else self._raise(instance, at_ms)
+        if instance.phase is Phase.FALLING:
+            return [self._end(instance, at_ms)]
+        unread = [w for w in instance.watches if isinstance(w, Flat | Missing) and self._unread(w)]
+        if not unread:
+            return [self._raise(instance, at_ms)]
+        instance.phase = Phase.NORMAL
+        for watch in unread:
+            watch.holds = False  # until it is heard again
+        return []
+
+    def _unread(self, watch: Flat | Missing) -> bool:
+        return self._lists[watch.device].silent or (isinstance(watch, Flat) and watch.blind_ms is not None)
 
     # Transitions. Their times never go back, so that each has a name of its own in the book.
 
     def _raise(self, instance: Instance, at_ms: int) -> Transition:
         instance.phase = Phase.ACTIVE
         instance.raised_ms = max(at_ms, instance.raised_ms + 1, instance.cleared_ms)
-        return self._told(instance, instance.watches[0], instance.raised_ms)
+        return self._told(instance, instance.raised_ms)
 
     def _end(self, instance: Instance, at_ms: int) -> Transition:
         instance.phase = Phase.NORMAL
         instance.cleared_ms = max(at_ms, instance.cleared_ms + 1, instance.raised_ms)
-        decided = next((w for w in instance.watches if w.holds is False), instance.watches[0])
-        return self._told(instance, decided, instance.cleared_ms)
+        return self._told(instance, instance.cleared_ms)
 
-    def _told(self, instance: Instance, watch: Watch, at_ms: int) -> Transition:
+    def _told(self, instance: Instance, at_ms: int) -> Transition:
+        watch = instance.decider()
         value = self._lists[watch.device].last[watch.position] if watch.point else None
         if value is not None and value != value:  # noqa: PLR0124 - set by hand before a first value
             value = None
         raised = instance.phase is Phase.ACTIVE
         return Transition(
-            instance.owner, instance.rule.id, raised, at_ms, value, watch.point, instance.device, instance.scan_ms
+            instance.owner,
+            instance.rule.id,
+            raised,
+            at_ms,
+            value,
+            watch.point,
+            instance.device,
+            instance.scan_ms,
+            instance.rung,
         )
 
 
 def _delay(instance: Instance) -> int:
-    return instance.rule.off_delay_ms if instance.phase is Phase.FALLING else instance.rule.on_delay_ms
-
-
-def _overlap(watches: Sequence[Watch]) -> tuple[float, float]:
-    if len(watches) == 1:
-        return watches[0].low, watches[0].high
-    low, high = max((w.low for w in watches), default=-inf), min((w.high for w in watches), default=inf)
-    return (low, high) if low <= high else NEVER_QUIET
+    return instance.rule.off_delay_ms if instance.phase is Phase.FALLING else instance.form.on_delay_ms

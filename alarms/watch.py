@@ -2,7 +2,7 @@
 
 Every watch keeps a quiet band: while a good value stays in `low..high` the watch cannot change. A NaN is in no
 band. `look` takes a good value that left it. Hysteresis is the condition's own: once it holds, it stops holding only
-past the deadband, whatever the rest of its rule does.
+past the deadband, whatever the rest of its rule does. Those that time alone can change are in timed.py.
 """
 
 from collections import deque
@@ -31,6 +31,8 @@ def resting(condition: Condition) -> tuple[float, float] | None:
     While every value seen lay in it, the condition need not be watched one by one: nothing would be remembered of it.
     """
     limit = condition.limit
+    if condition.other:
+        return None
     match condition.compare:
         case Compare.ABOVE:
             return -inf, limit
@@ -60,6 +62,11 @@ class Watch:
         self.position = position
         self.holds: bool | None = None
         self.low, self.high = NEVER_QUIET
+
+    @property
+    def parts(self) -> tuple["Watch", ...]:
+        """What stands at each point that is looked at."""
+        return (self,)
 
     def look(self, value: float, at_ms: int) -> bool:
         """Take a good value of that moment, set the band anew, and say whether the rule must be judged."""
@@ -193,14 +200,15 @@ class Silence(Watch):
         return self._now(value == 1)
 
 
-KINDS: dict[Compare, type[Watch]] = {
-    Compare.ABOVE: Beyond,
-    Compare.BELOW: Beyond,
-    Compare.IS: Equal,
-    Compare.IS_NOT: Equal,
-    Compare.RISES: Rate,
-    Compare.FALLS: Rate,
-    Compare.COUNTS: Count,
-    Compare.SILENT: Silence,
-}
-"""How each comparison is watched."""
+class Missing(Watch):
+    """MISSING: told by the evaluator, of each word of the device, whether it lacked a good value of this point."""
+
+    __slots__ = ()
+
+    def __init__(self, condition: Condition, instance: int, device: str, point: str, position: int) -> None:
+        super().__init__(condition, instance, device, point, position)
+        self.holds = False  # nobody tells of a scan that is all good
+
+    def look(self, value: float, at_ms: int) -> bool:  # noqa: ARG002 - it is told, not measured
+        """Hold when there was none (value 1)."""
+        return self._now(value == 1)

@@ -74,6 +74,7 @@ class Rung:
     priority: Priority
     when: tuple[Condition, ...]
     on_delay_ms: int = 0
+    any_of: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +129,5 @@ class Rule:
     suppressed_by: tuple[str, ...] = ()
     season: Season | None = None
     only_while: str = ""  # "out-of-use": means something only while its machine is reported out of use (报停)
+    owner: str = ""  # the role that answers for it: who is called first by its plan
     overridden: str = ""  # why this site changed the library's rule; empty: it did not

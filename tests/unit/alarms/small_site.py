@@ -1,12 +1,13 @@
 """Small sites for tests: a few machines, the devices that speak for them, and rules said in one line."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 
 from facility.duty import Layer, Roster, Shift
 from facility.equipment import Device, Equipment, Line
 from facility.point import Kind, Point, System
-from facility.rule import AlarmClass, Compare, Condition, Priority, Rule, Start
+from facility.rule import AlarmClass, Compare, Condition, Priority, Rule, Rung, Start
 from facility.site import Site
 from facility.supply import Node, Role, Supply
 from facility.text import Text
@@ -23,6 +24,8 @@ def rule(
     class_: AlarmClass = AlarmClass.EQUIPMENT,
     priority: Priority = Priority.HIGH,
     version: str = "1",
+    any_of: tuple[Condition, ...] = (),
+    ladder: tuple[Rung, ...] = (),
 ) -> Rule:
     return Rule(
         id,
@@ -40,6 +43,8 @@ def rule(
         on_delay_ms=on,
         off_delay_ms=off,
         version=version,
+        any_of=any_of,
+        ladder=ladder,
     )
 
 
@@ -69,6 +74,30 @@ def falls(point: str, by: float, within: int, deadband: float = 0.0) -> Conditio
 
 def counts(point: str) -> Condition:
     return Condition(point, Compare.COUNTS)
+
+
+def flat(point: str, within: int, by: float = 0.0) -> Condition:
+    return Condition(point, Compare.FLAT, by, window_ms=within)
+
+
+def missing(point: str) -> Condition:
+    return Condition(point, Compare.MISSING)
+
+
+def runs(point: str, hours: float) -> Condition:
+    return Condition(point, Compare.RUNS, hours)
+
+
+def starts(point: str, more_than: int, within: int) -> Condition:
+    return Condition(point, Compare.STARTS, more_than, window_ms=within)
+
+
+def apart(point: str, other: str, by: float, deadband: float = 0.0) -> Condition:
+    return Condition(point, Compare.ABOVE, by, deadband, other=other)
+
+
+def supply(condition: Condition) -> Condition:
+    return replace(condition, of="supply")
 
 
 def silent() -> Condition:

@@ -2,10 +2,28 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_site import SILENCE, above, below, counts, falls, is_, is_not, rises, rule, site
+from small_site import (
+    SILENCE,
+    above,
+    apart,
+    below,
+    counts,
+    falls,
+    flat,
+    is_,
+    is_not,
+    missing,
+    rises,
+    rule,
+    runs,
+    site,
+    starts,
+    supply,
+)
 from timeline import NAN, check_lives
 
 from alarms.rules import Evaluator
+from facility.rule import Priority, Rung
 from facility.scan import Reason, Scan, missed
 
 RULES = (
@@ -22,15 +40,38 @@ RULES = (
     rule("either-device", "m", is_("b", 0), is_("d", 1)),
     SILENCE,
     rule("silent-now", "device", SILENCE.when[0], off=2000),
+    rule("flat", "m", flat("a", 3000, 1)),
+    rule("flat-late", "m", flat("d", 3000), is_("b", 1), on=1000, off=1000),
+    rule("missing", "m", missing("a")),
+    rule("missing-late", "m", missing("b"), on=3000, off=1000),
+    rule("runs", "m", runs("b", 8000 / 3_600_000)),
+    rule("starts", "m", starts("b", 1, 20_000), off=1000),
+    rule("apart", "m", apart("a", "b", 3, 1), on=1000),
+    rule("apart-far", "m", apart("a", "d", 3, 1)),
+    rule("any", "m", is_("b", 1), any_of=(above("a", 6, 1), is_("d", 0), apart("d", "b", 0)), on=1000),
+    rule("any-alone", "m", any_of=(above("a", 6, 1), is_("b", 1))),
+    rule(
+        "ladder",
+        "m",
+        above("a", 3, 1),
+        on=1000,
+        ladder=(Rung(Priority.HIGH, (above("a", 6, 1),)), Rung(Priority.LIFE, (above("a", 3, 1),), 4000)),
+    ),
+    rule("fed", "m", supply(is_("on", 0)), above("a", 2)),
 )
-SITE = site({"m1": "m"}, {"x": ["m1/a", "m1/b", "m1/c"], "y": ["m1/d"]}, *RULES)
+SITE = site(
+    {"m1": "m", "s1": "s"},
+    {"x": ["m1/a", "m1/b", "m1/c"], "y": ["m1/d", "s1/on"]},
+    *RULES,
+    fed_by={"m1": ["s1"], "s1": []},
+)
 DOUBTS = st.sampled_from([Reason.GOOD] * 8 + [Reason.NOT_GIVEN, Reason.UNKNOWN_TEXT, Reason.RETAINED, Reason.NO_ANSWER])
 READINGS = {
     "x": st.tuples(
         st.tuples(st.integers(0, 8), st.integers(0, 1), st.sampled_from([0, 1, 2, 5, 65_535])),
         st.tuples(DOUBTS, DOUBTS, DOUBTS),
     ),
-    "y": st.tuples(st.tuples(st.integers(0, 1)), st.tuples(DOUBTS)),
+    "y": st.tuples(st.tuples(st.integers(0, 1), st.integers(0, 1)), st.tuples(DOUBTS, DOUBTS)),
 }
 WAITS = st.sampled_from([0, 1, 400, 1000, 1000, 3000, 20_000])
 LAGS = st.sampled_from([0, 0, 0, 0, -1, -300, -5000, 2000])
@@ -97,7 +138,7 @@ def test_a_replay_from_an_older_memory_says_the_same_with_the_same_times(scans, 
     again.remember(memory)
     replayed = lived(again, scans[checkpoint:]) + finished(again)
     assert replayed == after
-    names = [(t.owner, t.rule, t.raised, t.at_ms) for t in before + after]
+    names = [(t.owner, t.rule, t.rung, t.raised, t.at_ms) for t in before + after]
     assert len(set(names)) == len(names), "two transitions of one name: the book would drop the second"
 
 
@@ -107,15 +148,15 @@ def test_raised_and_cleared_take_turns_and_time_never_goes_back(scans):
     evaluator = Evaluator(SITE)
     moved = lived(evaluator, scans) + finished(evaluator)
     check_lives(moved)
-    standing = {(t.owner, t.rule) for t in moved if t.raised} - {
-        (t.owner, t.rule) for n, t in enumerate(moved) if not t.raised and _is_last(moved, n)
+    standing = {(t.owner, t.rule, t.rung) for t in moved if t.raised} - {
+        (t.owner, t.rule, t.rung) for n, t in enumerate(moved) if not t.raised and _is_last(moved, n)
     }
-    assert evaluator.active() == standing
+    assert evaluator.standing() == standing
 
 
 def _is_last(moved, n):
-    key = (moved[n].owner, moved[n].rule)
-    return all((t.owner, t.rule) != key for t in moved[n + 1 :])
+    key = (moved[n].owner, moved[n].rule, moved[n].rung)
+    return all((t.owner, t.rule, t.rung) != key for t in moved[n + 1 :])
 
 
 @settings(max_examples=60, deadline=None)

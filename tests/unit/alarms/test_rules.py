@@ -399,43 +399,43 @@ class TestTheDevicesOwnTime:
 class TestTheBooksWord:
     def test_an_alarm_of_the_book_clears_with_the_next_good_value(self):
         story = transformer(HOT_NOW)
-        assert story.rules.force("t1", "hot-now", True, ms("01:00:00"))
+        assert story.rules.force("t1", "hot-now", active=True, since_ms=ms("01:00:00"))
         assert story.rules.active() == {("t1", "hot-now")}
         story.at("02:00:00").reads("tc-1", fan=0).quiet()
         story.at("02:00:01").reads("tc-1", temp=20, fan=0).clears("hot-now", "t1").ends()
 
     def test_an_alarm_of_the_book_stays_while_it_holds(self):
         story = transformer(HOT_NOW)
-        story.rules.force("t1", "hot-now", True, ms("01:00:00"))
+        story.rules.force("t1", "hot-now", active=True, since_ms=ms("01:00:00"))
         story.at("02:00:01").reads("tc-1", temp=140, fan=0).quiet()
         story.at("02:00:02").reads("tc-1", temp=20, fan=0).clears("hot-now", "t1").ends()
 
     def test_what_the_book_has_not_is_raised_again(self):
         story = transformer(HOT_NOW)
         story.at("02:00:00").reads("tc-1", temp=140, fan=0).raises("hot-now", "t1")
-        story.rules.force("t1", "hot-now", False, ms("02:00:00"))
+        story.rules.force("t1", "hot-now", active=False, since_ms=ms("02:00:00"))
         assert story.rules.active() == set()
         story.at("02:00:01").reads("tc-1", temp=140, fan=0).raises("hot-now", "t1").ends()
 
     def test_agreement_changes_nothing(self):
         story = transformer(HOT)
         story.at("02:00:00").reads("tc-1", temp=140, fan=0)
-        story.rules.force("t1", "hot", False, ms("01:00:00"))
+        story.rules.force("t1", "hot", active=False, since_ms=ms("01:00:00"))
         story.at("02:00:30").raises("hot", "t1").ends()
 
     def test_a_silence_of_the_book_ends_with_the_next_answer(self):
         story = transformer(SILENCE)
-        story.rules.force("tc-1", "communication-lost", True, ms("01:00:00"))
+        story.rules.force("tc-1", "communication-lost", active=True, since_ms=ms("01:00:00"))
         story.at("02:00:00").misses("tc-1").quiet()
         story.at("02:00:01").reads("tc-1", temp=20, fan=0).clears("communication-lost", "tc-1").ends()
 
     def test_half_an_event_is_ended(self):
         story = Timeline(site({"b1": "switchgear"}, {"r": ["b1/trips"]}, rule("trip", "switchgear", counts("trips"))))
-        story.rules.force("b1", "trip", True, ms("01:00:00"))
+        story.rules.force("b1", "trip", active=True, since_ms=ms("01:00:00"))
         story.at("02:00:00").reads("r", trips=7).clears("trip", "b1").ends()
 
     def test_a_rule_the_site_no_longer_has(self):
-        assert not transformer(HOT).rules.force("t1", "gone", True, 0)
+        assert not transformer(HOT).rules.force("t1", "gone", active=True, since_ms=0)
 
 
 class TestMemory:

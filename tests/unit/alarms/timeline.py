@@ -36,8 +36,8 @@ def run(evaluator: Evaluator, scans: Sequence[Scan]) -> list[Transition]:
 
 def check_lives(moved: Sequence[Transition]) -> None:
     """Raised and cleared take turns, and no two transitions of an alarm have one name."""
-    for owner, rule in {(t.owner, t.rule) for t in moved}:
-        mine = [t for t in moved if (t.owner, t.rule) == (owner, rule)]
+    for rung in {(t.owner, t.rule, t.rung) for t in moved}:
+        mine = [t for t in moved if (t.owner, t.rule, t.rung) == rung]
         assert all(a.raised is not b.raised and a.at_ms <= b.at_ms for a, b in pairwise(mine))
         assert len({(t.raised, t.at_ms) for t in mine}) == len(mine)
 
@@ -73,11 +73,15 @@ class Timeline:
         self.moved += self.rules.step(missed(device, self.now, len(self.site.devices[device].points), why))
         return self
 
-    def raises(self, rule: str, owner: str, *, at: str | None = None, value: float | None = None) -> "Timeline":
-        return self._next(rule, owner, "raised", at, value)
+    def raises(
+        self, rule: str, owner: str, *, at: str | None = None, value: float | None = None, rung: int = 0
+    ) -> "Timeline":
+        return self._next(rule, owner, "raised", at, value, rung)
 
-    def clears(self, rule: str, owner: str, *, at: str | None = None, value: float | None = None) -> "Timeline":
-        return self._next(rule, owner, "cleared", at, value)
+    def clears(
+        self, rule: str, owner: str, *, at: str | None = None, value: float | None = None, rung: int = 0
+    ) -> "Timeline":
+        return self._next(rule, owner, "cleared", at, value, rung)
 
     def quiet(self) -> "Timeline":
         told = [f"{t.owner}/{t.rule} {'raised' if t.raised else 'cleared'} at {clock(t.at_ms)}" for t in self.moved]
@@ -95,11 +99,11 @@ class Timeline:
     def ends(self) -> None:
         self.quiet()
 
-    def _next(self, rule: str, owner: str, said: str, at: str | None, value: float | None) -> "Timeline":
+    def _next(self, rule: str, owner: str, said: str, at: str | None, value: float | None, rung: int) -> "Timeline":
         assert self.moved, f"{owner}/{rule} should be {said} by {clock(self.now)}"
         t = self.moved.pop(0)
-        wanted = (owner, rule, said, at or clock(self.now))
-        assert (t.owner, t.rule, "raised" if t.raised else "cleared", clock(t.at_ms)) == wanted
+        wanted = (owner, rule, rung, said, at or clock(self.now))
+        assert (t.owner, t.rule, t.rung, "raised" if t.raised else "cleared", clock(t.at_ms)) == wanted
         if value is not None:
             assert t.value == value
         return self
