@@ -306,7 +306,7 @@ class Board:
                 _line(at, Kind.ALARM_HIDDEN, owner, rule.id, records.AlarmHidden(rule.id, owner, *hide), hide[1])
             )
         if alarm is not None and shelved and data.priority < alarm.priority:
-            out.append(self._unshelved(alarm, at, "graver", priority=data.priority, active=True))
+            out.append(self._unshelved(alarm, at, "graver", priority=data.priority, active=hide is None))
         if rule.class_ is not AlarmClass.LIFE_SAFETY and (count := self._raises.chatters(subject, at)):
             out.append(_line(at, Kind.ALARM_CHATTERING, owner, rule.id, records.AlarmChattering(rule.id, owner, count)))
         return out
@@ -328,7 +328,7 @@ class Board:
         ]
         if alarm.shelf is not None and data.priority < alarm.priority:
             # What was put away was something less.
-            out.append(self._unshelved(alarm, move.at_ms, "graver", priority=data.priority, active=True))
+            out.append(self._unshelved(alarm, move.at_ms, "graver", priority=data.priority))
         return out
 
     def _damped(self, alarm: Alarm, rule: Rule, chatter: Chatter, move: Transition) -> list[Record]:
@@ -370,7 +370,7 @@ class Board:
             data: Payload = records.AlarmHidden(rule.id, owner, *wanted)
             return [_line(at_ms, Kind.ALARM_HIDDEN, owner, rule.id, data, wanted[1])]
         by = is_[1] if is_ else ""
-        data = records.AlarmShown(rule.id, owner, by, alarm.active, alarm.priority, alarm.class_)
+        data = records.AlarmShown(rule.id, owner, by, alarm.active and not alarm.shelf, alarm.priority, alarm.class_)
         return [_line(at_ms, Kind.ALARM_SHOWN, owner, rule.id, data, by)]
 
     def _settled(self, alarm: Alarm, chatter: Chatter, at_ms: int) -> list[Record]:
@@ -403,7 +403,7 @@ class Board:
             alarm.rule,
             alarm.owner,
             why,
-            alarm.active if active is None else active,
+            alarm.active and alarm.hide is None if active is None else active,
             alarm.priority if priority is None else priority,
             alarm.class_,
         )

@@ -140,7 +140,9 @@ def _unshelve(alarm: Alarm | None, command: UnshelveAlarm, now_ms: int) -> list[
                 "This alarm is not on the shelf: its time may be over, or somebody took it back. Refresh the list.",
             ),
         )
-    data = records.AlarmUnshelved(alarm.rule, alarm.owner, "by-hand", alarm.active, alarm.priority, alarm.class_)
+    data = records.AlarmUnshelved(
+        alarm.rule, alarm.owner, "by-hand", alarm.active and alarm.hide is None, alarm.priority, alarm.class_
+    )
     return [_record(alarm.owner, alarm.subject, Kind.ALARM_UNSHELVED, data, command, now_ms)]
 
 

@@ -14,7 +14,7 @@ import msgspec
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from alarms.life import is_open
+from alarms.life import is_hidden, is_open
 from api import shapes
 from api.figures import Figures
 from api.rights import Right
@@ -243,7 +243,7 @@ class Screen:
         out: list[shapes.AlarmShape] = []
         for subject in subjects:
             alarm = view.alarms.get(subject)
-            if alarm is None or not is_open(alarm):
+            if alarm is None or not is_open(alarm) or is_hidden(alarm):
                 continue
             incident = in_incident.get(subject)
             own = incident is not None and self._caller.sees(view.incidents[incident])

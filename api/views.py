@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter
 
-from alarms.life import Alarm, is_open
+from alarms.life import Alarm, is_hidden, is_open
 from api import labels, shapes
 from api.shapes import Words
 from api.station import Notice, Station, View
@@ -417,5 +417,5 @@ INCIDENTS = TypeAdapter(list[shapes.IncidentSummary])
 
 
 def open_alarms(view: View) -> Mapping[str, Alarm]:
-    """Return the alarms that a list shows: whatever is active or not yet acknowledged."""
-    return {subject: alarm for subject, alarm in view.alarms.items() if is_open(alarm)}
+    """Return the alarms that a list shows: whatever is active, not yet acknowledged or latched, and in sight."""
+    return {subject: alarm for subject, alarm in view.alarms.items() if is_open(alarm) and not is_hidden(alarm)}

@@ -1,6 +1,7 @@
 """All open incidents: a fold of the log book that decides what comes next and says when to ask again."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import chain
 
@@ -14,6 +15,7 @@ from response import commands, escalation, fold
 from response import plan as steps
 from response.context import Context
 from response.fold import Incident, Note, PageState, PromiseState, Signature, StepState
+from response.holder import Calls
 from response.opening import Alert, day_of, open_by_hand, place
 from response.running import Running
 
@@ -35,6 +37,9 @@ _STIRRING = (records.IncidentOpened, records.IncidentJoined, records.IncidentCon
 """After these, an alarm that belonged nowhere may belong to the incident."""
 
 
+BY_HAND = "by-hand"
+"""Why an alarm came off the shelf: somebody took it back, and so has seen it."""
+
 RETRY_MS = 1_000
 """In a flood, alarms that belong nowhere yet are looked at again at most so often."""
 
@@ -52,8 +57,10 @@ class Incidents:
     def __init__(self) -> None:
         self._open = Running()
         self._alerts: dict[str, Alert] = {}  # alarms that hold now, by subject
+        self._taken_back: dict[str, Alert] = {}  # hold, and an operator took them off the shelf: nobody is called
         # Alarms that came and went before anybody decided, by subject and rise: a pulse is an alarm too.
         self._passed: dict[str, dict[int, Alert]] = {}
+        self._calls = Calls()
         self._live = False  # what was told before is from the book, and was decided then
         self._last = ("", 0)  # day and number of the newest incident
         # Alarms to be placed: those just told, in the order of their placing, and those that found no place.
@@ -81,6 +88,8 @@ class Incidents:
             self._tell_alarm(record)
         elif record.subject.startswith("incident:"):
             self._tell_incident(record)
+        elif record.subject.startswith("permit:"):
+            self._calls.tell(record, live=self._live)
 
     def restored(self, newest: str = "") -> None:
         """Say that all that was told so far came from the book, so that alarms that are over open nothing again.
@@ -102,6 +111,7 @@ class Incidents:
         """Forget the closed incidents; return them."""
         closed = self._open.drop_closed()
         for over in closed:
+            self._calls.closed(over.id)
             self._touched.pop(over.id, None)
             self._undated.pop(over.id, None)
             self._due_ms.pop(over.id, None)
@@ -110,23 +120,52 @@ class Incidents:
 
     def _tell_alarm(self, record: Record) -> None:
         self._stirred = True
-        if isinstance(record.data, records.AlarmRaised):
-            alert = Alert.of(record, record.data)
-            self._alerts[record.subject] = self._fresh[record.subject] = alert
-        elif isinstance(record.data, records.AlarmCleared):
-            ended = self._alerts.pop(record.subject, None)
-            self._fresh.pop(record.subject, None)
-            self._loose.pop(record.subject, None)
-            taken = [i for i in self._open.with_alarm(record.subject) if record.subject in i.active_alarms]
-            for incident in taken:
-                self._put(fold.tell(incident, record))
-            if (
-                self._live
-                and ended is not None
-                and not any(i.joined_ms[ended.subject] >= ended.raised_ms for i in taken)
-            ):
-                self._passed.setdefault(ended.subject, {})[ended.raised_ms] = ended
-                self._pulses.append(ended)
+        subject = record.subject
+        match record.data:
+            case records.AlarmRaised(hidden="") as data:
+                self._alerts[subject] = self._fresh[subject] = Alert.of(record, data)
+            case records.AlarmUnshelved(active=True) | records.AlarmShown(active=True) as data:
+                told = Alert.of(record, data)
+                if isinstance(data, records.AlarmUnshelved) and data.why == BY_HAND:
+                    self._taken_back[subject] = told  # whoever took it back has seen it
+                else:
+                    self._alerts[subject] = self._fresh[subject] = told
+            case records.AlarmGraded() as data:
+                self._tell_graded(record, data)
+            case records.AlarmShelved() | records.AlarmHidden():
+                self._forget_alert(subject)
+            case records.AlarmCleared():
+                self._tell_cleared(record)
+
+    def _forget_alert(self, subject: str) -> Alert | None:
+        """Let an alarm be no matter of anybody's; the incident that took it keeps it until it clears."""
+        self._fresh.pop(subject, None)
+        self._loose.pop(subject, None)
+        self._taken_back.pop(subject, None)
+        return self._alerts.pop(subject, None)
+
+    def _tell_graded(self, record: Record, data: records.AlarmGraded) -> None:
+        """Tell a graver alarm anew; one that is less grave goes on as it is, and a hidden one disturbs nobody."""
+        subject = record.subject
+        before = self._alerts.get(subject) or self._taken_back.get(subject)
+        if before is None:
+            return
+        if data.priority < before.priority:
+            self._taken_back.pop(subject, None)
+            self._alerts[subject] = self._fresh[subject] = Alert.of(record, data)
+        elif subject in self._alerts:
+            self._alerts[subject] = self._fresh[subject] = replace(before, priority=data.priority)
+        else:
+            self._taken_back[subject] = replace(before, priority=data.priority)
+
+    def _tell_cleared(self, record: Record) -> None:
+        ended = self._forget_alert(record.subject)
+        taken = [i for i in self._open.with_alarm(record.subject) if record.subject in i.active_alarms]
+        for incident in taken:
+            self._put(fold.tell(incident, record))
+        if self._live and ended is not None and not any(i.joined_ms[ended.subject] >= ended.raised_ms for i in taken):
+            self._passed.setdefault(ended.subject, {})[ended.raised_ms] = ended
+            self._pulses.append(ended)
 
     def _tell_incident(self, record: Record) -> None:
         which = record.subject.removeprefix("incident:")
@@ -136,6 +175,7 @@ class Incidents:
             self._passed[alarm] = {at: a for at, a in self._passed.pop(alarm, {}).items() if at > record.at_ms}
         if isinstance(data, records.IncidentOpened):
             self._number_after(which)
+            self._calls.opened(which, data)
             self._put(fold.opened(which, record, data, active=alarm in self._alerts))
         elif which in self._open:
             self._put(fold.tell(self._open[which], record, active=alarm in self._alerts))
@@ -160,7 +200,8 @@ class Incidents:
         if context is not self._context:  # new readings may prove steps
             self._touched.update(dict.fromkeys(self._watch))
             self._context = context
-        return self._placed(context) or self._moved(context)
+        called = self._calls.decide(context.site, self._namer(context))
+        return called or self._placed(context) or self._moved(context)
 
     def due(self, context: Context) -> int | None:
         """Return the earliest moment at which time alone will change something; None when it never will."""

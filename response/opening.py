@@ -1,6 +1,6 @@
 """Which alarm opens an incident, and which belongs to one that runs: one incident per cause, and one per life."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from facility.plan import Plan
 from facility.records import Kind, Record, incident_subject
 from facility.rule import AlarmClass, Priority, Rule, Start
 from facility.site import Site
-from response import escalation
+from response import duty, escalation, fold
 from response.context import Context
 from response.fold import CONFIRMED, DESK, RANG_AGAIN, Incident
 from response.plan import owner_rule, spans
@@ -20,8 +20,15 @@ from response.running import Running
 SEEN_BEFORE_CAUSE_MS = 60_000
 """A consequence may be read so long before its cause: devices are polled at their own intervals."""
 
+PERMIT_ALARM = "permit-alarm"
+"""The plan of a life-safety alarm that the desk is to judge, while somebody works on its machine."""
+
 INFORM_MS = 300_000
 """While somebody works at it, the same life-safety alarm is told to everybody at most so often."""
+
+
+Told = records.AlarmRaised | records.AlarmGraded | records.AlarmUnshelved | records.AlarmShown
+"""What tells of an alarm that holds, as news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class Alert:
     raised_ms: int
 
     @classmethod
-    def of(cls, record: Record, data: records.AlarmRaised) -> "Alert":
+    def of(cls, record: Record, data: Told) -> "Alert":
         """Return what an alarm's record says."""
         life = data.class_ == AlarmClass.LIFE_SAFETY
         return cls(record.subject, data.owner, data.rule, data.priority, life, record.at_ms)
@@ -56,13 +63,17 @@ def place(
     rule = context.site.rules.get(alert.rule)
     if rule is None:
         return []
+    holders = context.holders(alert.owner) if alert.life_safety else ()
     found = _where(alert, rule, running, context)
     if found is not None:
-        return _join(alert, rule, *found, alerts, context)
-    plan = context.site.plans.get(rule.plan)
-    if rule.start is Start.OPERATOR or plan is None:
+        out = _join(alert, rule, *found, alerts, context)
+        return [*out, *_told(found[0], out, holders, context)]
+    plan = context.site.plans.get(PERMIT_ALARM if rule.start is Start.OPERATOR else rule.plan)
+    if plan is None or (rule.start is Start.OPERATOR and not holders):
         return []
-    return _open(alert, rule, plan, alerts, context, new_id(alert.raised_ms))
+    id = new_id(alert.raised_ms)
+    out = _open(alert, rule, plan, alerts, context, id, holders[0] if plan.id == PERMIT_ALARM else "")
+    return [*out, *_told(None, out, holders, context)]
 
 
 def open_by_hand(
@@ -226,7 +237,24 @@ def _with(incident: Incident, alert: Alert) -> Incident:
     return replace(incident, priority=min(alert.priority, incident.priority), alarms=alarms)
 
 
-def _open(alert: Alert, rule: Rule, plan: Plan, alerts: Iterable[Alert], context: Context, id: str) -> list[Record]:
+def _told(before: Incident | None, out: list[Record], holders: Collection[str], context: Context) -> list[Record]:
+    """Return the pages to the holders of permits on the machine, while others are called or the desk still asks."""
+    incident = before
+    for record in out if holders else ():
+        if isinstance(record.data, records.IncidentOpened):
+            incident = fold.opened(record.subject.removeprefix("incident:"), record, record.data, active=True)
+        elif incident is not None:
+            incident = fold.tell(incident, record)
+    plan = context.plan(incident) if incident is not None else None
+    if not (holders and out) or incident is None or plan is None:
+        return []
+    people = [who for who in holders if who != incident.holder]  # whom its own plan calls
+    return escalation.tell_also(incident, plan, context.site, out[0].at_ms, people, duty.HOLDER)
+
+
+def _open(
+    alert: Alert, rule: Rule, plan: Plan, alerts: Iterable[Alert], context: Context, id: str, holder: str
+) -> list[Record]:
     at = alert.raised_ms
     desk = rule.start is Start.DESK
     machines = _machines(alert.owner, context.site)
@@ -238,6 +266,7 @@ def _open(alert: Alert, rule: Rule, plan: Plan, alerts: Iterable[Alert], context
         alarm=alert.subject,
         stage=DESK if desk else CONFIRMED,
         confirm_by_ms=at + rule.confirm_ms if desk else 0,
+        holder=holder,
     )
     request = f"{alert.subject}/incident@{alert.raised_ms}"
     out = open_by_hand(id, at, plan, context.site, data, "system", request)

@@ -79,7 +79,10 @@ class AlarmShelved(Payload):
 
 @dataclass(frozen=True, slots=True)
 class AlarmUnshelved(Payload):
-    """It is off the shelf; `why` is expired, by-hand, cleared, graver or rule-withdrawn. What is `active` then is told anew."""
+    """It is off the shelf; `why` is expired, by-hand, cleared, graver or rule-withdrawn.
+
+    What is `active` then, and not hidden otherwise, is told anew.
+    """
 
     rule: str
     owner: str
