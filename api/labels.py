@@ -115,6 +115,7 @@ CHANNEL: Mapping[str, Text] = {
     "dingtalk": Text("钉钉群", "DingTalk group"),
     "wecom": Text("企业微信群", "WeCom group"),
     "feishu": Text("飞书群", "Feishu group"),
+    "modem": Text("短信猫", "modem"),
     "sms": Text("短信", "SMS"),
     "voice": Text("语音电话", "voice call"),
     "phone": Text("电话", "phone"),

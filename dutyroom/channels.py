@@ -1,11 +1,12 @@
 """The channels that a site's people can be paged on, by the kind that people.toml names them with."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from dutyroom.settings import Settings
 from facility.ports import Clock, Pager
-from response.pagers import aliyun, demo, robots, smtp, webhook
+from response.pagers import aliyun, demo, modem, robots, smtp, webhook
 
 
 def channels(settings: Settings, secrets: Mapping[str, str], clock: Clock, phone_file: Path) -> dict[str, Pager]:
@@ -27,6 +28,8 @@ def channels(settings: Settings, secrets: Mapping[str, str], clock: Clock, phone
     if key.id and settings.aliyun_voice_template:
         service = aliyun.voice(settings.aliyun_voice_template, settings.aliyun_voice_shown)
         out["voice"] = aliyun.AliyunPager(service, key, clock)
+    if settings.modem:
+        out["modem"] = modem.ModemPager(partial(modem.open_port, settings.modem), clock)
     if settings.demo:
         out["demo"] = demo.DemoPager(phone_file, clock)
     return out

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from dutyroom.desk import Desk
 from dutyroom.dispatch import Addressee
 from dutyroom.forwarding import forwarding
 from dutyroom.heartbeat import FAILED_AFTER, Heart, Sign
+from dutyroom.replies import command_of
 from dutyroom.servicemanager import READY, STOPPING, ServiceManager
 from dutyroom.settings import Settings, SettingsError
 from dutyroom.supervisor import LoopWatch, Supervisor
@@ -34,6 +36,7 @@ from facility.records import Kind, Record
 from facility.text import Text
 from response import token
 from response.pagers import demo as demo_pager
+from response.pagers.modem import ModemPager, Reply
 from sitefolder import Loaded, load
 from stores.accounts import Accounts
 from stores.errors import StoreError
@@ -118,6 +121,7 @@ class Station:
         self._started = self.clock.now()
         self._clean = self._damaged = False
         self._told_down: set[str] = set()
+        self._asking: set[asyncio.Task[Sequence[Written] | Refused]] = set()
 
     # -- what the API reads -------------------------------------------------------------------------------
 
@@ -329,6 +333,8 @@ class Station:
             keep("influx", self.forwarding.run, limit_ms=120_000)
         keep("book-keeping", self._keep_book, limit_ms=600_000)
         keep("clock", self._follow_clock, limit_ms=60_000)
+        if isinstance(modem := self._ways.get("modem"), ModemPager):
+            keep("modem", partial(modem.listen, self._replied), limit_ms=180_000)
         if self.heart:
             keep("heartbeat", self.heart.run, limit_ms=120_000)
         if selfwatch.DEVICE in self.site.devices:
@@ -469,6 +475,22 @@ class Station:
             [(line.line, remark) for line in self._troubled() for remark in line.remarks],
             self.heart.why if self.heart and self.heart.failures >= FAILED_AFTER else "",
         )
+
+    def _replied(self, reply: Reply) -> None:
+        """Carry out what somebody sent back; what it was not understood as is said, so that the operator may ask."""
+        request = hashlib.sha256(f"{reply.number}/{reply.text}/{self.clock.now()}".encode()).hexdigest()[:24]
+        asked = command_of(reply.number, reply.text, request, self.site, self.desk.standing.incidents.values())
+        if asked is None:
+            log.warning("a text message that is no reply to a page", number=reply.number[-4:], text=reply.text[:20])
+            return
+        task = asyncio.create_task(self.desk.ask(asked), name="reply")
+        self._asking.add(task)
+        task.add_done_callback(self._answered)
+
+    def _answered(self, task: "asyncio.Task[Sequence[Written] | Refused]") -> None:
+        self._asking.discard(task)
+        if not task.cancelled() and isinstance(said := task.result(), Refused):
+            log.warning("a reply was refused", why=said.why.en)
 
     def _sign(self) -> Sign:
         health = self.health()

@@ -21,6 +21,7 @@ class SettingsTable(Strict):
     smtp_user: str = ""
     smtp_security: Literal["starttls", "none"] = "starttls"
     heartbeat_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s/]+/[^\s]*)?$")] = ""
+    modem: str = ""
     aliyun_sms_sign: str = ""
     aliyun_sms_template: str = ""
     aliyun_voice_template: str = ""
