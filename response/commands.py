@@ -267,7 +267,7 @@ def _wrong_person(incident: Incident, site: Site, person: str, actor: str) -> Re
         return _not_yours()
     if person not in site.people and person not in site.parties:
         return Refused("not-found", Text("人员名册中没有此人。", "The site knows nobody by this id."))
-    if incident.stage == DESK:
+    if incident.stage == DESK and person not in incident.called:
         return _conflict(
             "警铃还在值班台处理，尚未呼叫人员。", "The bell is still being answered at the desk; nobody was called yet."
         )

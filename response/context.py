@@ -17,12 +17,20 @@ Cause = Callable[[str, str], str | None]
 """(owner, rule) of an alarm to the upstream machine whose loss of supply explains it, or None."""
 
 
+Holders = Callable[[str], tuple[str, ...]]
+"""A machine to whoever answers for the work that runs on it: the holders of its permits."""
+
+
 def _nothing(_point: str) -> None:
     return None
 
 
 def _no_cause(_owner: str, _rule: str) -> None:
     return None
+
+
+def _nobody(_machine: str) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,7 @@ class Context:
     now: int
     read: Read = _nothing
     cause: Cause = _no_cause
+    holders: Holders = _nobody
     plans: Mapping[tuple[str, str], Plan] = field(default_factory=dict)
 
     def plan(self, incident: "Incident") -> Plan | None:

@@ -231,6 +231,16 @@ def reach(
     return out
 
 
+def tell_also(incident: Incident, plan: Plan, site: Site, at: int, people: Collection[str], role: str) -> list[Record]:
+    """Return the pages that tell people of it at once, each once, beside whoever the plan calls and when."""
+    out: list[Record] = []
+    for person in people:
+        if person not in incident.called:
+            target = Target(person, role, responder=False)
+            out += _pages(incident, plan, site, at, incident.level, incident.round, target, secure=False)
+    return out
+
+
 def _targets(
     incident: Incident, plan: Plan, site: Site, at: int, level: int, why: str
 ) -> tuple[list[Target], dict[str, dict[str, str]]]:

@@ -22,6 +22,9 @@ def where(incident: Incident, site: Site) -> Text:
     machine = site.equipment.get(incident.equipment)
     if machine is None and incident.equipment in site.devices:
         return site.owner_name(incident.equipment)
+    if machine is None and incident.permit:  # both languages stand in it
+        zh, _, en = incident.place.partition(" / ")
+        return Text(zh, en)
     if machine is None:
         return Text(incident.place, incident.place)
     zh, en = machine.name.zh, machine.name.en
@@ -35,6 +38,8 @@ def where(incident: Incident, site: Site) -> Text:
 def what(incident: Incident, site: Site) -> Text:
     """Return what is wrong: the worst of the alarms, or that somebody called."""
     rules = [site.rules[r] for r in (owner_rule(a)[1] for a in incident.alarms) if r in site.rules]
+    if not rules and incident.permit:
+        return Text("须由负责人处理", "its holder must act")
     if not rules:
         return Text("人工启动", "started by hand")
     return min(rules, key=lambda rule: rule.priority).name
