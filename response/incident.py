@@ -1,6 +1,7 @@
 """All open incidents: a fold of the log book that decides what comes next and says when to ask again."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import chain
 
@@ -36,6 +37,9 @@ _STIRRING = (records.IncidentOpened, records.IncidentJoined, records.IncidentCon
 """After these, an alarm that belonged nowhere may belong to the incident."""
 
 
+BY_HAND = "by-hand"
+"""Why an alarm came off the shelf: somebody took it back, and so has seen it."""
+
 RETRY_MS = 1_000
 """In a flood, alarms that belong nowhere yet are looked at again at most so often."""
 
@@ -53,6 +57,7 @@ class Incidents:
     def __init__(self) -> None:
         self._open = Running()
         self._alerts: dict[str, Alert] = {}  # alarms that hold now, by subject
+        self._taken_back: dict[str, Alert] = {}  # hold, and an operator took them off the shelf: nobody is called
         # Alarms that came and went before anybody decided, by subject and rise: a pulse is an alarm too.
         self._passed: dict[str, dict[int, Alert]] = {}
         self._calls = Calls()
@@ -115,23 +120,52 @@ class Incidents:
 
     def _tell_alarm(self, record: Record) -> None:
         self._stirred = True
-        if isinstance(record.data, records.AlarmRaised):
-            alert = Alert.of(record, record.data)
-            self._alerts[record.subject] = self._fresh[record.subject] = alert
-        elif isinstance(record.data, records.AlarmCleared):
-            ended = self._alerts.pop(record.subject, None)
-            self._fresh.pop(record.subject, None)
-            self._loose.pop(record.subject, None)
-            taken = [i for i in self._open.with_alarm(record.subject) if record.subject in i.active_alarms]
-            for incident in taken:
-                self._put(fold.tell(incident, record))
-            if (
-                self._live
-                and ended is not None
-                and not any(i.joined_ms[ended.subject] >= ended.raised_ms for i in taken)
-            ):
-                self._passed.setdefault(ended.subject, {})[ended.raised_ms] = ended
-                self._pulses.append(ended)
+        subject = record.subject
+        match record.data:
+            case records.AlarmRaised(hidden="") as data:
+                self._alerts[subject] = self._fresh[subject] = Alert.of(record, data)
+            case records.AlarmUnshelved(active=True) | records.AlarmShown(active=True) as data:
+                told = Alert.of(record, data)
+                if isinstance(data, records.AlarmUnshelved) and data.why == BY_HAND:
+                    self._taken_back[subject] = told  # whoever took it back has seen it
+                else:
+                    self._alerts[subject] = self._fresh[subject] = told
+            case records.AlarmGraded() as data:
+                self._tell_graded(record, data)
+            case records.AlarmShelved() | records.AlarmHidden():
+                self._forget_alert(subject)
+            case records.AlarmCleared():
+                self._tell_cleared(record)
+
+    def _forget_alert(self, subject: str) -> Alert | None:
+        """Let an alarm be no matter of anybody's; the incident that took it keeps it until it clears."""
+        self._fresh.pop(subject, None)
+        self._loose.pop(subject, None)
+        self._taken_back.pop(subject, None)
+        return self._alerts.pop(subject, None)
+
+    def _tell_graded(self, record: Record, data: records.AlarmGraded) -> None:
+        """Tell a graver alarm anew; one that is less grave goes on as it is, and a hidden one disturbs nobody."""
+        subject = record.subject
+        before = self._alerts.get(subject) or self._taken_back.get(subject)
+        if before is None:
+            return
+        if data.priority < before.priority:
+            self._taken_back.pop(subject, None)
+            self._alerts[subject] = self._fresh[subject] = Alert.of(record, data)
+        elif subject in self._alerts:
+            self._alerts[subject] = self._fresh[subject] = replace(before, priority=data.priority)
+        else:
+            self._taken_back[subject] = replace(before, priority=data.priority)
+
+    def _tell_cleared(self, record: Record) -> None:
+        ended = self._forget_alert(record.subject)
+        taken = [i for i in self._open.with_alarm(record.subject) if record.subject in i.active_alarms]
+        for incident in taken:
+            self._put(fold.tell(incident, record))
+        if self._live and ended is not None and not any(i.joined_ms[ended.subject] >= ended.raised_ms for i in taken):
+            self._passed.setdefault(ended.subject, {})[ended.raised_ms] = ended
+            self._pulses.append(ended)
 
     def _tell_incident(self, record: Record) -> None:
         which = record.subject.removeprefix("incident:")

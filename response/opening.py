@@ -27,6 +27,10 @@ INFORM_MS = 300_000
 """While somebody works at it, the same life-safety alarm is told to everybody at most so often."""
 
 
+Told = records.AlarmRaised | records.AlarmGraded | records.AlarmUnshelved | records.AlarmShown
+"""What tells of an alarm that holds, as news."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """An alarm that holds now, as far as incidents care."""
@@ -39,7 +43,7 @@ class Alert:
     raised_ms: int
 
     @classmethod
-    def of(cls, record: Record, data: records.AlarmRaised) -> "Alert":
+    def of(cls, record: Record, data: Told) -> "Alert":
         """Return what an alarm's record says."""
         life = data.class_ == AlarmClass.LIFE_SAFETY
         return cls(record.subject, data.owner, data.rule, data.priority, life, record.at_ms)
