@@ -36,6 +36,7 @@ WORK_S = 600.0
 """A turn is waited for so long. Who looks after this process loses patience earlier."""
 _MODULE = "stores.telemetry.archivist"
 _REAP_S = 1.0
+_GONE_S = 5.0  # the system takes longer only when its disk hangs
 
 _Answer = TypeVar("_Answer")
 
@@ -73,7 +74,7 @@ class Archivist:
         """End the process at once: what a turn had begun is done again by the next."""
         if self._child:
             self._child.kill()
-            self._child.gone.wait()
+            self._child.gone.wait(_GONE_S)
 
     def finish(self, patience_s: float) -> None:
         """Let it end the turn that is going on, but not for longer than this. Blocking."""
