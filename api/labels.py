@@ -21,6 +21,20 @@ ALARM_STATE: Mapping[str, Text] = {
     "normal": Text("正常", "normal"),
 }
 
+HIDDEN_HOW: Mapping[str, Text] = {
+    "shelved": Text("已搁置", "shelved"),
+    "suppressed": Text("设计抑制", "suppressed by design"),
+    "out-of-service": Text("停用", "out of service"),
+    "chattering": Text("抖动", "chattering"),
+}
+
+HIDDEN_BY: Mapping[str, Text] = {
+    "season": Text("不在季节内", "out of season"),
+    "hours": Text("不在时段内", "outside its hours"),
+    "only-while": Text("设备未报停", "the machine is not reported out of use"),
+    "": Text("反复触发", "comes and goes"),
+}
+
 PRIORITY: Mapping[str, Text] = {
     str(int(Priority.LIFE)): Text("危及生命", "life"),
     str(int(Priority.HIGH)): Text("紧急", "high"),
@@ -179,6 +193,7 @@ RECORD: Mapping[str, Text] = {
 
 TABLE: Mapping[str, Mapping[str, Text]] = {
     "alarm_state": ALARM_STATE,
+    "hidden_how": HIDDEN_HOW,
     "priority": PRIORITY,
     "class": ALARM_CLASS,
     "system": SYSTEM,

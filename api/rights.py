@@ -25,6 +25,8 @@ class Right(StrEnum):
     SEE_CONTACTS = "contacts.see"
     SEE_AUDIT = "audit.see"
     ACKNOWLEDGE = "alarms.acknowledge"
+    SHELVE = "alarms.shelve"  # a right apart: it keeps alarms from people
+    RESET = "alarms.reset"  # who may is the machine's card's word
     START_PLAN = "incidents.start"
     COMMENT = "incidents.comment"
     RESPOND = "incidents.respond"  # accept, decline, arrive, tick, finish
@@ -52,6 +54,8 @@ TABLE: Mapping[Right, Mapping[Role, Reach]] = {
     Right.SEE_CONTACTS: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.SEE_AUDIT: {_O: Reach.OWN, _T: Reach.OWN, _E: Reach.OWN, _M: Reach.SITE, _A: Reach.SITE},
     Right.ACKNOWLEDGE: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
+    Right.SHELVE: {_O: Reach.SITE, _M: Reach.SITE},
+    Right.RESET: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.START_PLAN: {_O: Reach.SITE, _M: Reach.SITE},
     Right.COMMENT: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.RESPOND: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},

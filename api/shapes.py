@@ -84,7 +84,10 @@ class PlanShape(Shape):
 
 
 class RuleShape(Shape):
-    """Why an alarm sounds and what to do first."""
+    """Why an alarm sounds and what to do first; `role` is whom its plan calls first.
+
+    `latching`: what cleared waits for a reset. `overridden` is why this site changed the library's rule, or empty.
+    """
 
     name: Words
     cause: Words
@@ -94,6 +97,10 @@ class RuleShape(Shape):
     priority: int
     class_: str = Field(serialization_alias="class")
     plan: str
+    role: str
+    role_name: Words
+    latching: bool
+    overridden: str
 
 
 class PersonName(Shape):
@@ -157,6 +164,33 @@ class AlarmShape(Shape):
     point: str
     count: int
     incident: str | None
+    latched: bool
+    chattering: int
+
+
+class HiddenShape(Shape):
+    """One alarm that disturbs nobody now (or would not), and what keeps it so.
+
+    `how` is shelved, suppressed, out-of-service or chattering; `by` an actor, "permit:<id>", "rule:<id>", "season",
+    "hours" or "only-while", `by_name` the same in words. `count` is how often a chattering alarm rose so far.
+    """
+
+    subject: str
+    owner: str
+    rule: str
+    name: Words
+    owner_name: Words
+    place: Words
+    priority: int
+    class_: str = Field(serialization_alias="class")
+    how: str
+    by: str
+    by_name: Words
+    since_ms: int
+    until_ms: int | None
+    reason: str
+    active: bool
+    count: int
 
 
 class StepShape(Shape):

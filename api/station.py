@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+from alarms.hiding import Hidden
 from alarms.life import Alarm
 from facility.commands import Command, Refused
 from facility.ports import Bucket, Clock, Message, Written
@@ -240,6 +241,12 @@ class Station(Protocol):
 
     def view(self) -> View:
         """Return what was published after the newest commit; cheap."""
+
+    def hiding(self) -> Sequence[Hidden]:
+        """Return every alarm that disturbs nobody now, and why."""
+
+    def preview(self, command: Command) -> Sequence[Hidden] | Refused:
+        """Return what a shelf or a permit would keep out of sight if it were set now; or why it would be refused."""
 
     def missing(self, incident: str) -> Sequence[Text]:
         """Return what still forbids closing this open incident; empty when it may be closed."""

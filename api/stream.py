@@ -18,7 +18,7 @@ from alarms.life import is_hidden, is_open
 from api import shapes
 from api.figures import Figures
 from api.rights import Right
-from api.routes.alarms import shown
+from api.routes.alarms import hidden_from, shown
 from api.routes.incidents import whole
 from api.shapes import Shape
 from api.station import Station, View
@@ -48,13 +48,17 @@ class Snapshot(Shape):
 
     type: Literal["snapshot"] = "snapshot"
     alarms: list[shapes.AlarmShape]
+    hidden: list[shapes.HiddenShape]
     incidents: list[shapes.IncidentSummary]
     notices: list[shapes.NoticeShape]
     at_ms: int
 
 
 class Change(Shape):
-    """What is different since the last message: whole objects, and the ids of what is over."""
+    """What is different since the last message: whole objects, and the ids of what is over, or out of sight.
+
+    `hidden` is everything that is out of sight now; None when nothing of it changed.
+    """
 
     type: Literal["change"] = "change"
     alarms: list[shapes.AlarmShape]
@@ -63,6 +67,7 @@ class Change(Shape):
     closed: list[str]
     notices: list[shapes.NoticeShape]
     at_ms: int
+    hidden: list[shapes.HiddenShape] | None = None
 
 
 class Watch(msgspec.Struct, forbid_unknown_fields=True):
@@ -111,6 +116,7 @@ class Screen:
         self._one_at_a_time = asyncio.Lock()
         self._changed = asyncio.Event()
         self._subjects: set[str] = set()
+        self._hidden: set[str] = set()  # subjects that were last said to be out of sight
         self._shown: set[str] = set()  # subjects this client has; only these can be gone for it
         self._points: list[str] = []
         self._fresh = False  # the watch list is new: everything is sent once
@@ -201,12 +207,15 @@ class Screen:
         station, caller = self._station, self._caller
         self._subjects.clear()
         view = station.view()
+        hidden = hidden_from(station, caller)
+        self._hidden = {h.subject for h in hidden}
 
         def written() -> tuple[set[str], bytes]:
             alarms = shown(station, view, caller)
             own = [i for i in view.incidents.values() if caller.sees(i)]
             snapshot = Snapshot(
                 alarms=alarms,
+                hidden=hidden,
                 incidents=[incident_summary(station.site, i) for i in own],
                 notices=[notice_shape(n) for n in view.notices],
                 at_ms=view.at_ms,
@@ -226,6 +235,7 @@ class Screen:
         present = {a.subject for a in alarms} | {f"incident:{i.id}" for i in incidents}
         over = (subjects & self._shown) - present
         self._shown = (self._shown - over) | present
+        hidden = self._hides(view, subjects)
         change = Change(
             alarms=alarms,
             gone=sorted(s for s in over if s.startswith("alarm:")),
@@ -233,10 +243,20 @@ class Screen:
             closed=sorted(s.removeprefix("incident:") for s in over if s.startswith("incident:")),
             notices=[notice_shape(n) for n in view.notices],
             at_ms=view.at_ms,
+            hidden=hidden,
         )
         self._notices = change.notices
-        if present or over:
+        if present or over or hidden is not None:
             await self._send(change.model_dump_json().encode())
+
+    def _hides(self, view: View, subjects: set[str]) -> list[shapes.HiddenShape] | None:
+        """Return what is out of sight, when one of these alarms is, or was; None when nothing of it changed."""
+        alarms = (view.alarms.get(s) for s in subjects)
+        if self._hidden.isdisjoint(subjects) and not any(a and (is_hidden(a) or a.chattering) for a in alarms):
+            return None
+        hidden = hidden_from(self._station, self._caller)
+        self._hidden = {h.subject for h in hidden}
+        return hidden
 
     def _alarms(self, view: View, subjects: set[str]) -> list[shapes.AlarmShape]:
         in_incident = joined(view)

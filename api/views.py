@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter
 
+from alarms.hiding import Hidden
 from alarms.life import Alarm, is_hidden, is_open
 from api import labels, shapes
 from api.shapes import Words
@@ -16,6 +17,7 @@ from facility.plan import Plan, Step
 from facility.point import Point
 from facility.ports import Bucket, Written
 from facility.records import Payload
+from facility.rule import Rule
 from facility.scan import quality
 from facility.site import Site
 from facility.text import NOTHING, Text
@@ -74,7 +76,7 @@ def site_shape(station: Station, *, inside: bool) -> shapes.SiteShape:
         systems=_table(labels.SYSTEM),
         equipment=[_equipment(site, e) for e in site.equipment.values()] if inside else [],
         plans=[_plan(p) for p in site.plans.values()] if inside else [],
-        rules={r.id: _rule(r) for r in site.rules.values()} if inside else {},
+        rules={r.id: _rule(site, r) for r in site.rules.values()} if inside else {},
         people=[_name(p.id, p.name, p.roles) for p in site.people.values()] if inside else [],
         parties=[_name(p.id, p.name.zh, p.roles) for p in site.parties.values()] if inside else [],
         roles=_table(site.roles),
@@ -129,7 +131,9 @@ def _plan(plan: Plan) -> shapes.PlanShape:
     )
 
 
-def _rule(rule: Any) -> shapes.RuleShape:
+def _rule(site: Site, rule: Rule) -> shapes.RuleShape:
+    plan = site.plans.get(rule.plan)
+    role = plan.levels[0].calls[0].role if plan and plan.levels and plan.levels[0].calls else ""
     return shapes.RuleShape(
         name=words(rule.name),
         cause=words(rule.cause),
@@ -139,6 +143,10 @@ def _rule(rule: Any) -> shapes.RuleShape:
         priority=int(rule.priority),
         class_=rule.class_.value,
         plan=rule.plan,
+        role=role,
+        role_name=words(role_name(site, role)) if role else NO_WORDS,
+        latching=rule.latching,
+        overridden=rule.overridden,
     )
 
 
@@ -180,7 +188,45 @@ def alarm_shape(site: Site, alarm: Alarm, incident: str | None) -> shapes.AlarmS
         point=point if known else "",
         count=alarm.count,
         incident=incident,
+        latched=alarm.latched,
+        chattering=alarm.chattering,
     )
+
+
+def hidden_shape(station: Station, hidden: Hidden) -> shapes.HiddenShape:
+    """Return an alarm that disturbs nobody, and why, as it leaves."""
+    site = station.site
+    rule, machine = site.rules.get(hidden.rule), site.equipment.get(hidden.owner)
+    return shapes.HiddenShape(
+        subject=hidden.subject,
+        owner=hidden.owner,
+        rule=hidden.rule,
+        name=words(rule.name) if rule else Words(zh=hidden.rule, en=hidden.rule),
+        owner_name=words(site.owner_name(hidden.owner)),
+        place=words(machine.place) if machine else NO_WORDS,
+        priority=hidden.priority,
+        class_=hidden.class_,
+        how=hidden.how,
+        by=hidden.by,
+        by_name=words(_hider(site, hidden)),
+        since_ms=hidden.since_ms,
+        until_ms=hidden.until_ms,
+        reason=hidden.reason,
+        active=hidden.active,
+        count=hidden.count,
+    )
+
+
+def _hider(site: Site, hidden: Hidden) -> Text:
+    """Return in words who or what keeps an alarm out of sight."""
+    what, _, id = hidden.by.partition(":")
+    if what == "rule" and id in site.rules:
+        return site.rules[id].name
+    if what == "permit":
+        return Text(f"工作票 {id}", f"permit {id}")
+    if what in {"user", "person"}:
+        return Text(person_name(site, id), person_name(site, id))
+    return labels.HIDDEN_BY.get(hidden.by) or Text(hidden.by, hidden.by)
 
 
 # -- incidents --------------------------------------------------------------------------------------------
@@ -411,6 +457,7 @@ def notice_shape(notice: Notice) -> shapes.NoticeShape:
 
 
 ALARMS = TypeAdapter(list[shapes.AlarmShape])
+HIDDEN = TypeAdapter(list[shapes.HiddenShape])
 VALUES = TypeAdapter(list[shapes.ValueShape])
 RECORDS = TypeAdapter(list[shapes.RecordShape])
 INCIDENTS = TypeAdapter(list[shapes.IncidentSummary])

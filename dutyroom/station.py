@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from alarms.hiding import Hidden
 from api.station import Health, Notice, PhoneMessage, SpoolHealth, Status, TaskHealth, View
 from collectors.mqtt.receipts import Receipts
 from dutyroom import __version__, backlog, selfwatch
@@ -141,6 +142,14 @@ class Station:
             self._standing, self._standing_at = words.standing(self.site, now, self._unpaged()), now
         passing = words.passing(self.desk.standing.incidents, self._troubles(), now)
         return self._standing + passing + backlog.notices(self.backlog.held, now)
+
+    def hiding(self) -> Sequence[Hidden]:
+        """Return every alarm that disturbs nobody now, and why."""
+        return self.desk.hiding()
+
+    def preview(self, command: Command) -> Sequence[Hidden] | Refused:
+        """Return what a shelf or a permit would keep out of sight if it were set now."""
+        return self.desk.preview(command)
 
     def missing(self, incident: str) -> Sequence[Text]:
         """Return what still forbids closing."""

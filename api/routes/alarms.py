@@ -1,19 +1,21 @@
-"""The alarm list, and acknowledging."""
+"""The alarm list, acknowledging, shelving, resetting, and everything that is out of sight."""
 
 import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
+from pydantic import Field
 from starlette.responses import Response
 
+from alarms.shelf import DEFAULT_MINUTES, MOST_MINUTES
 from api import shapes
-from api.asking import Body, Id, IdempotencyKey, Note, StrictRoute, carry_out, request_id
-from api.problems import not_found
-from api.rights import Reach, Right
+from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
+from api.problems import not_found, refused
+from api.rights import Reach, Right, own_machines
 from api.station import Station, View
-from api.views import ALARMS, alarm_shape, joined, open_alarms
+from api.views import ALARMS, HIDDEN, alarm_shape, hidden_shape, joined, open_alarms
 from api.who import Caller, StationHere, allowed, forbidden
-from facility.commands import AcknowledgeAlarm
+from facility.commands import AcknowledgeAlarm, Refused, ResetAlarm, ShelveAlarm, UnshelveAlarm
 from facility.text import Text
 
 router = APIRouter(prefix="/api/v1/alarms", tags=["alarms"], route_class=StrictRoute)
@@ -26,6 +28,29 @@ class AcknowledgeBody(Body):
     """Which alarm was seen."""
 
     alarm: Id
+    comment: Note = ""
+
+
+class ShelveBody(Body):
+    """Which alarm is put away, why, and for how long; with `until_clear` until it clears, 8 hours at most."""
+
+    alarm: Id
+    reason: Said
+    minutes: Annotated[int, Field(ge=1, le=MOST_MINUTES)] = DEFAULT_MINUTES
+    until_clear: bool = False
+
+
+class UnshelveBody(Body):
+    """Which alarm is taken off the shelf."""
+
+    alarm: Id
+
+
+class ResetBody(Body):
+    """Which latched alarm is reset, by whom (empty: by whoever asks)."""
+
+    alarm: Id
+    person: IdOrNothing = ""
     comment: Note = ""
 
 
@@ -70,3 +95,73 @@ async def acknowledge(
             raise forbidden() if body.alarm in view.alarms else not_found(Text("这条报警", "such alarm"))
     command = AcknowledgeAlarm(caller.actor, request_id(caller.actor, key, body.request), body.alarm, body.comment)
     return await carry_out(request, command)
+
+
+@router.get("/hiding", response_model=list[shapes.HiddenShape])
+async def hiding(station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.SEE_LIVE))]) -> Response:
+    """List what every shelf, suppression, permit and damping keeps from disturbing anybody now: active first."""
+    return Response(HIDDEN.dump_json(hidden_from(station, caller)), media_type="application/json")
+
+
+def hidden_from(station: Station, caller: Caller) -> list[shapes.HiddenShape]:
+    """Return what is out of sight within a caller's reach."""
+    machines = caller.machines(station.site)
+    return [hidden_shape(station, h) for h in station.hiding() if machines is None or h.owner in machines]
+
+
+@router.post("/shelve", response_model=shapes.DoneShape)
+async def shelve(
+    body: ShelveBody,
+    request: Request,
+    caller: Annotated[Caller, Depends(allowed(Right.SHELVE))],
+    key: IdempotencyKey = "",
+) -> Response:
+    """Put an alarm away for a time, with a reason; life-safety alarms are refused."""
+    return await carry_out(request, _shelving(body, caller, request_id(caller.actor, key, body.request)))
+
+
+@router.post("/shelve/preview", response_model=list[shapes.HiddenShape])
+async def preview(
+    body: ShelveBody, station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.SHELVE))]
+) -> Response:
+    """Say what shelving would keep out of sight; nothing is changed."""
+    found = station.preview(_shelving(body, caller, ""))
+    if isinstance(found, Refused):
+        raise refused(found)
+    return Response(HIDDEN.dump_json([hidden_shape(station, h) for h in found]), media_type="application/json")
+
+
+@router.post("/unshelve", response_model=shapes.DoneShape)
+async def unshelve(
+    body: UnshelveBody,
+    request: Request,
+    caller: Annotated[Caller, Depends(allowed(Right.SHELVE))],
+    key: IdempotencyKey = "",
+) -> Response:
+    """Take an alarm off the shelf; whoever does has seen it."""
+    command = UnshelveAlarm(caller.actor, request_id(caller.actor, key, body.request), body.alarm)
+    return await carry_out(request, command)
+
+
+@router.post("/reset", response_model=shapes.DoneShape)
+async def reset(
+    body: ResetBody,
+    request: Request,
+    station: StationHere,
+    caller: Annotated[Caller, Depends(allowed(Right.RESET))],
+    key: IdempotencyKey = "",
+) -> Response:
+    """Reset a latched alarm; the machine's card names the roles that may."""
+    owner = body.alarm.removeprefix("alarm:").rpartition("/")[0]
+    if caller.may(Right.RESET) is Reach.OWN:
+        if owner not in own_machines(station.site, caller.person):
+            raise not_found(Text("这条报警", "such alarm"))
+        if body.person not in {"", caller.person}:
+            raise forbidden()
+    person = body.person or caller.person
+    made = request_id(caller.actor, key, body.request)
+    return await carry_out(request, ResetAlarm(caller.actor, made, body.alarm, person, body.comment))
+
+
+def _shelving(body: ShelveBody, caller: Caller, request: str) -> ShelveAlarm:
+    return ShelveAlarm(caller.actor, request, body.alarm, body.reason, body.minutes, body.until_clear)

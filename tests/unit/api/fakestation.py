@@ -11,10 +11,12 @@ from typing import Any
 
 import httpx
 
-from alarms import life
+from alarms.board import Board
+from alarms.hiding import Hidden
+from alarms.shelf import ASKS
 from api.station import Health, Notice, PhoneMessage, SpoolHealth, TaskHealth, View
 from facility import records
-from facility.commands import AcknowledgeAlarm, Command, Refused
+from facility.commands import Command, Refused
 from facility.duty import Layer, Roster, Shift
 from facility.equipment import Card, Device, Equipment
 from facility.person import Certificate, Channel, Party, Person
@@ -247,7 +249,7 @@ class FakeStation:
         self.settings = FakeSettings(**settings)
         self.live = Live({d.id: Layout(i, d.id, d.points, "p") for i, d in enumerate(SITE.devices.values())})
         self.incidents = Incidents()
-        self.alarms: dict[str, life.Alarm] = {}
+        self.board = Board(SITE)
         self.messages: list[PhoneMessage] = []
         self.standing: list[Notice] = []
         self.tasks = [TaskHealth("desk", 10, 8000)]
@@ -267,7 +269,7 @@ class FakeStation:
     def write(self, new: Sequence[Record]) -> list[Written]:
         for record in new:
             self._tell(record)
-        while more := self.incidents.decide(self.context()):
+        while more := self.board.decide(self.clock.now()) or self.incidents.decide(self.context()):
             for record in more:
                 self._tell(record)
             new = [*new, *more]
@@ -278,12 +280,7 @@ class FakeStation:
         return written
 
     def _tell(self, record: Record) -> None:
-        if record.subject.startswith("alarm:"):
-            alarm = life.tell(self.alarms.get(record.subject), record)
-            if alarm is None:
-                self.alarms.pop(record.subject, None)
-            else:
-                self.alarms[record.subject] = alarm
+        self.board.tell(record)
         self.incidents.tell(record)
 
     def raise_alarm(self, owner: str = "lift-1a", rule: str = "lift-trapped", value: float = 1.0) -> str:
@@ -311,8 +308,8 @@ class FakeStation:
         await asyncio.sleep(0)
         if command.request in self.book.requests:
             return []
-        if isinstance(command, AcknowledgeAlarm):
-            said = life.acknowledge(self.alarms, command, self.clock.now())
+        if isinstance(command, ASKS):
+            said = self.board.ask(command, self.clock.now())
         else:
             said = self.incidents.ask(self.context(), command)
         if isinstance(said, Refused):
@@ -322,7 +319,13 @@ class FakeStation:
 
     def view(self) -> View:
         incidents = {id: i for id, i in self.incidents.open().items() if i.closed_ms is None}
-        return View(self.clock.now(), len(self.book.lines), dict(self.alarms), incidents, list(self.standing))
+        return View(self.clock.now(), len(self.book.lines), dict(self.board.open()), incidents, list(self.standing))
+
+    def hiding(self) -> Sequence[Hidden]:
+        return self.board.hiding(self.clock.now())
+
+    def preview(self, command: Command) -> Sequence[Hidden] | Refused:
+        return self.board.preview(command, self.clock.now())
 
     def missing(self, incident: str) -> Sequence[Text]:
         found = self.incidents.open().get(incident)

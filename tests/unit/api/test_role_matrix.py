@@ -11,6 +11,8 @@ from stores.accounts import Role
 
 ROLES = ("", "operator", "technician", "engineer", "manager", "admin")
 
+HOT = "alarm:t1/transformer-hot"
+
 # endpoint: what nobody, operator, technician (of the incident), engineer, manager and admin get
 GET: dict[str, tuple[int, ...]] = {
     "health": (200, 200, 200, 200, 200, 200),
@@ -18,6 +20,7 @@ GET: dict[str, tuple[int, ...]] = {
     "demo/phone": (200, 200, 200, 200, 200, 200),
     "me": (401, 200, 200, 200, 200, 200),
     "alarms": (401, 200, 200, 200, 200, 403),
+    "alarms/hiding": (401, 200, 200, 200, 200, 403),
     "incidents": (401, 200, 200, 403, 200, 403),
     "incidents/{id}": (401, 200, 200, 403, 200, 403),
     "points?equipment=lift-1a": (401, 200, 200, 200, 200, 403),
@@ -30,6 +33,10 @@ GET: dict[str, tuple[int, ...]] = {
 }
 POST: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "alarms/acknowledge": ({"alarm": "alarm:lift-1a/lift-trapped"}, (401, 200, 200, 403, 200, 403)),
+    "alarms/shelve": ({"alarm": HOT, "reason": "检修风机"}, (401, 200, 403, 403, 200, 403)),
+    "alarms/shelve/preview": ({"alarm": HOT, "reason": "检修风机"}, (401, 200, 403, 403, 200, 403)),
+    "alarms/unshelve": ({"alarm": HOT}, (401, 409, 403, 403, 409, 403)),
+    "alarms/reset": ({"alarm": "alarm:lift-1a/lift-trapped"}, (401, 409, 409, 403, 409, 403)),
     "incidents": ({"plan": "lift-entrapment", "place": "地库"}, (401, 200, 403, 403, 200, 403)),
     "incidents/{id}/answer": ({"trapped": True}, (401, 409, 403, 403, 409, 403)),
     "incidents/{id}/accept": ({"person": "zhaolei"}, (401, 200, 200, 403, 200, 403)),

@@ -171,7 +171,7 @@ def test_every_id_has_words() -> None:
 def test_five_thousand_alarms_are_written_in_milliseconds(station: FakeStation) -> None:
     subject = station.raise_alarm()
     began = time.process_time()
-    ALARMS.dump_json([alarm_shape(station.site, station.alarms[subject], None)] * 5000)
+    ALARMS.dump_json([alarm_shape(station.site, station.board.open()[subject], None)] * 5000)
     assert time.process_time() - began < 0.1  # a generous bound for a busy machine; measured 6 ms
 
 
