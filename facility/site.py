@@ -81,6 +81,7 @@ class Site:
     settings: Mapping[str, str] = field(default_factory=dict)  # base_url and the like, from site.toml
     thinning: Thinning = Thinning()
     works: Works = Works()
+    performance: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # figure -> its target and red line
     roles: Mapping[str, Text] = field(default_factory=dict)  # labels, as are the next two
     certificates: Mapping[str, Text] = field(default_factory=dict)
     promises: Mapping[str, Text] = field(default_factory=dict)

@@ -94,6 +94,7 @@ def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None
         settings=head.settings.flat(),
         thinning=head.storage.thinning() if head.storage else Thinning(),
         works=head.works.works(),
+        performance=head.limits(),
         roles={**words.roles, **words.party_roles},
         certificates=words.certificates,
         promises=words.promises,

@@ -1,11 +1,13 @@
 """site.toml: what the site is called, what its contract promises, how it is run."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
+from alarms.limits import LIMITS
 from facility.site import Thinning, Works
 from sitefolder.duration import Duration
+from sitefolder.finding import WordError
 from sitefolder.strict import Filled, Id, Number, PointName, Strict, Words
 
 
@@ -69,8 +71,15 @@ class WorksTable(Strict):
         return Works(self.recheck, self.read_back, self.certificate)
 
 
+FigureName = Annotated[str, StringConstraints(pattern=f"^({'|'.join(LIMITS)})$")]
+Band = Annotated[list[Annotated[Number, Field(ge=0)]], Field(min_length=2, max_length=2)]
+
+
 class SiteFile(Strict):
-    """The whole of site.toml."""
+    """The whole of site.toml.
+
+    `performance` are this site's own limits of alarm performance: figure = [target, red line].
+    """
 
     id: Id
     name: Words
@@ -79,3 +88,19 @@ class SiteFile(Strict):
     settings: SettingsTable = SettingsTable()
     storage: StorageTable | None = None
     works: WorksTable = WorksTable()
+    performance: dict[FigureName, Band] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _targets_come_first(self) -> Self:
+        for figure, (target, red) in self.performance.items():
+            known = LIMITS[figure]
+            if (target < red) if known.green > known.red else (red < target):
+                raise WordError(
+                    f"performance.{figure}：先写目标，再写更差的红线",
+                    f"performance.{figure}: the target comes first, then the red line, which is worse",
+                )
+        return self
+
+    def limits(self) -> dict[str, tuple[float, float]]:
+        """Return its own limits of alarm performance: target and red line by figure."""
+        return {figure: (target, red) for figure, (target, red) in self.performance.items()}

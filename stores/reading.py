@@ -22,6 +22,8 @@ KNOWN = "SELECT r.request FROM json_each(?) j CROSS JOIN record r ON r.request =
 """Which of a JSON list of requests were written."""
 LAST = f"SELECT {COLUMNS} FROM record ORDER BY seq DESC LIMIT 1"  # noqa: S608
 _TAIL = f"SELECT {COLUMNS} FROM record WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+# The plus keeps SQLite from walking a year of one kind: a range of numbers is what is asked for.
+_TAIL_OF = f"SELECT {COLUMNS} FROM record WHERE seq > ? AND +kind GLOB ? ORDER BY seq LIMIT ?"  # noqa: S608
 _LAST_OF = f"SELECT {COLUMNS} FROM record WHERE kind = ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
 # CROSS JOIN keeps SQLite from walking the year: the few open subjects first, then each one's records.
 _OF_OPEN = (
@@ -95,9 +97,17 @@ class BookReader:
         found = self._read(_LAST_OF, (str(kind),))
         return found[0] if found else None
 
-    def tail(self, after_seq: int, limit: int = 1000) -> list[Written]:
-        """Return up to `limit` records after a number, oldest first."""
+    def tail(self, after_seq: int, limit: int = 1000, family: str = "") -> list[Written]:
+        """Return up to `limit` records after a number, oldest first; of a `family` ("alarm"), or of all kinds."""
+        if family:
+            return self._read(_TAIL_OF, (after_seq, f"{family}.*", limit))
         return self._read(_TAIL, (after_seq, limit))
+
+    def number_at(self, at_ms: int) -> int:
+        """Return the number of the first record from a moment on; one more than the newest where there is none."""
+        first = "SELECT min(seq) FROM record WHERE at_ms >= ?"
+        found = self._query(lambda c: c.execute(first, (at_ms,)).fetchone()[0])
+        return self.head()[0] + 1 if found is None else int(found)
 
     def find(
         self,
