@@ -1,11 +1,13 @@
 """The newest word of every point: value, quality, since when, and the last value that could be believed.
 
-One row of numpy arrays per device; an update is a handful of array operations whatever the number of points.
+What changed since when is worked out for many devices at once: devices of one width share one table with a row for
+each, and scans lie on the table until it is looked at, or until one of its devices speaks again.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isnan, nan
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,8 @@ from facility.ports import Layout
 from facility.scan import FIRST_BAD, Reason, Scan
 
 _BITS = np.dtype("<i8")
+_TOGETHER = 256
+"""Scans that are worked out at once, at most: the loop must not stand still for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,13 @@ class Live:
     def __init__(self, layouts: Mapping[str, Layout]) -> None:
         self.version = 0
         self.late = 0
-        self._devices = {layout.device: _Device(layout) for layout in layouts.values()}
+        self._lock = Lock()  # whoever reads may have to work out what lies there
+        rows: dict[int, int] = {}
+        for layout in layouts.values():
+            rows[len(layout.points)] = rows.get(len(layout.points), 0) + 1
+        tables = {width: _Table(width, count) for width, count in rows.items()}
+        self._tables = tuple(tables.values())
+        self._devices = {layout.device: tables[len(layout.points)].seat(layout) for layout in layouts.values()}
         # By machine, not by point: a site has ten times as many points, and one is asked for now and then only.
         self._speaking: dict[str, tuple[_Device, ...]] = {}
         for device in self._devices.values():
@@ -63,20 +73,28 @@ class Live:
         if newest is not None and scan.at_ms < newest.at_ms <= scan.received_ms:
             self.late += 1
             return
-        self.version += 1
-        device.take(scan, self.version)
+        with self._lock:
+            if device.fresh or len(device.table.fresh) >= _TOGETHER:
+                device.table.settle()
+            self.version += 1
+            device.image, device.scan, device.version, device.fresh = scan.image, scan, self.version, True
+            device.table.fresh.append(device)
 
     def read(self, point: str) -> Now | None:
         """Return what is known of a point; None for a point nobody speaks for, or of which nothing was heard yet."""
         place = self._place(point)
-        return place[0].read(place[1]) if place else None
+        if place is None:
+            return None
+        with self._lock:
+            return place[0].read(place[1])
 
     def device(self, device: str) -> Mapping[str, Now]:
         """Return what is known of all points of a device, in its order; empty before its first scan."""
         found = self._devices.get(device)
         if found is None or found.scan is None:
             return {}
-        return {point: now for i, point in enumerate(found.layout.points) if (now := found.read(i))}
+        with self._lock:
+            return {point: now for i, point in enumerate(found.layout.points) if (now := found.read(i))}
 
     def newest(self, device: str) -> Scan | None:
         """Return the newest scan of a device."""
@@ -89,22 +107,28 @@ class Live:
         With `points`, only these are looked at: that is what one console's screen costs. Version 0 gives all that is
         known.
         """
-        present, changed = self.version, {}
+        with self._lock:
+            for table in self._tables:
+                table.settle()
+            return self.version, self._changed(version, points)
+
+    def _changed(self, version: int, points: Iterable[str] | None) -> dict[str, Now]:
+        changed = {}
         if points is not None:
             for point in points:
                 place = self._place(point)
-                if place and place[0].version > version and place[0].changed_in[place[1]] > version:
+                if place and place[0].version > version and place[0].changed_in(place[1]) > version:
                     now = place[0].read(place[1])
                     if now:
                         changed[point] = now
-            return present, changed
+            return changed
         for device in self._devices.values():
             if device.version > version:
-                for i in np.flatnonzero(device.changed_in > version).tolist():
+                for i in np.flatnonzero(device.table.changed_in[device.row] > version).tolist():
                     now = device.read(i)
                     if now:
                         changed[device.layout.points[i]] = now
-        return present, changed
+        return changed
 
     def _place(self, point: str) -> "tuple[_Device, int] | None":
         for device in self._speaking.get(split_point(point)[0], ()):
@@ -113,77 +137,113 @@ class Live:
         return None
 
 
+class _Table:
+    """The arrays of all devices of one width, a row each. Values are kept as bits: NaN after NaN is no change."""
+
+    def __init__(self, width: int, rows: int) -> None:
+        self.width = width
+        self.all_good = bytes([Reason.GOOD]) * width
+        self.fresh: list[_Device] = []  # their newest scan is not in the arrays yet
+        self.bits = np.zeros((rows, width), np.int64)
+        self.changed_ms = np.zeros((rows, width), np.int64)
+        self.changed_in = np.zeros((rows, width), np.int64)
+        self._taken = 0
+
+    def seat(self, layout: Layout) -> "_Device":
+        """Give a device the next row."""
+        self._taken += 1
+        return _Device(layout, self, self._taken - 1)
+
+    def settle(self) -> None:
+        """Work out what the fresh scans changed."""
+        fresh, self.fresh = self.fresh, []
+        if not fresh:
+            return
+        rows = np.array([d.row for d in fresh], np.intp)
+        scans = [d.scan for d in fresh if d.scan is not None]
+        images = np.frombuffer(b"".join([d.image for d in fresh]), _BITS).reshape(len(fresh), self.width)
+        changed = images != self.bits[rows]
+        for i, (device, scan) in enumerate(zip(fresh, scans, strict=True)):
+            if scan.reasons != device.reasons:
+                changed[i] |= self._judged_anew(device, scan.reasons)
+            device.at_ms, device.fresh = scan.at_ms, False
+        at = np.array([s.at_ms for s in scans])[:, None]
+        versions = np.array([d.version for d in fresh])[:, None]
+        self.bits[rows] = images
+        self.changed_ms[rows] = np.where(changed, at, self.changed_ms[rows])
+        self.changed_in[rows] = np.where(changed, versions, self.changed_in[rows])
+
+    def _judged_anew(self, device: "_Device", reasons: bytes) -> "NDArray[np.bool_] | bool":
+        """Take other reasons than the last; return which are others."""
+        before, device.reasons = device.reasons, reasons
+        if not before:
+            return True
+        then = np.frombuffer(before, np.uint8)
+        if reasons != self.all_good:
+            device.keep_good(then == Reason.GOOD)
+        changed: NDArray[np.bool_] = np.frombuffer(reasons, np.uint8) != then
+        return changed
+
+
 class _Device:
-    """The arrays of one device, in the order of its layout. Values are kept as bits: NaN after NaN is no change."""
+    """One device: its place in the table of its width, and its newest scan."""
 
     __slots__ = (
-        "all_good",
-        "bits",
-        "changed_in",
-        "changed_ms",
+        "at_ms",
+        "fresh",
         "good",
         "good_ms",
+        "image",
         "layout",
         "reasons",
+        "row",
         "scan",
+        "table",
         "version",
         "width",
     )
 
-    def __init__(self, layout: Layout) -> None:
-        width = len(layout.points)
-        self.layout, self.width = layout, width
-        self.all_good = bytes([Reason.GOOD]) * width
+    def __init__(self, layout: Layout, table: _Table, row: int) -> None:
+        self.layout, self.width = layout, len(layout.points)
+        self.table, self.row = table, row
         self.scan: Scan | None = None
+        self.image = b""  # its
         self.version = 0
-        self.bits = np.full(width, nan).view(np.int64)
+        self.fresh = False  # the newest scan is not in the table yet
+        self.at_ms = 0  # of the scan that is
         self.reasons = b""
-        self.changed_ms = np.zeros(width, np.int64)
-        self.changed_in = np.zeros(width, np.int64)
         self.good: NDArray[np.int64] | None = None  # None until a value was not good
-        self.good_ms = self.changed_ms
+        self.good_ms: NDArray[np.int64] | None = None
 
-    def take(self, scan: Scan, version: int) -> None:
-        """Make a scan the newest; `version` numbers the update."""
-        before, at, reasons, image = self.scan, scan.at_ms, scan.reasons, scan.image
-        if reasons not in {self.all_good, self.reasons} and before is not None:
-            self._keep_good(before)
-        if before is None or image != before.image or reasons != self.reasons:
-            bits = np.frombuffer(image, _BITS)
-            changed = bits != self.bits
-            if before is None:
-                changed[:] = True
-            elif reasons != self.reasons:
-                changed |= np.frombuffer(reasons, np.uint8) != np.frombuffer(self.reasons, np.uint8)
-            self.changed_ms[changed] = at
-            self.changed_in[changed] = version
-            self.bits, self.reasons = bits, reasons
-        self.scan, self.version = scan, version
+    def changed_in(self, i: int) -> int:
+        """Return the update that brought the present value or reason of a position."""
+        return int(self.table.changed_in[self.row, i])
 
-    def _keep_good(self, before: Scan) -> None:
-        """Put by the good values of a scan that is followed by one with values that are not."""
-        if self.good is None:
+    def keep_good(self, good: "NDArray[np.bool_]") -> None:
+        """Put by the good values of the table's scan: the next has some that are not."""
+        if self.good is None or self.good_ms is None:
             self.good, self.good_ms = np.full(self.width, nan).view(np.int64), np.zeros(self.width, np.int64)
-        good = np.frombuffer(before.reasons, np.uint8) == Reason.GOOD
-        np.copyto(self.good, np.frombuffer(before.image, _BITS), where=good)
-        np.copyto(self.good_ms, before.at_ms, where=good)
+        np.copyto(self.good, self.table.bits[self.row], where=good)
+        np.copyto(self.good_ms, self.at_ms, where=good)
 
     def read(self, i: int) -> Now | None:
         """Return what is known of the point at a position."""
         scan = self.scan
         if scan is None:
             return None
+        if self.fresh:
+            self.table.settle()
         last_good, last_good_ms = nan, 0
         if scan.reasons[i] == Reason.GOOD:
             last_good, last_good_ms = scan.values[i], scan.at_ms
-        elif self.good is not None:
+        elif self.good is not None and self.good_ms is not None:
             last_good, last_good_ms = float(self.good.view(np.float64)[i]), int(self.good_ms[i])
         return Now(
             value=scan.values[i],
             reason=scan.reasons[i],
             at_ms=scan.at_ms,
             received_ms=scan.received_ms,
-            changed_ms=int(self.changed_ms[i]),
+            changed_ms=int(self.table.changed_ms[self.row, i]),
             last_good=last_good,
             last_good_ms=last_good_ms,
             text=scan.texts.get(i, "") if scan.texts else "",

@@ -1,5 +1,6 @@
 """The newest word of every point, and since when."""
 
+import random
 from math import isnan, nan
 
 from facility.ports import Layout
@@ -96,3 +97,20 @@ def test_a_scan_that_fits_no_layout_changes_nothing() -> None:
     live.update(Scan("meter", 1000, 1000, (1.0, 2.0), _GOOD))
     live.update(Scan("stranger", 1000, 1000, (1.0,), b"\0"))
     assert live.since(0) == (0, {})
+
+
+def test_what_is_worked_out_for_many_devices_at_once_is_what_each_said() -> None:
+    roll = random.Random(3)
+    layouts = {f"d{n}": Layout(n, f"d{n}", tuple(f"d{n}/p{i}" for i in range(3)), "p") for n in range(4)}
+    live, asked = Live(layouts), Live(layouts)
+    for at in range(1, 400):
+        device = roll.choice(list(layouts))
+        values = tuple(roll.choice((1.0, 2.0, nan)) for _ in range(3))
+        scan = Scan(device, at, at, values, bytes(roll.choice((0, 0, Reason.LATE, Reason.NO_ANSWER)) for _ in range(3)))
+        live.update(scan)
+        asked.update(scan)
+        assert asked.device(device)  # so that each of its scans is worked out alone
+        if at % 40 == 0:
+            version = live.version - roll.randrange(30)
+            assert repr(live.since(version)) == repr(asked.since(version))
+            assert [repr(live.device(d)) for d in layouts] == [repr(asked.device(d)) for d in layouts]
