@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from facility.point import PointType
 from facility.site import Site, Thinning
+from sitefolder.changing import Override
 from sitefolder.document import Document, read
 from sitefolder.finding import Finding, Problems, SiteError
 from sitefolder.library import LIBRARY, Library, read_library
@@ -32,6 +33,7 @@ class Loaded:
     profiles: dict[str, "Profile"]
     secrets: dict[str, str] = field(repr=False)
     findings: list[Finding]
+    overrides: list[Override] = field(default_factory=list)  # what the site does otherwise than the library's rules
 
 
 def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None) -> Loaded:
@@ -100,7 +102,7 @@ def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None
         promises=words.promises,
     )
     warn(site, {file: d for file, d in documents.items() if d}, problems, now_ms)
-    return Loaded(site, profiles, secrets, problems.findings)
+    return Loaded(site, profiles, secrets, problems.findings, planning.overrides)
 
 
 def _profiles(library: Path, folder: Path, equipment: Document | None, problems: Problems) -> "dict[str, Profile]":

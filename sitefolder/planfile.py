@@ -4,12 +4,16 @@ from pydantic import Field
 
 from facility.plan import Call, Level, Plan, Step
 from facility.point import Kind
-from facility.rule import AlarmClass
+from facility.rule import AlarmClass, Compare
 from facility.text import NOTHING
 from sitefolder.conditionfile import ConditionTable
 from sitefolder.duration import Duration
+from sitefolder.finding import WordError
 from sitefolder.rulefile import PRIORITIES, ClassWord, PriorityWord
 from sitefolder.strict import Filled, Id, PointName, Strict, Words
+
+AT_A_GLANCE = frozenset({Compare.ABOVE, Compare.BELOW, Compare.IS, Compare.IS_NOT})
+"""What one good reading can show."""
 
 
 class CallTable(Strict):
@@ -59,8 +63,14 @@ class StepTable(Strict):
         """Return it in the language of the facility.
 
         Raises:
-            WordError: the proof names a point or code that the kind does not have.
+            WordError: the proof names a point or code that the kind does not have, or cannot be seen at a glance.
         """
+        proof = tuple(table.condition(kind) for table in self.proof)
+        if any(c.compare not in AT_A_GLANCE or c.other or c.of for c in proof):
+            raise WordError(
+                "proof 只能用 above、below、is、is_not，且不带 other、of",
+                "a proof takes above, below, is and is_not only, without other and of",
+            )
         return Step(
             id=self.id,
             role=self.role,
@@ -71,7 +81,7 @@ class StepTable(Strict):
             mandatory=self.mandatory,
             persons=self.persons,
             certificates=tuple(self.certificates),
-            proof=tuple(table.condition(kind) for table in self.proof),
+            proof=proof,
             arrival=self.arrival,
             evidence=self.evidence.text() if self.evidence else NOTHING,
         )

@@ -8,11 +8,12 @@ from pathlib import Path
 from facility.plan import Plan, Step
 from facility.point import Kind, Point
 from facility.rule import Compare, Rule
+from sitefolder.changing import ChangeTable, Override, changed, graver
 from sitefolder.document import Document, Entry, read
 from sitefolder.finding import Problems, WordError
 from sitefolder.library import Library
 from sitefolder.planfile import CallTable, LevelTable, PlanFile, PlanHead, StepTable, plan_of
-from sitefolder.rulefile import PRIORITIES, ChangeTable, RuleTable, version_of
+from sitefolder.rulefile import RuleTable
 
 DEVICE = "device"
 
@@ -26,6 +27,8 @@ class Planning:
     sources: dict[str, Entry[RuleTable]] = field(default_factory=dict)  # of rules
     doubted_plans: set[str] = field(default_factory=set)
     hashes: list[tuple[str, str]] = field(default_factory=list)
+    overrides: list[Override] = field(default_factory=list)
+    disabled: set[str] = field(default_factory=set)  # rules that this site does not want
 
 
 def plan(library_folder: Path, site_folder: Path, library: Library, problems: Problems) -> Planning:
@@ -47,6 +50,7 @@ def plan(library_folder: Path, site_folder: Path, library: Library, problems: Pr
             for change in document.entries("change", ChangeTable):
                 _change(planning, change)
     _references(planning)
+    _owners(planning)
     return planning
 
 
@@ -66,7 +70,7 @@ def _rules(planning: Planning, document: Document, library: Library) -> None:
                 entry.error(("kind",), f"没有设备类型 {table.kind}", f"there is no kind {table.kind}")
             continue
         try:
-            rules = table.rules(kind)
+            rules = table.rules(kind, tuple(library.kinds.values()))
         except WordError as error:
             entry.error(("when",), error.text.zh, error.text.en)
             continue
@@ -74,6 +78,13 @@ def _rules(planning: Planning, document: Document, library: Library) -> None:
             if rule.id in planning.rules:
                 entry.error(("id",), f"规则 {rule.id} 重复", f"the rule {rule.id} is there already")
                 continue
+            milder = graver(rule)
+            if milder:
+                entry.error(
+                    ("ladder", milder - 1),
+                    f"ladder 第 {milder} 级不比规则本身更严重",
+                    f"rung {milder} of the ladder is no graver than the rule itself",
+                )
             silent = any(condition.compare is Compare.SILENT for condition in rule.when)
             if silent is not (rule.kind == DEVICE):
                 entry.error(("when",), "silent 只用于 kind = device", "silent goes with kind = device, and only there")
@@ -87,33 +98,65 @@ def _change(planning: Planning, entry: Entry[ChangeTable]) -> None:
     if rule is None:
         entry.error(("id",), f"没有规则 {change.id}", f"there is no rule {change.id}")
         return
-    if not change.enabled:
+    new, overrides = changed(rule, change, entry.error)
+    planning.overrides += overrides
+    if new is None:
         del planning.rules[change.id]
-        return
-    for point in change.limits:
-        if point not in {condition.point for condition in rule.when}:
-            entry.error(("limits", point), f"规则不看点位 {point}", f"the rule does not look at {point}")
-    when = tuple(dataclasses.replace(c, limit=change.limits.get(c.point, c.limit)) for c in rule.when)
-    on_delay = rule.on_delay_ms if change.on_delay is None else change.on_delay
-    off_delay = rule.off_delay_ms if change.off_delay is None else change.off_delay
-    planning.rules[change.id] = dataclasses.replace(
-        rule,
-        when=when,
-        on_delay_ms=on_delay,
-        off_delay_ms=off_delay,
-        priority=PRIORITIES[change.priority] if change.priority else rule.priority,
-        version=version_of(rule.kind, when, on_delay, off_delay),
-    )
+        planning.disabled.add(change.id)
+    else:
+        planning.rules[change.id] = new
 
 
 def _references(planning: Planning) -> None:
-    for rule in planning.rules.values():
+    for rule in list(planning.rules.values()):
         entry = planning.sources[rule.id]
         if rule.plan not in planning.plans and rule.plan not in planning.doubted_plans:
             entry.error(("plan",), f"没有预案 {rule.plan}", f"there is no plan {rule.plan}")
-        for other in rule.corroborates:
-            if other not in planning.rules:
-                entry.error(("corroborates",), f"没有规则 {other}", f"there is no rule {other}")
+        for key, others in (("corroborates", rule.corroborates), ("suppressed_by", rule.suppressed_by)):
+            for other in others:
+                _reference(planning, rule, key, other)
+        planning.rules[rule.id] = dataclasses.replace(
+            rule,
+            corroborates=tuple(other for other in rule.corroborates if other not in planning.disabled),
+            suppressed_by=tuple(other for other in rule.suppressed_by if other not in planning.disabled),
+        )
+    _no_circle(planning)
+
+
+def _reference(planning: Planning, rule: Rule, key: str, other: str) -> None:
+    entry, found = planning.sources[rule.id], planning.rules.get(other)
+    if found is None:
+        if other not in planning.disabled:
+            entry.error((key,), f"没有规则 {other}", f"there is no rule {other}")
+    elif key == "suppressed_by" and found.kind != rule.kind:
+        entry.error(
+            (key,),
+            f"{other} 是另一类设备（{found.kind}）的规则；只能写同一台设备的规则",
+            f"{other} is a rule of another kind ({found.kind}); only rules of the same machine can be named",
+        )
+
+
+def _no_circle(planning: Planning) -> None:
+    """Complain of rules that suppress each other: both would be out of sight for ever."""
+    left = {rule.id: set(rule.suppressed_by) & planning.rules.keys() for rule in planning.rules.values()}
+    while ready := [rule for rule, others in left.items() if not others]:
+        for rule in ready:
+            del left[rule]
+        for others in left.values():
+            others.difference_update(ready)
+    names = ", ".join(sorted(left))
+    for rule in left:
+        planning.sources[rule].error(
+            ("suppressed_by",), f"规则互相抑制：{names}", f"rules suppress each other in a circle: {names}"
+        )
+
+
+def _owners(planning: Planning) -> None:
+    """Say who answers for each alarm: the role that its plan calls first."""
+    for rule in list(planning.rules.values()):
+        plan_ = planning.plans.get(rule.plan)
+        if plan_ is not None:
+            planning.rules[rule.id] = dataclasses.replace(rule, owner=plan_.levels[0].calls[0].role)
 
 
 def _plan(planning: Planning, path: Path, file: str, library: Library, problems: Problems) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from sitefolder.changing import RuleFile
 from sitefolder.equipmentfile import EquipmentFile
 from sitefolder.kindfile import KindFile
 from sitefolder.modbusprofile import ModbusProfileFile
@@ -12,7 +13,6 @@ from sitefolder.mqttprofile import MqttProfileFile
 from sitefolder.peoplefile import PeopleFile
 from sitefolder.planfile import PlanFile
 from sitefolder.rosterfile import RosterFile
-from sitefolder.rulefile import RuleFile
 from sitefolder.sitefile import SiteFile
 from sitefolder.watchfile import WatchFile
 from sitefolder.wordsfile import WordsFile

@@ -209,7 +209,7 @@ def test_a_site_may_add_a_rule(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "field",
-    ["name", "when", "priority", "class", "cause", "consequence", "first_action", "respond", "plan", "start", "source"],
+    ["name", "priority", "class", "cause", "consequence", "first_action", "respond", "plan", "start", "source"],
 )
 def test_a_rule_without_its_rationale_is_refused(folder: Path, field: str) -> None:
     lines = [line for line in RULE.splitlines() if not line.startswith(field)]
@@ -226,6 +226,32 @@ def test_a_rule_without_its_rationale_is_refused(folder: Path, field: str) -> No
         ("above = 1600", "above = nan", "finite"),
         ("above = 1600", 'is = "running-fast"', "no code running-fast"),
         ("above = 1600", "above = 1600, below = 2", "exactly one of"),
+        ("above = 1600", 'above = 1600, within = "3 s"', "no other takes it"),
+        ("above = 1600", "flat = 0", "need within"),
+        ("above = 1600", 'is = 0, other = "freq"', "above or below only"),
+        ("above = 1600", 'above = 1, other = "temp_b"', "no point temp_b"),
+        ("above = 1600", 'above = 1, of = "supply", other = "temp_b"', "no kind has a point speed"),
+        ("above = 1600", 'above = 1, of = "feeder"', "must be one of"),
+        ("above = 1600", 'starts = 1.5, within = "1 h"', "whole number"),
+        ("above = 1600", "missing = true, counts = true", "exactly one of"),
+        ("when = [", 'any_of = [{ point = "speed", counts = true }]\nwhen = [', "neither counts nor silent"),
+        ("when = [", 'suppressed_by = ["nothing"]\nwhen = [', "no rule nothing"),
+        ("when = [", 'suppressed_by = ["own-rule"]\nwhen = [', "in a circle: own-rule"),
+        ("when = [", 'suppressed_by = ["transformer-hot"]\nwhen = [', "another kind (transformer)"),
+        ("when = [", 'season = { from = "02-30", to = "03-01" }\nwhen = [', "is no day"),
+        ("when = [", 'hours = { from = "8:00", to = "20:00" }\nwhen = [', "is no time"),
+        ("when = [", 'hours = { from = "08:00", to = "08:00" }\nwhen = [', "begins when it ends"),
+        ("when = [", 'hours = { days = "0-5" }\nwhen = [', "written as it must be"),
+        ("when = [", 'only_while = "broken"\nwhen = [', "must be one of"),
+        ('"this site"', '"x"\n[[rule.ladder]]\npriority = "life"', "is the rule itself"),
+        ('"this site"', '"x"\n[[rule.ladder]]\npriority = "low"\non_delay = "1 h"', "graver than the rule itself"),
+        (
+            '"this site"',
+            '"x"\n[[rule.ladder]]\npriority = "high"\nwhen = [{ point = "speed", above = 1500 }]',
+            "rung 1 of the ladder is no graver",
+        ),
+        ('class = "equipment"', 'class = "life-safety"\nsuppressed_by = ["pump-fault"]', "takes no suppressed_by"),
+        ('when = [{ point = "speed", above = 1600, deadband = 20 }]', "", "at least one condition"),
         ("above = 1600", "rises = 5", "need within"),
         ("deadband = 20", "deadband = -1", "must not be less than"),
         ('source = "this site"', 'source = "this site"\ncorroborates = ["no-rule"]', "no rule no-rule"),
