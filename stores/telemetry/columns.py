@@ -120,25 +120,25 @@ class RowMaker:
         place = {name: i for i, name in enumerate(self._names)}
         self._codes = {layout: np.array([place[p] for p in names], np.int32) for layout, names in points.items()}
 
-    def _runs(self, stacks: Sequence[Stack]) -> Iterator[tuple[Ints, ...]]:
+    def _runs(self, stacks: Sequence[Stack]) -> Iterator[tuple[Codes, ...]]:
         """Return the runs of each stack as the columns of `_Runs`."""
         first_scan = first_carrier = 0
         for number, stack in enumerate(stacks):
             edge = (stack.layout[1:] != stack.layout[:-1]) | (stack.day[1:] != stack.day[:-1])
             starts = np.concatenate(([0], np.flatnonzero(edge) + 1))
             counts = np.diff(np.concatenate((starts, [len(stack.layout)])))
-            code = np.stack([self._codes[layout] for layout in stack.layout[starts].tolist()]).astype(np.int64)
+            code = np.stack([self._codes[layout] for layout in stack.layout[starts].tolist()])
             each = (len(starts), 1)
             yield (
                 code.reshape(-1),
-                np.tile(first_carrier + stack.carrier_of, each).reshape(-1),
-                np.tile(stack.row_of, each).reshape(-1),
-                np.repeat(first_scan + starts, stack.width),
-                np.repeat(counts, stack.width),
-                np.repeat(stack.gap_ms[starts], stack.width),
-                np.repeat(stack.day[starts], stack.width),
-                np.full(code.size, number),
-                np.tile(np.arange(stack.width), each).reshape(-1),
+                np.tile(_narrow(first_carrier + stack.carrier_of), each).reshape(-1),
+                np.tile(_narrow(stack.row_of), each).reshape(-1),
+                np.repeat(_narrow(first_scan + starts), stack.width),
+                np.repeat(_narrow(counts), stack.width),
+                np.repeat(_narrow(stack.gap_ms[starts]), stack.width),
+                np.repeat(_narrow(stack.day[starts]), stack.width),
+                np.full(code.size, number, np.int32),
+                np.tile(np.arange(stack.width, dtype=np.int32), each).reshape(-1),
             )
             first_scan += len(stack.layout)
             first_carrier += len(stack.carriers)
@@ -146,24 +146,27 @@ class RowMaker:
 
 @dataclass(slots=True, eq=False)
 class _Runs:
-    """Per point, layout and day: its code, its carrier and row there, its first scan and how many, the usual gap."""
+    """Per point, layout and day: its code, its carrier and row there, its first scan and how many, the usual gap.
 
-    code: Ints
-    carrier: Ints
-    row: Ints
-    scan: Ints
-    length: Ints
-    gap_ms: Ints
-    day: Ints
-    stack: Ints
-    column: Ints
+    Of a quarter of a million points every column weighs; a turn has fewer than 2^31 readings.
+    """
+
+    code: Codes
+    carrier: Codes
+    row: Codes
+    scan: Codes
+    length: Codes
+    gap_ms: Codes
+    day: Codes
+    stack: Codes
+    column: Codes
 
     def where(self, which: "NDArray[Any] | slice") -> "_Runs":
         return _Runs(*(getattr(self, name)[which] for name in self.__slots__))
 
     def portions(self) -> "Iterator[_Runs]":
         """Return runs of about `PORTION` readings together, never parting the runs of one point."""
-        ends = np.cumsum(self.length)
+        ends = np.cumsum(self.length, dtype=np.int64)
         start = 0
         while start < len(self.code):
             done = ends[start - 1] if start else 0
@@ -205,7 +208,7 @@ class _Gathering:
 
     def rows(self, runs: _Runs, *, noise: bool) -> Rows:
         """Return the readings of some runs of one day, one after the other."""
-        ends = np.cumsum(runs.length)
+        ends = np.cumsum(runs.length, dtype=np.int64)
         scan = np.arange(int(ends[-1]))
         scan += np.repeat(runs.scan - (ends - runs.length), runs.length)
         origin = self._origin[scan]
@@ -217,12 +220,12 @@ class _Gathering:
                 value[place] = self._values(number, np.repeat(runs.row[which], length), origin[place])
         rows = Rows(
             self._names,
-            np.repeat(runs.code.astype(np.int32), runs.length),
+            np.repeat(runs.code, runs.length),
             self._at[scan],
             value,
             self._reasons(runs, ends, scan),
             None if self._late is None else self._late[scan],
-            np.repeat(runs.gap_ms.astype(np.int32), runs.length),
+            np.repeat(runs.gap_ms, runs.length),
             int(runs.day[0]),
             noise,
             None if self._moved is None else self._moved[scan],
@@ -232,7 +235,7 @@ class _Gathering:
             return without_repeats(rows.where(np.lexsort((rows.at_ms, rows.code))))
         return without_repeats(rows) if self._repeats else rows
 
-    def _values(self, number: int, row: Ints, origin: Ints) -> Floats:
+    def _values(self, number: int, row: Codes, origin: Ints) -> Floats:
         _, carrier = self._carriers[number]
         return floats(carrier.form, carrier.numbers.reshape(-1)[row * carrier.numbers.shape[1] + origin])
 
@@ -248,6 +251,10 @@ class _Gathering:
                 column = np.repeat(runs.column[which] * marks.shape[1], length)
                 reason[place] = marks.reshape(-1)[column + self._mark[scan[place]]]
         return reason
+
+
+def _narrow(numbers: Ints) -> Codes:
+    return numbers.astype(np.int32)
 
 
 def _sorted(names: Iterable[str]) -> list[str]:
@@ -267,10 +274,10 @@ def _decimal(value: Floats) -> NDArray[np.bool_]:
     return decimal
 
 
-def _within(runs: _Runs, ends: Ints, which: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+def _within(runs: _Runs, ends: Ints, which: NDArray[np.bool_]) -> tuple[Ints, Codes]:
     """Return where the readings of some of the runs are among those of all, and the lengths of these runs."""
     length = runs.length[which]
-    mine = np.cumsum(length)
+    mine = np.cumsum(length, dtype=np.int64)
     place = np.arange(int(mine[-1]))
     place += np.repeat((ends - runs.length)[which] - (mine - length), length)
     return place, length

@@ -28,10 +28,10 @@ class Head:
     def __init__(self, spool: Source) -> None:
         self._spool = spool
         self._lock = threading.Lock()
-        self._speaks: OrderedDict[int, frozenset[int]] = OrderedDict()  # row -> the layouts it speaks of
+        self._speaks: OrderedDict[int, int] = OrderedDict()  # row -> the layouts it speaks of, a bit each
         self._kept: dict[int, Batch] = {}
         self._kept_readings = 0
-        self._seen: set[int] = set()
+        self._seen, self._seen_bits = set[int](), 0
         self._places: OrderedDict[str, tuple[set[int], dict[int, int]]] = OrderedDict()
 
     def readings(self, point: str, after_row: int) -> tuple[Ints, Floats, Octets]:
@@ -39,7 +39,8 @@ class Head:
         with self._lock:
             self._follow(after_row)
             places = self._places_of(point)
-            rows = [row for row, layouts in self._speaks.items() if not layouts.isdisjoint(places)]
+            wanted = sum(1 << layout for layout in places)
+            rows = [row for row, layouts in self._speaks.items() if layouts & wanted]
         return readings_of(self._batches(rows), places.get)
 
     def minutes(self, after_row: int, points: Collection[str]) -> Sums | None:
@@ -81,8 +82,10 @@ class Head:
         last = next(reversed(speaks), after_row)
         while portion := self._spool.batches(last, _PORTION):
             for last, batch in portion:
-                speaks[last] = frozenset(batch.layout.tolist())
-                self._seen |= speaks[last]
+                speaks[last] = bits = _bits(batch.layout)
+                if bits | self._seen_bits != self._seen_bits:
+                    self._seen_bits |= bits
+                    self._seen.update(batch.layout.tolist())
                 self._kept[last] = batch
                 self._kept_readings += batch.readings
             for row in list(self._kept):
@@ -104,6 +107,13 @@ class Head:
         if len(self._places) > _ASKED:
             self._places.popitem(last=False)
         return dict(places)
+
+
+def _bits(layouts: Ints) -> int:
+    """Return a number with a bit for each layout: a set of thousands would weigh as much as the readings."""
+    which = np.zeros(int(layouts.max(initial=0)) + 1, np.bool_)
+    which[layouts] = True
+    return int.from_bytes(np.packbits(which, bitorder="little").tobytes(), "little")
 
 
 def _only(rows: Rows, wanted: Collection[str]) -> Rows:
