@@ -93,6 +93,16 @@ class Scan:
         """Whether the device itself was heard in this scan."""
         return any(reason not in COMMUNICATION for reason in self.reasons)
 
+    @property
+    def afterwards(self) -> bool:
+        """Whether it marks, afterwards, a time in which nothing was heard: it is kept, and judged by nobody."""
+        why = self.reasons[:1]
+        if why not in _AFTERWARDS or self.reasons != why * len(self.reasons):
+            return False
+        return why[0] == Reason.LOST or self.at_ms < self.received_ms
+
+
+_AFTERWARDS = (bytes([Reason.LOST]), bytes([Reason.NOT_CONNECTED]))
 
 _PACKERS: dict[int, Callable[..., bytes]] = {}
 

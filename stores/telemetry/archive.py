@@ -14,6 +14,7 @@ import numpy as np
 from facility.ports import Bucket, Layout
 from facility.records import HistoryForgotten
 from facility.scan import Scan
+from stores.telemetry.arrivals import Register
 from stores.telemetry.batch import Batch, Floats, Ints, Octets, decode, encode
 from stores.telemetry.buckets import Buckets, checked
 from stores.telemetry.catalogue import Catalogue
@@ -59,6 +60,7 @@ class Archive:
         self._query = Query(folder)
         self._head: Head | None = None
         self._maker: RowMaker | None = None
+        self._register: Register | None = None
         self._thinner = Thinner(policy) if policy else None
         if spool:
             self._follow(spool)
@@ -100,12 +102,15 @@ class Archive:
         """
         arrow()  # its import takes 0.2 s: better now, with the first turn, than under load
         with self._files.writing(now_ms):
-            maker = self._follow(spool)
+            maker, register = self._follow(spool)
             manifest = self._files.manifest
             row, batches = _portion(spool, manifest.row, now_ms)
             if batches:
-                moved = sum(map(len, batches)) or len(batches)
-                self._files.add(maker.rows(batches), now_ms, row=row, thinner=self._thinner)
+                moved = sum(len(batch) for _, batch in batches) or len(batches)
+                arrivals = list(register.arrivals(batches))
+                numbered = [batch for _, batch in batches]
+                batches.clear()
+                self._files.add(maker.rows(numbered), now_ms, row=row, thinner=self._thinner, arrivals=arrivals)
                 give_back()
                 return moved
             if merge := merge_due(manifest.segments, now_ms):
@@ -166,14 +171,16 @@ class Archive:
         if not gone:
             return None
         readings = sum(s.rows for s in gone if s.kind == RAW)
+        sums = sum(s.rows for s in gone if s.kind in {MINUTE, HOUR})
         kept = (first_day(now_ms, days) * DAY_MS for days in (raw_days, rollup_days))
-        return HistoryForgotten(readings, sum(s.rows for s in gone) - readings, *kept)
+        return HistoryForgotten(readings, sums, *kept)
 
-    def _follow(self, spool: Source) -> RowMaker:
-        if self._head is None or self._maker is None:
+    def _follow(self, spool: Source) -> tuple[RowMaker, Register]:
+        if self._head is None or self._maker is None or self._register is None:
             self._files.follow(spool.id)
             self._head, self._maker = Head(spool), RowMaker(spool.layout_of, spool.layouts())
-        return self._maker
+            self._register = Register(spool.layout_of)
+        return self._maker, self._register
 
     # Reading.
 
@@ -304,7 +311,7 @@ class Archive:
             return ask(self._files.manifest)
 
 
-def _portion(spool: Source, after_row: int, now_ms: int) -> tuple[int, list[Batch]]:
+def _portion(spool: Source, after_row: int, now_ms: int) -> tuple[int, list[tuple[int, Batch]]]:
     """Return what is due to be moved out of the spool, and the row it ends with; nothing when nothing is."""
     pending = spool.pending(after_row)
     if pending.oldest_ms is None or (pending.readings < TURN_READINGS and now_ms - pending.oldest_ms < HEAD_MS):
@@ -314,14 +321,14 @@ def _portion(spool: Source, after_row: int, now_ms: int) -> tuple[int, list[Batc
         if pending.readings < MOST_READINGS:
             return after_row, []
         last = spool.last_row
-    batches: list[Batch] = []
+    batches: list[tuple[int, Batch]] = []
     readings, row = 0, after_row
     while row < last and readings < MOST_READINGS and (found := spool.batches(row, _PORTION)):
         for number, batch in found:
             if number > last:
                 return row, batches
             row, readings = number, readings + batch.readings
-            batches.append(batch)
+            batches.append((number, batch))
     return row, batches
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from stores.errors import StoreFullError
+from stores.telemetry.arrivals import Arrivals
 from stores.telemetry.columns import Rows, without_repeats
 from stores.telemetry.recovery import readable, recovered, set_aside
 from stores.telemetry.rollup import Sums, hours, joined, minutes, regrouped
-from stores.telemetry.segments import HOUR, MINUTE, RAW, SPANS, Birth, Folder, Segment, Writer
+from stores.telemetry.segments import ARRIVAL, HOUR, MINUTE, RAW, SPANS, Birth, Folder, Segment, Writer
 from stores.telemetry.thinning import Thinner
 from stores.telemetry.upkeep import CLOSED_ROWS, Merge, outlived
 
@@ -77,10 +78,12 @@ class Catalogue:
         row: int | None = None,
         closed: bool = False,
         thinner: Thinner | None = None,
+        arrivals: Iterable[Arrivals] = (),
     ) -> None:
         """Add readings, with their minutes; `row` is the spool row up to which everything is then here.
 
-        The minutes are of all readings, also of those that the `thinner` leaves out.
+        Those of the spool bring along how they came (`arrivals`). The minutes are of all readings, also of those that
+        the `thinner` leaves out.
         """
         birth = Birth(RAW, 0, now_ms, self.manifest.spool, self.manifest.row if row is None else row)
         hold_ms = thinner.hold_ms if thinner else 0
@@ -88,6 +91,9 @@ class Catalogue:
         sums: dict[int, list[Sums]] = {}
         new: list[Segment] = []
         try:
+            new += [
+                self._written(replace(birth, kind=ARRIVAL, day=came.day), [came], closed=closed) for came in arrivals
+            ]
             for rows in portions:
                 if not len(rows):
                     continue
@@ -127,7 +133,11 @@ class Catalogue:
                 gone += merge.segments
                 birth = replace(birth, replaces=tuple(s.name for s in gone))
                 rows, sums = self._folder.rows, self._folder.sums
-                what = map(without_repeats, rows(names)) if first.kind == RAW else map(regrouped, sums(names))
+                what: Iterable[Rows] | Iterable[Sums] | Iterable[Arrivals] = map(without_repeats, rows(names))
+                if first.kind == ARRIVAL:
+                    what = [self._folder.arrivals(names)]
+                elif first.kind != RAW:
+                    what = map(regrouped, sums(names))
                 new = self._written(birth, what, closed=merge.closing)
         except (OSError, ValueError):
             if not self._mended(names):
@@ -167,7 +177,9 @@ class Catalogue:
                 self._folder.add_points(fresh)
             self._last_names = names
 
-    def _written(self, birth: Birth, portions: Iterable[Rows] | Iterable[Sums], *, closed: bool) -> Segment:
+    def _written(
+        self, birth: Birth, portions: Iterable[Rows] | Iterable[Sums] | Iterable[Arrivals], *, closed: bool
+    ) -> Segment:
         writer = self._begun(birth)
         try:
             for what in portions:

@@ -15,20 +15,21 @@ from typing import Any
 
 import numpy as np
 
+from stores.telemetry.arrivals import Arrivals, in_order
 from stores.telemetry.batch import Floats, Ints
 from stores.telemetry.columns import Codes, Rows
 from stores.telemetry.memory import arrow
 from stores.telemetry.rollup import HOUR_MS, MINUTE_MS, Sums
 
-RAW, MINUTE, HOUR = "raw", "minute", "hour"
-SPANS = {RAW: 0, MINUTE: MINUTE_MS - 1, HOUR: HOUR_MS - 1}
+RAW, MINUTE, HOUR, ARRIVAL = "raw", "minute", "hour", "arrival"
+SPANS = {RAW: 0, MINUTE: MINUTE_MS - 1, HOUR: HOUR_MS - 1, ARRIVAL: 0}
 """How far beyond its time a row of a kind reaches."""
 BIRTH = b"dutyroom"
 """The key of a file's `Birth` in its Parquet metadata."""
 
 MANIFEST = "manifest.json"
 _VERSION = 2
-_ROW_GROUP = {RAW: 1 << 15, MINUTE: 1 << 13, HOUR: 1 << 14}
+_ROW_GROUP = {RAW: 1 << 15, MINUTE: 1 << 13, HOUR: 1 << 14, ARRIVAL: 1 << 17}
 """Rows that a question about one point has to unpack; the fewer, the more names and footers there are to read."""
 _DICTIONARY_BYTES = 4096  # a column of more different numbers than fit here packs better as they are
 _SPARE_BITS = 20  # of a total's mantissa: a mean is given to ten digits
@@ -40,7 +41,7 @@ class Segment:
 
     A closed minute file has a `twin`: a file of hours that holds its sums too, and stands for it in long charts. A raw
     file holds either decimals of few digits or `noise`. Where `hold_ms` is not 0, a reading stands for those left out
-    after it, for at most so long.
+    after it, for at most so long. Times of arrivals are when they came.
     """
 
     name: str
@@ -192,6 +193,10 @@ class Folder:
             )
             yield Sums(points, code[order], found["at_ms"].to_numpy()[order], low, high, total, count, bad, gap)
 
+    def arrivals(self, names: Sequence[str]) -> Arrivals:
+        """Return the arrivals of some files of one day, in the order in which they were committed."""
+        return in_order([_arrivals(self.path / name) for name in names])
+
     def _merged(self, names: Sequence[str]) -> Iterator[Any]:
         """Return the rows of several files, each sorted by point, as tables that each hold some points whole."""
         pa, _ = arrow()
@@ -259,7 +264,10 @@ class Writer:
         # Runs of equal bytes fall together where each byte of a number has a plane of its own; decimals, whose bytes
         # are all different, repeat as a whole instead.
         shuffled = [n for n in schema.names if n in {"at_ms", "total"} or (n == "value" and birth.noise)]
-        plain = {"received_ms", "from_ms", "to_ms", *shuffled}
+        plain = {"received_ms", "from_ms", "to_ms", "row", "whole", *shuffled}
+        encodings = dict.fromkeys(shuffled, "BYTE_STREAM_SPLIT")
+        if birth.kind == ARRIVAL:  # moments that follow each other
+            encodings = dict.fromkeys(("received_ms", "at_ms", "row"), "DELTA_BINARY_PACKED")
         self._file = self._part.open("wb")
         self._parquet = pq.ParquetWriter(
             self._file,
@@ -268,17 +276,18 @@ class Writer:
             compression_level=1,
             use_dictionary=[n for n in schema.names if n not in plain],
             dictionary_pagesize_limit=_DICTIONARY_BYTES,
-            column_encoding=dict.fromkeys(shuffled, "BYTE_STREAM_SPLIT"),
-            write_statistics=["point", "at_ms"],
+            column_encoding=encodings,
+            write_statistics=schema.names[:2],
         )
 
-    def add(self, what: Rows | Sums) -> None:
-        """Write rows behind those before; the whole must be sorted by point and time."""
+    def add(self, what: Rows | Sums | Arrivals) -> None:
+        """Write rows behind those before; the whole must be sorted by point and time, or as it came."""
         pa, _ = arrow()
 
         if not len(what):
             return
-        low, high = int(what.at_ms.min()), int(what.at_ms.max())
+        times = what.received_ms if isinstance(what, Arrivals) else what.at_ms
+        low, high = int(times.min()), int(times.max())
         self.from_ms = min(low, self.from_ms) if self.rows else low
         self.to_ms = max(high, self.to_ms) if self.rows else high
         self.rows += len(what)
@@ -286,7 +295,8 @@ class Writer:
         parts = -(-len(what) // most)
         for number in range(parts):
             part = slice(number * len(what) // parts, (number + 1) * len(what) // parts)
-            table = pa.Table.from_arrays(_columns(pa, what, part), schema=self._schema)
+            columns = _arrived(pa, what, part) if isinstance(what, Arrivals) else _columns(pa, what, part)
+            table = pa.Table.from_arrays(columns, schema=self._schema)
             self._parquet.write_table(table, row_group_size=most)
 
     def finish(self) -> None:
@@ -317,6 +327,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def _schema(pa: Any, kind: str) -> list[tuple[str, Any]]:
+    if kind == ARRIVAL:
+        times = [(name, pa.int64()) for name in ("received_ms", "at_ms", "row")]
+        return [("device", pa.dictionary(pa.int32(), pa.string())), *times, ("whole", pa.binary())]
     head = [("point", pa.dictionary(pa.int32(), pa.string())), ("at_ms", pa.int64())]
     if kind == RAW:
         return [*head, ("value", pa.float64()), ("reason", pa.uint8()), ("received_ms", pa.int64())]
@@ -348,6 +361,28 @@ def _columns(pa: Any, what: Rows | Sums, part: slice) -> list[Any]:
     spoken = what.spoken
     ends = [pa.array(c[part]) for c in (spoken.from_ms, spoken.to_ms, spoken.hole_ms)] if spoken else []
     return [point, at, *values, *counts, *ends]
+
+
+def _arrived(pa: Any, what: Arrivals, part: slice) -> list[Any]:
+    """Return a slice of arrivals as Arrow columns."""
+    used, code = np.unique(what.code[part], return_inverse=True)
+    names = pa.array([what.names[i] for i in used.tolist()], pa.string())
+    device = pa.DictionaryArray.from_arrays(pa.array(code.astype(np.int32)), names)
+    whole = pa.array([what.whole.get(i) for i in range(part.start, part.stop)], pa.binary())
+    return [device, *(pa.array(column[part]) for column in (what.received_ms, what.at_ms, what.row)), whole]
+
+
+def _arrivals(path: Path) -> Arrivals:
+    _, pq = arrow()
+
+    table = pq.read_table(path, read_dictionary=["device"], use_threads=False).unify_dictionaries().combine_chunks()
+    device, whole = table["device"].chunk(0), table["whole"].combine_chunks()
+    held = np.flatnonzero(whole.is_valid().to_numpy(zero_copy_only=False)).tolist()
+    received, at, row = (table[name].to_numpy() for name in ("received_ms", "at_ms", "row"))
+    return Arrivals(
+        device.dictionary.to_pylist(), device.indices.to_numpy(), received, at, row,
+        {i: whole[i].as_py() for i in held},
+    )  # fmt: skip
 
 
 def _ten(total: Floats) -> Floats:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from stores.telemetry.segments import HOUR, MINUTE, RAW, Segment
+from stores.telemetry.segments import ARRIVAL, HOUR, MINUTE, RAW, Segment
 from stores.telemetry.stacks import DAY_MS
 
-CLOSED_ROWS = {RAW: 2_000_000, MINUTE: 500_000, HOUR: 0}
+CLOSED_ROWS = {RAW: 2_000_000, MINUTE: 500_000, HOUR: 0, ARRIVAL: 500_000}
 """A file of this size is left alone: writing it again gains nothing, and the edges of a time would read too much."""
 
 _MANY = 8  # files of like size that become one: each row is rewritten once per factor of eight
@@ -84,7 +84,7 @@ def _within(segments: list[Segment]) -> tuple[Segment, ...]:
 
 def outlived(segments: Iterable[Segment], now_ms: int, raw_days: int, rollup_days: int) -> list[Segment]:
     """Return the files whose whole day lies more than so many days back."""
-    first = {RAW: first_day(now_ms, raw_days)}
+    first = dict.fromkeys((RAW, ARRIVAL), first_day(now_ms, raw_days))
     rollups = first_day(now_ms, rollup_days)
     return [s for s in segments if s.day < first.get(s.kind, rollups)]
 

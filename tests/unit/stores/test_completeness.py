@@ -11,7 +11,7 @@ from facility.scan import Reason, Scan, missed
 from stores.telemetry import segments, upkeep
 from stores.telemetry.archive import Archive
 from stores.telemetry.completeness import Completeness
-from stores.telemetry.segments import HOUR, MINUTE, RAW, Folder
+from stores.telemetry.segments import ARRIVAL, HOUR, MINUTE, RAW, Folder
 from stores.telemetry.spool import Spool
 
 _DAY = 86_400_000
@@ -46,7 +46,7 @@ def _said(found: Completeness) -> tuple[str, int, int, int]:
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Row groups, files and merges as of a large site, in small."""
-    monkeypatch.setattr(segments, "_ROW_GROUP", {RAW: 11, MINUTE: 7, HOUR: 5})
+    monkeypatch.setattr(segments, "_ROW_GROUP", {RAW: 11, MINUTE: 7, HOUR: 5, ARRIVAL: 3})
     monkeypatch.setattr(upkeep, "_MANY", 3)
     monkeypatch.setitem(upkeep.CLOSED_ROWS, RAW, 60)
     monkeypatch.setitem(upkeep.CLOSED_ROWS, MINUTE, 25)
