@@ -59,7 +59,7 @@ class Report:
     priorities: Mapping[int, int]
     floods: Sequence[Flood]
     slots: Sequence[tuple[int, int]]
-    days: Sequence[tuple[date, int]]  # alarms by day
+    days: Sequence[tuple[int, int]]  # alarms by day, as (start, count)
     chattering: Sequence[str]
     stale: Mapping[str, int]  # subject -> active since
     away: Mapping[str, int]  # how -> alarms
@@ -138,7 +138,7 @@ def report(
         {p: whole.priorities[p] for p in (1, 2, 3, 4)},
         floods,
         slots,
-        [(day, sum(found.alarms.values())) for day, found in told],
+        [(tally.days.start(day), sum(found.alarms.values())) for day, found in told],
         sorted(whole.chattering),
         tally.standing_stale(now, console),
         tally.away_now(console),

@@ -7,7 +7,21 @@ from api.asking import Flights
 from api.figures import Figures
 from api.gate import Gate
 from api.phone import routes as phone
-from api.routes import alarms, console, demo, docs, health, history, incidents, people, points, records, session, shifts
+from api.routes import (
+    alarms,
+    console,
+    demo,
+    docs,
+    health,
+    history,
+    incidents,
+    people,
+    performance,
+    points,
+    records,
+    session,
+    shifts,
+)
 from api.routes import site as site_routes
 from api.station import Station
 
@@ -26,7 +40,20 @@ def create(station: Station) -> FastAPI:
     furnish(app, station)
     app.add_middleware(Gate, base_url=settings.base_url, host=settings.host, demo=settings.demo)
     problems.install(app)
-    for part in (health, session, site_routes, alarms, incidents, points, history, records, shifts, people, demo):
+    for part in (
+        health,
+        session,
+        site_routes,
+        alarms,
+        incidents,
+        points,
+        history,
+        performance,
+        records,
+        shifts,
+        people,
+        demo,
+    ):
         app.include_router(part.router)
     app.include_router(stream.router)
     app.include_router(phone.router)

@@ -191,6 +191,20 @@ RECORD: Mapping[str, Text] = {
     Kind.TICKET_ENDED: Text("操作票终结", "switching ticket ended"),
 }
 
+VERDICT: Mapping[str, Text] = {
+    "green": Text("达标", "within target"),
+    "amber": Text("未达目标", "off target"),
+    "red": Text("越过红线", "beyond the red line"),
+    "none": Text("样本不足，不评", "too few to judge"),
+}
+
+TRUST: Mapping[str, Text] = {
+    "second-hand": Text("二手转引", "second-hand"),
+    "from-memory": Text("凭记忆，未核对原文", "from memory, not checked"),
+    "ours": Text("本产品自定", "ours"),
+    "site": Text("本站自定", "set by this site"),
+}
+
 TABLE: Mapping[str, Mapping[str, Text]] = {
     "alarm_state": ALARM_STATE,
     "hidden_how": HIDDEN_HOW,
@@ -205,6 +219,8 @@ TABLE: Mapping[str, Mapping[str, Text]] = {
     "page_state": PAGE_STATE,
     "channel": CHANNEL,
     "record": RECORD,
+    "verdict": VERDICT,
+    "trust": TRUST,
 }
 """All of them, by group; the console gets the whole table with the site."""
 

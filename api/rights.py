@@ -24,6 +24,7 @@ class Right(StrEnum):
     SEE_SHIFTS = "shifts.see"
     SEE_CONTACTS = "contacts.see"
     SEE_AUDIT = "audit.see"
+    SEE_FIGURES = "figures.see"
     ACKNOWLEDGE = "alarms.acknowledge"
     SHELVE = "alarms.shelve"  # a right apart: it keeps alarms from people
     RESET = "alarms.reset"  # who may is the machine's card's word
@@ -53,6 +54,7 @@ TABLE: Mapping[Right, Mapping[Role, Reach]] = {
     Right.SEE_SHIFTS: {_O: Reach.SITE, _T: Reach.SITE, _M: Reach.SITE},
     Right.SEE_CONTACTS: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.SEE_AUDIT: {_O: Reach.OWN, _T: Reach.OWN, _E: Reach.OWN, _M: Reach.SITE, _A: Reach.SITE},
+    Right.SEE_FIGURES: {_O: Reach.SITE, _E: Reach.SITE, _M: Reach.SITE},
     Right.ACKNOWLEDGE: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.SHELVE: {_O: Reach.SITE, _M: Reach.SITE},
     Right.RESET: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},

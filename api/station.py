@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+from alarms.figures import Report
 from alarms.hiding import Hidden
 from alarms.life import Alarm
 from facility.commands import Command, Refused
@@ -265,6 +267,9 @@ class Station(Protocol):
 
     def metrics(self) -> Mapping[str, float]:
         """Return figures by name for /metrics; a name that ends in `_total` only rises."""
+
+    def performance(self, last: date, days: int, console: str) -> Report:
+        """Return alarm performance of `days` local days up to `last`, of one system or of all. Called in a thread."""
 
     def phones(self) -> Sequence[PhoneMessage]:
         """Return what the demo phones received, oldest first; empty outside the demo. Called in a thread."""

@@ -6,12 +6,14 @@ import hashlib
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from alarms.figures import Report
 from alarms.hiding import Hidden
 from api.station import Health, Notice, PhoneMessage, SpoolHealth, Status, TaskHealth, View
 from collectors.mqtt.receipts import Receipts
@@ -25,6 +27,7 @@ from dutyroom.desk import Desk
 from dutyroom.dispatch import Addressee
 from dutyroom.forwarding import forwarding
 from dutyroom.heartbeat import FAILED_AFTER, Heart, Sign
+from dutyroom.performance import Performance
 from dutyroom.replies import command_of
 from dutyroom.servicemanager import READY, STOPPING, ServiceManager
 from dutyroom.settings import Settings, SettingsError
@@ -115,6 +118,7 @@ class Station:
         )
         newest = self.book.last(Kind.INCIDENT_OPENED)
         self.desk.restore(self.book.open_records(), newest.record.subject if newest else "")
+        self._performance = Performance(self.site, self.clock, self.book, lambda: self.desk.standing.alarms)
         self._collectors: Collectors | None = None
         self._standing: list[Notice] = []
         self._standing_at = 0
@@ -216,6 +220,10 @@ class Station:
             figures[f'messages_missing_total{{device="{device}"}}'] = float(had.missing)
             figures[f'messages_filled_total{{device="{device}"}}'] = float(had.filled)
         return figures
+
+    def performance(self, last: date, days: int, console: str) -> Report:
+        """Return alarm performance of `days` local days up to `last`."""
+        return self._performance.report(last, days, console)
 
     def phones(self) -> Sequence[PhoneMessage]:
         """Return what the demo phones received."""
@@ -342,6 +350,7 @@ class Station:
             keep("influx", self.forwarding.run, limit_ms=120_000)
         keep("book-keeping", self._keep_book, limit_ms=600_000)
         keep("clock", self._follow_clock, limit_ms=60_000)
+        keep("performance", self._performance.run, limit_ms=120_000)
         if isinstance(modem := self._ways.get("modem"), ModemPager):
             keep("modem", partial(modem.listen, self._replied), limit_ms=180_000)
         if self.heart:

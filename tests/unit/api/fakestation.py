@@ -12,9 +12,11 @@ from typing import Any
 import httpx
 
 from alarms.board import Board
+from alarms.figures import Report
 from alarms.hiding import Hidden
 from alarms.shelf import ASKS
 from api.station import Health, Notice, PhoneMessage, SpoolHealth, TaskHealth, View
+from dutyroom.performance import Performance
 from facility import records
 from facility.commands import Command, Refused
 from facility.duty import Layer, Roster, Shift
@@ -193,8 +195,11 @@ class ListBook:
             self.lines.append(out[-1])
         return out
 
-    def tail(self, after_seq: int, limit: int) -> list[Written]:
-        return [w for w in self.lines if w.seq > after_seq][:limit]
+    def tail(self, after_seq: int, limit: int, family: str = "") -> list[Written]:
+        return [w for w in self.lines if w.seq > after_seq and w.record.kind.startswith(family)][:limit]
+
+    def number_at(self, at_ms: int) -> int:
+        return next((w.seq for w in self.lines if w.record.at_ms >= at_ms), len(self.lines) + 1)
 
     def find(
         self,
@@ -257,6 +262,9 @@ class FakeStation:
         self.revoked: dict[tuple[str, str], int] = {}
         self._told: list[Callable[[Sequence[Written]], Any]] = []
         self.recorded: list[RecordedGap] = []
+
+    def performance(self, last: date, days: int, console: str) -> Report:
+        return Performance(self.site, self.clock, self.book, lambda: self.view().alarms).report(last, days, console)
 
     def gaps(self, device: str, limit: int) -> list[RecordedGap]:
         return [found for found in self.recorded if found.gap.device == device][:limit]

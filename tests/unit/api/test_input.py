@@ -84,6 +84,10 @@ async def test_a_body_over_one_mebibyte_is_refused_announced_or_not(client: Clie
         "shifts?at=-5",
         "incidents?open=perhaps",
         "demo/phone?limit=0",
+        "performance?days=31",
+        "performance?day=yesterday",
+        "performance?day=2026-11-23",  # of the station's clock: tomorrow
+        "performance?day=2026-11-21&days=30",
     ],
 )
 async def test_a_question_that_makes_no_sense_is_refused(query: str, client: Client) -> None:

@@ -30,6 +30,7 @@ GET: dict[str, tuple[int, ...]] = {
     "records": (401, 200, 200, 200, 200, 200),
     "shifts": (401, 200, 200, 403, 200, 403),
     "people": (401, 200, 200, 403, 200, 403),
+    "performance?days=30&console=lift": (401, 200, 403, 200, 200, 403),
 }
 POST: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "alarms/acknowledge": ({"alarm": "alarm:lift-1a/lift-trapped"}, (401, 200, 200, 403, 200, 403)),
