@@ -3,7 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -80,7 +81,7 @@ class Commit:
     settled: Settled | None = None  # what the scans make known of their publishers
     spooled: bool = False
     refused: Exception | None = None  # the spool's word, when it does not take the scans
-    writing: "asyncio.Future[list[Written]] | None" = None
+    writing: "Future[list[Written]] | None" = None
 
 
 class Ledger:
@@ -98,7 +99,8 @@ class Ledger:
         self._batch: list[Scan] = []
         self._batch_since = 0
         self._kept_back: deque[Scan] = deque()  # scans the spool could not take yet
-        self._dones: list[Callable[[], None]] = []
+        self._dones: list[Callable[[], None]] = []  # of the batch
+        self._taken: list[Callable[[], None]] = []  # of what is in a commit or kept back
         self._refusals = 0  # of the spool, one after the other
         self._spool_at = 0  # not before
         self._row = spool.last_row
@@ -144,6 +146,8 @@ class Ledger:
 
     def take(self, now: int, *, final: bool = False) -> list[Scan]:
         """Take the scans of this commit; a spool that refuses is left alone for a while."""
+        self._taken += self._dones
+        self._dones = []
         if not self._kept_back and len(self._batch) <= PORTION:
             scans, self._batch = self._batch, []
             return scans
@@ -175,14 +179,14 @@ class Ledger:
         return written
 
     def durable(self) -> list[Callable[[], None]]:
-        """Return whom to tell that their scans are durable, each once.
+        """Return whom to tell that their scans are durable, each once; what came during the commit is not.
 
         While the spool refuses, messages are acknowledged all the same: a broker that is owed twenty
         acknowledgements sends nothing more, and alarms must come in.
         """
         if self._kept_back and self._refusals <= 1:
             return []
-        dones, self._dones = self._dones, []
+        dones, self._taken = self._taken, []
         return dones
 
     def bury(self, source: str, payload: bytes, why: str) -> None:
@@ -222,9 +226,9 @@ class Ledger:
             commit.settled = self.receipts.settle(commit.scans)
         while True:
             if commit.writing is None:
-                commit.writing = loop.run_in_executor(self._thread, self._write, commit)
+                commit.writing = self._thread.submit(self._write, commit)
             try:
-                written = await asyncio.shield(commit.writing)
+                written = await _landed(commit.writing, loop)
                 break
             except StoreFencedError as error:
                 log.error("another instance has taken over", why=str(error))
@@ -272,3 +276,23 @@ class Ledger:
             self.spool.dead_letter(source, payload, why, at_ms)
         except (StoreError, OSError) as error:
             log.error("a dead letter could not be kept", source=source, why=str(error))
+
+
+async def _landed(writing: "Future[list[Written]]", loop: asyncio.AbstractEventLoop) -> list[Written]:
+    """Return what was written. Who is cut off here may ask again, and each turn of a busy loop that is saved counts.
+
+    (`asyncio.shield(loop.run_in_executor(…))` does the same in one turn more.)
+    """
+    landed: asyncio.Future[None] = loop.create_future()
+
+    def tell() -> None:
+        if not landed.done():
+            landed.set_result(None)
+
+    def land(_: "Future[list[Written]]") -> None:
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(tell)
+
+    writing.add_done_callback(land)
+    await landed
+    return writing.result()

@@ -1,6 +1,7 @@
 """The desk when its disk refuses, its task dies in mid-turn, or a command cannot be carried out (faults 40, 44 and 46)."""
 
 import asyncio
+import threading
 
 import pytest
 from building import Building
@@ -54,6 +55,27 @@ async def test_a_spool_that_refuses_delays_no_page_and_gets_its_scans_later(nigh
     assert night.desk.ledger.waiting == 0
     assert sum(len(scans) for _, _, scans in night.spool.read("test", 100)) == 1
     assert night.desk.ledger.readings == 0
+
+
+async def test_what_comes_during_a_commit_is_acknowledged_by_the_next(night, monkeypatch) -> None:
+    done, whole, writing, go_on = [], night.spool.commit, threading.Event(), threading.Event()
+
+    def slow(*args):
+        writing.set()
+        go_on.wait(10)
+        return whole(*args)
+
+    monkeypatch.setattr(night.spool, "commit", slow)
+    monkeypatch.setattr(night.desk, "scan", _with_done(night.desk.scan, done))
+    await night.reads("lift-1b", turn=False, **TRAPPED)
+    turn = asyncio.create_task(night.desk.turn())
+    await asyncio.to_thread(writing.wait, 10)
+    await night.reads("lift-1a", turn=False, doors_closed=1)
+    go_on.set()
+    await turn
+    assert [s.device for s in done] == ["gw-lift-1b"]
+    await night.until("02:13:02")
+    assert [s.device for s in done] == ["gw-lift-1b", "gw-lift-1a"]
 
 
 def _with_done(scan, done):
