@@ -132,21 +132,17 @@ class Board:
 
         To be called until nothing comes. Each record carries the moment at which it was due, however late this is.
         """
-        while self._review:
-            subject = next(iter(self._review))
-            at_ms = self._review.pop(subject)
-            if out := self._sight(subject, at_ms):
+        while True:
+            looked_ms = next(iter(self._review.values())) if self._review else inf
+            if self._next_ms <= min(now_ms, looked_ms):
+                out = self._ripen_first()
+            elif self._review:
+                subject = next(iter(self._review))
+                out = self._sight(subject, self._review.pop(subject))
+            else:
+                return []
+            if out:
                 return out
-        while now_ms >= self._next_ms:
-            at_ms, subject = self._calendar[0]
-            if self._due.get(subject) != at_ms:
-                heappop(self._calendar)
-                self._next_ms = self._calendar[0][0] if self._calendar else inf
-                continue
-            if out := self._ripe(subject, at_ms):
-                return out  # telling them dates it anew
-            self._date(self._alarms[subject], at_ms)
-        return []
 
     def ask(self, command: Command, now_ms: int) -> list[Record] | Refused:
         """Return the records of a command about an alarm, or why not; empty when this very press was written before."""
@@ -177,6 +173,8 @@ class Board:
                 chatter.rungs = frozenset(standing.get(key, ()))
             else:
                 out += self._forced(alarm, standing.get(key, set()), evaluator, now_ms)
+        # What was hidden and shown stands in the book; but the site's files may be others now.
+        self._review = {a.subject: now_ms for a in self._alarms.values() if life.is_open(a)}
         for key in standing.keys() - {(a.owner, a.rule) for a in self._alarms.values()} - moving:
             for rung in standing[key]:
                 evaluator.force(*key, rung, active=False, since_ms=now_ms)
@@ -202,10 +200,10 @@ class Board:
     # -- believing ----------------------------------------------------------------------------------------
 
     def tell(self, record: Record) -> None:
-        """Believe one more record; what is neither about an alarm nor a permit is passed over."""
+        """Believe one more record; what is about neither an alarm nor a permit nor a ticket is passed over."""
         if record.subject.startswith("alarm:"):
             self._tell_alarm(record)
-        elif record.subject.startswith("permit:"):
+        elif record.subject.startswith(("permit:", "ticket:")):
             work = self._hiding.tell(record)
             if work is not None:
                 subjects = [s for owner in work.owners for s in self._at.get(owner, ())]
@@ -341,6 +339,18 @@ class Board:
             self._alarms[alarm.subject] = replace(alarm, chattering=alarm.chattering + 1)
         if move.raised and _priority(rule, chatter.rungs) < alarm.priority:
             return self._graded(alarm, rule, chatter.rungs | frozenset(alarm.rungs), move)
+        return []
+
+    def _ripen_first(self) -> list[Record]:
+        """Return what the first moment of the calendar brings; telling it dates its alarm anew."""
+        at_ms, subject = self._calendar[0]
+        if self._due.get(subject) == at_ms:
+            if out := self._ripe(subject, at_ms):
+                return out
+            self._date(self._alarms[subject], at_ms)
+        if self._due.get(subject) != at_ms:
+            heappop(self._calendar)
+        self._next_ms = self._calendar[0][0] if self._calendar else inf
         return []
 
     def _ripe(self, subject: str, at_ms: int) -> list[Record]:
