@@ -171,6 +171,7 @@ class Board:
                 continue
             elif (chatter := self._chatter.get(alarm.subject)) is not None:
                 chatter.rungs = frozenset(standing.get(key, ()))
+                chatter.changed_ms = max(chatter.changed_ms, evaluator.moved_ms(*key))
             else:
                 out += self._forced(alarm, standing.get(key, set()), evaluator, now_ms)
         # What was hidden and shown stands in the book; but the site's files may be others now.

@@ -20,7 +20,11 @@ OUT_OF_SERVICE = "out-of-service"
 SUPPRESSED = "suppressed"
 
 TAKES_OUT = frozenset({"permit", "inspection", "genset-test"})
-"""Works that take their machines out of service; a planned power cut suppresses what it expects, 报停 hides nothing."""
+"""Works that take their machines out of service; 报停 hides nothing."""
+
+TICKET = "switching"
+EXPECTS = frozenset({"power-cut", TICKET})
+"""Works that suppress the alarms they expect, by name: a planned power cut, the operations of a ticket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,12 @@ class Work:
 
     work: str
     equipment: frozenset[str]
-    until_ms: int
+    until_ms: int | None
     task: str
     owners: frozenset[str]  # its machines, and devices that speak for no others
     started: bool = False
     expected: frozenset[str] = frozenset()
+    overdue: bool = False  # its window is over, and nobody has ended it: it hides nothing until it is extended
 
 
 class Hiding:
@@ -78,7 +83,7 @@ class Hiding:
         return self._works
 
     def tell(self, record: Record) -> Work | None:
-        """Believe a permit's record; return the work whose hiding begins, ends or changes with it."""
+        """Believe the record of a permit or ticket; return the work whose hiding begins, ends or changes with it."""
         work = self._works.get(record.subject)
         match record.data:
             case records.PermitIssued() as data:
@@ -90,8 +95,19 @@ class Hiding:
                 self._works[record.subject] = replace(work, started=True, expected=frozenset(expected))
                 return self._works[record.subject]
             case records.PermitExtended(until_ms=until_ms) if work:
-                self._works[record.subject] = replace(work, until_ms=until_ms)
-            case records.PermitEnded() if work:
+                again = work.started or work.overdue
+                self._works[record.subject] = replace(work, until_ms=until_ms, started=again, overdue=False)
+                return work if work.overdue else None
+            case records.PermitOverdue(why="overdue") if work:
+                self._works[record.subject] = replace(work, started=False, overdue=True)
+                return work
+            case records.TicketIssued(task=task):
+                self._works[record.subject] = Work(TICKET, frozenset(), None, task, frozenset())
+            case records.TicketStepDone(expected=expected) if work and expected:
+                both = work.expected | frozenset(expected)
+                self._works[record.subject] = replace(work, started=True, expected=both)
+                return self._works[record.subject]
+            case records.PermitEnded() | records.TicketEnded() if work:
                 del self._works[record.subject]
                 return work if work.started else None
         return None
@@ -144,7 +160,7 @@ class Hiding:
                 continue
             if work.work in TAKES_OUT and owner in work.owners:
                 return OUT_OF_SERVICE, subject
-            if work.work == "power-cut" and alarm_subject(owner, rule.id) in work.expected:
+            if work.work in EXPECTS and alarm_subject(owner, rule.id) in work.expected:
                 expected = SUPPRESSED, subject
         return expected
 

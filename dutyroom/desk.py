@@ -9,7 +9,7 @@ under its old key.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import structlog
@@ -30,7 +30,11 @@ from facility.records import AlarmReset, Record, incident_subject
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
+from response import planned
 from response.incident import Context, Incident, Incidents
+from response.permit import Permit
+from response.planned import Planned
+from response.ticket import Ticket
 from stores.live import Live
 
 log = structlog.get_logger(__name__)
@@ -48,6 +52,8 @@ class Standing:
     seq: int
     alarms: Mapping[str, Alarm]
     incidents: Mapping[str, Incident]
+    permits: Mapping[str, Permit] = field(default_factory=dict)
+    tickets: Mapping[str, Ticket] = field(default_factory=dict)
 
 
 class Desk:
@@ -72,6 +78,7 @@ class Desk:
         self.evaluator = Evaluator(site)
         self.incidents = Incidents()
         self.board = Board(site)
+        self.planned = Planned()
         self.counts = Counts()
         self.ledger = Ledger(book, spool, clock, self.counts, receipts)
         self.dispatch = Dispatch(site, clock, pagers, address, self.report, self.counts)
@@ -170,7 +177,8 @@ class Desk:
             self._moves += self.evaluator.step(scan)
         self._moves = [m for m in self._moves if not self.book.has(request_of(m))]
         self._news += self.board.reconcile(self.evaluator, self._moves, self.clock.now())
-        self.standing = Standing(self.clock.now(), last, dict(self.board.open()), dict(self.incidents.open()))
+        self.standing = self._standing(last)
+        self._watched = self._devices_watched()
 
     async def run(self, beat: Callable[[], None]) -> None:
         """Turn for ever: wait for news or the next due moment, settle, again. Started again, it loses nothing."""
@@ -222,7 +230,8 @@ class Desk:
     # -- deciding -----------------------------------------------------------------------------------------
 
     def _context(self, now: int) -> Context:
-        return Context(site=self.site, now=now, read=self._read, cause=self._causes())
+        causes, holders = self._causes(), self.planned.holders
+        return Context(site=self.site, now=now, read=self._read, cause=causes, holders=holders)
 
     def _read(self, point: str) -> tuple[float, int, int] | None:
         seen = self.live.read(point)
@@ -276,6 +285,8 @@ class Desk:
             return [command.request]
         if isinstance(command, ASKS):
             said = self.board.ask(command, now)
+        elif isinstance(command, planned.ASKS):
+            said = self.planned.ask(self._context(now), command)
         else:
             said = self.incidents.ask(self._context(now), command)
         if isinstance(said, Refused):
@@ -303,9 +314,12 @@ class Desk:
             self._ripen(now)  # a permit that begins or ends hides and shows
 
     def _ripen(self, at_ms: int) -> None:
-        """Let the board do what is due by then: shelves end, what chattered settles, seasons begin."""
-        while more := self.board.decide(at_ms):
+        """Let the board do what is due by then (shelves end, seasons begin), and what is planned begin or end."""
+        while more := self.board.decide(at_ms) or self._planned_by(at_ms):
             self._add(more)
+
+    def _planned_by(self, at_ms: int) -> list[Record]:
+        return self.planned.decide(self._context(at_ms)) if self.planned.permits() or self.planned.tickets() else []
 
     def _add(self, more: Iterable[Record]) -> None:
         for record in more:
@@ -314,6 +328,7 @@ class Desk:
 
     def _tell(self, record: Record) -> None:
         self.board.tell(record)
+        self.planned.tell(record)
         self.incidents.tell(record)
 
     # -- committing and acting -----------------------------------------------------------------------------
@@ -341,7 +356,7 @@ class Desk:
     def _closed(self) -> list[str]:
         """Subjects whose story is over: closed incidents, and alarms that no open incident needs any more."""
         over = self.incidents.drop_closed()
-        closed = [incident_subject(i.id) for i in over]
+        closed = [*(incident_subject(i.id) for i in over), *self.planned.drop_closed()]
         for subject in (alarm for i in over for alarm in i.alarms):
             self.board.look_again(subject)
         for subject in self.board.ended():
@@ -353,16 +368,23 @@ class Desk:
     def _publish(self, written: Sequence[Written]) -> None:
         if not written:
             return
-        self.standing = Standing(
-            self.clock.now(), written[-1].seq, dict(self.board.open()), dict(self.incidents.open())
-        )
-        devices = (self.site.device_of.get(p) for p in self.incidents.watched())
-        self._watched = frozenset(d[0] for d in devices if d is not None)
+        self.standing = self._standing(written[-1].seq)
+        self._watched = self._devices_watched()
         for listener in tuple(self._listeners):
             try:
                 listener(written)
             except Exception as error:
                 log.error("who was told of a commit failed", exc_info=error)
+
+    def _standing(self, seq: int) -> Standing:
+        alarms, incidents = dict(self.board.open()), dict(self.incidents.open())
+        permits, tickets = dict(self.planned.permits()), dict(self.planned.tickets())
+        return Standing(self.clock.now(), seq, alarms, incidents, permits, tickets)
+
+    def _devices_watched(self) -> frozenset[str]:
+        """Return the devices whose next scan may prove a step or show an operation."""
+        devices = (self.site.device_of.get(p) for p in self.incidents.watched() | self.planned.watched())
+        return frozenset(d[0] for d in devices if d is not None)
 
     def _act(self, now: int) -> None:
         for page in self.incidents.unsent(now):
@@ -377,12 +399,15 @@ class Desk:
         return self._checkpoint_at if due is None else due
 
     def _response_due(self, now: int) -> bool:
-        due = (self.incidents.due(self._context(now)), self.board.due(now))
+        context = self._context(now)
+        due = (self.incidents.due(context), self.planned.due(context), self.board.due(now))
         return any(moment is not None and moment <= now for moment in due)
 
     def _next_moment(self) -> int | None:
         now = self.clock.now()
-        moments = [self._batch_due(), self.evaluator.due(), self.board.due(now), self.incidents.due(self._context(now))]
+        context = self._context(now)
+        moments = [self._batch_due(), self.evaluator.due(), self.board.due(now)]
+        moments += [self.incidents.due(context), self.planned.due(context)]
         moments += [p.not_before_ms for p in self.incidents.unsent(now) if self.dispatch.idle(p.key)]
         return min((m for m in moments if m is not None), default=None)
 
