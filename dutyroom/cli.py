@@ -115,33 +115,26 @@ def check(
     if profile is not None:
         _explain(profile)
     assert site is not None, "one of the two was given"
+    from dutyroom.checking import examine, row
     from dutyroom.clock import SystemClock
-    from sitefolder import SiteError, load
 
-    summary = ""
-    try:
-        loaded = load(site, now_ms=SystemClock().now())
-        findings = loaded.findings
-        s = loaded.site
-        summary = (
-            f"{s.name.zh} ({s.id}): {len(s.equipment)} equipment, {len(s.devices)} devices, "
-            f"{sum(len(d.points) for d in s.devices.values())} points, {len(s.rules)} rules, {len(s.plans)} plans, "
-            f"{len(s.people)} people, {len(s.parties)} parties"
-        )
-    except SiteError as error:
-        findings = error.findings
-    errors = [f for f in findings if f.level == "error"]
+    checked = examine(site, SystemClock().now())
     if as_json:
         rows = [
             {"level": f.level, "file": str(f.file), "line": f.line, "place": f.place, "zh": f.text.zh, "en": f.text.en}
-            for f in findings
+            for f in checked.findings
+        ]
+        rows += [
+            {"level": "override", "file": "rules.toml", "line": None, "place": o.rule, "zh": row(o), "en": row(o)}
+            for o in checked.overrides
         ]
         print(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
-        for f in findings:
-            print(f)
-        print(summary or f"{len(errors)} error(s); nothing was adopted")
-    raise typer.Exit(1 if errors else 0)
+        for line in (*checked.findings, *map(row, checked.overrides), *checked.summary):
+            print(line)
+        if not checked.summary:
+            print(f"{len(checked.errors)} error(s); nothing was adopted")
+    raise typer.Exit(1 if checked.errors else 0)
 
 
 def _explain(profile: Path) -> None:

@@ -54,6 +54,16 @@ def plan(library_folder: Path, site_folder: Path, library: Library, problems: Pr
     return planning
 
 
+def rules_of(path: Path, file: str, library: Library, problems: Problems) -> dict[str, Rule]:
+    """Return the rules of one file, for a trial; their references are not looked at."""
+    planning = Planning()
+    document = _read(planning, path, file, problems)
+    if document:
+        document.known(("rule",))
+        _rules(planning, document, library)
+    return planning.rules
+
+
 def _read(planning: Planning, path: Path, file: str, problems: Problems) -> Document | None:
     document = read(path, file, problems)
     if document:
