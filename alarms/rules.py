@@ -193,6 +193,11 @@ class Evaluator:
         """Return (owner, rule, rung) of every rung that stands."""
         return {(i.owner, i.rule.id, i.rung) for i in self._instances.values() if i.active}
 
+    def moved_ms(self, owner: str, rule: str) -> int:
+        """Return when a rule last came or went on a machine, by whichever rung; -1 when it never did."""
+        rungs = (i for i in self._instances.values() if (i.owner, i.rule.id) == (owner, rule))
+        return max((max(i.raised_ms, i.cleared_ms) for i in rungs), default=-1)
+
     def pairs(self) -> set[tuple[str, str]]:
         """Return (owner, rule) of all that is watched."""
         return self._compiled.pairs()

@@ -153,6 +153,12 @@ class Boards(RuleBasedStateMachine):
         self.now += 1
         self.does(command("user:li", self.press(), alarm_subject(owner, which)))
 
+    @rule()
+    def somebody_sees_to_what_latched(self) -> None:
+        for alarm in [a for a in self.board.open().values() if a.latched and not a.active]:
+            self.now += 1
+            self.does(ResetAlarm("user:li", self.press(), alarm.subject))
+
     @rule(work=WORKS, owner=OWNERS)
     def work_begins(self, work, owner) -> None:
         self.now += 1
@@ -189,6 +195,7 @@ class Boards(RuleBasedStateMachine):
         rules = SimpleNamespace(
             standing=lambda: {(*key, rung) for key, held in self.holds.items() for rung in held},
             pairs=lambda: {(m, r.id) for m in MACHINES for r in RULES},
+            moved_ms=lambda owner, which: old._chatter[alarm_subject(owner, which)].changed_ms,
             force=lambda *key, active, since_ms: forced.append((key, active, since_ms)) or True,
         )
         assert new.reconcile(rules, [], self.now) == []
@@ -197,8 +204,7 @@ class Boards(RuleBasedStateMachine):
         if not old._chatter:
             assert new.due(self.now) == old.due(self.now)
         for subject, chatter in new._chatter.items():
-            chatter.changed_ms = old._chatter[subject].changed_ms
-            assert chatter.rungs == old._chatter[subject].rungs
+            assert chatter == replace(old._chatter[subject], untold=0)
         new._raises = old._raises  # a minute's raises of what is over are forgotten; here both go on alike
         for alarm in list(new.open().values()):
             new._date(alarm, max(alarm.last_ms, self.now))
