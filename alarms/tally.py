@@ -278,7 +278,13 @@ class Tally:
         day = self.days.of(at_ms)
         if day < self._first:
             return Day()  # too late to be counted
-        return self._told.setdefault(day, {}).setdefault(standing.console, Day())
+        told = self._told.get(day)
+        if told is None:
+            told = self._told[day] = {}
+        found = told.get(standing.console)
+        if found is None:
+            found = told[standing.console] = Day()
+        return found
 
     def _calls(self, record: Record, standing: _Standing) -> None:
         """Count a call on the operator's attention."""

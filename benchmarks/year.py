@@ -57,7 +57,7 @@ def _year(site: Site, now: int, records: int) -> Iterator[tuple[list[Record], se
         told: list[Record] = []
         for k in range(QUIET):
             machine, rule = quiet[(piece * QUIET + k) % len(quiet)]
-            told += _short(machine.id, rule.id, int(rule.priority), str(rule.class_), began + k * step // (2 * QUIET))
+            told += short(machine.id, rule.id, int(rule.priority), str(rule.class_), began + k * step // (2 * QUIET))
         last = piece >= pieces - LEFT_OPEN
         story = _again(stories[piece % len(stories)], piece, began + step // 2)
         if last:
@@ -65,7 +65,7 @@ def _year(site: Site, now: int, records: int) -> Iterator[tuple[list[Record], se
         yield told + story, {r.subject for r in told} | (set() if last else {r.subject for r in story})
 
 
-def _short(owner: str, rule: str, priority: int, class_: str, at: int) -> list[Record]:
+def short(owner: str, rule: str, priority: int, class_: str, at: int) -> list[Record]:
     """An alarm that came, was seen, and went."""
     subject = alarm_subject(owner, rule)
     name = f"{rule}/{owner}"

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from alarms import life
+from alarms.board import Board
 from facility.commands import (
     Accept,
     AcknowledgeAlarm,
@@ -82,9 +82,13 @@ class _Telling:
     story: Story
     at: int
     records: list[Record] = field(default_factory=list)
-    alarm: "life.Alarm | None" = None
     later: list[tuple[int, int, Callable[[int], None]]] = field(default_factory=list)
     count: "itertools.count[int]" = field(default_factory=itertools.count)
+    board: Board = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give the story its own alarms."""
+        self.board = Board(self.site)
 
     def live(self) -> tuple[list[Record], list[str]]:
         """Play it to the end."""
@@ -130,8 +134,7 @@ class _Telling:
         for record in records:
             self.records.append(record)
             self.incidents.tell(record)
-            if record.subject.startswith("alarm:"):
-                self.alarm = life.tell(self.alarm, record)
+            self.board.tell(record)
 
     def _decide(self, now: int) -> None:
         while more := self.incidents.decide(self._context(now)):
@@ -153,11 +156,8 @@ class _Telling:
         return f"past/{self.story.owner}/{self.story.days}/{next(self.count)}"
 
     def _acknowledge(self, now: int, subject: str) -> None:
-        if self.alarm is not None:
-            said = life.acknowledge(
-                {subject: self.alarm}, AcknowledgeAlarm("user:operator", self._request(), subject), now
-            )
-            self._say(*(() if isinstance(said, Refused) else said))
+        said = self.board.ask(AcknowledgeAlarm("user:operator", self._request(), subject), now)
+        self._say(*(() if isinstance(said, Refused) else said))
 
     def _responders(self, incident: Incident) -> Iterable[str]:
         return dict.fromkeys(p.person for p in incident.pages.values() if p.responder and p.person in self.site.people)
