@@ -1,7 +1,8 @@
 // Machines and points of the site by id, and how a value is written.
 import { computed } from "vue";
 import type { Alarm, Equipment, Incident, Point, Priority } from "./api";
-import { alarms, incidents, me, site, values, type Value } from "./live";
+import { alarms, hidden, incidents, me, site, values, type Value } from "./live";
+import { isSilenced } from "./sound";
 import { t, tx } from "./words";
 
 export const machines = computed(() => new Map((site.value?.equipment ?? []).map((e) => [e.id, e])));
@@ -106,6 +107,12 @@ export const counts = computed(() => {
   }
   return out;
 });
+
+/** Alarms that are open and silenced by F8 in this browser. */
+export const silencedHere = computed(() => ordered.value.filter(isSilenced));
+
+/** How many alarms disturb nobody now: shelved, suppressed, out of service, damped, or silenced here. */
+export const outOfSight = computed(() => hidden.value.length + silencedHere.value.length);
 
 /** The points an overview shows of each kind of machine; others show their first three. */
 const SHOWN: Record<string, string[]> = {

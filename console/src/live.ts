@@ -1,7 +1,7 @@
 // The one socket of this screen and what it brought: alarms, incidents, notices, values.
 // What the service has not confirmed for SILENT_MS is no longer live, and `line.lost` says so to the whole screen.
-import { reactive, ref, shallowReactive } from "vue";
-import { type Alarm, get, type Incident, type Me, type Notice, Problem, type Quality, type Reading, say, type Site } from "./api";
+import { reactive, ref, shallowReactive, shallowRef } from "vue";
+import { type Alarm, get, type Hidden, type Incident, type Me, type Notice, Problem, type Quality, type Reading, say, type Site } from "./api";
 import { ahead, heard, useZone } from "./clock";
 import { t } from "./words";
 
@@ -24,6 +24,8 @@ export const alarms = shallowReactive(new Map<string, Alarm>());
 export const incidents = shallowReactive(new Map<string, Incident>());
 export const values = shallowReactive(new Map<string, Value>());
 export const notices = ref<Notice[]>([]);
+/** Everything that shelves, permits, the design or damping keep out of sight now. */
+export const hidden = shallowRef<Hidden[]>([]);
 /** Counts commits of the log book that this screen heard of: who shows records reads again when it moves. */
 export const commits = ref(0);
 export const line = reactive({ lost: false, ever: false, last_ms: 0 }); // ever: a snapshot has come
@@ -34,7 +36,7 @@ let failed = 0;
 let wanted = false;
 const told = new Set<(alarm: Alarm) => void>();
 
-/** Be told of every alarm that is new or came back. */
+/** Be told of every alarm that is new, came back, or became graver. */
 export function onAlarm(listener: (alarm: Alarm) => void): void {
   told.add(listener);
 }
@@ -115,11 +117,12 @@ function watch(): void {
 
 type Row = [id: string, value: number | null, quality: Quality | number, at_ms: number | null];
 type Message =
-  | { type: "snapshot"; alarms: Alarm[]; incidents: Incident[]; notices: Notice[]; at_ms: number }
+  | { type: "snapshot"; alarms: Alarm[]; hidden?: Hidden[]; incidents: Incident[]; notices: Notice[]; at_ms: number }
   | {
       type: "change";
       alarms?: Alarm[];
       gone?: string[];
+      hidden?: Hidden[] | null; // all of it; null when nothing of it changed
       incidents?: Incident[];
       closed?: string[];
       notices?: Notice[];
@@ -136,7 +139,10 @@ function take(message: Message): void {
   // Snapshots and changes carry the time of the newest commit, which may be long ago; only these two carry the present.
   if (message.type === "beat" || message.type === "values") heard(message.at_ms);
   line.last_ms = Date.now() + ahead.value;
-  if (message.type === "snapshot") takeSnapshot(message.alarms, message.incidents, message.notices);
+  if (message.type === "snapshot") {
+    takeSnapshot(message.alarms, message.incidents, message.notices);
+    hidden.value = message.hidden ?? [];
+  }
   else if (message.type === "change") takeChange(message);
   else if (message.type === "values") takeValues(message.values);
 }
@@ -161,13 +167,14 @@ function takeChange(change: Extract<Message, { type: "change" }>): void {
   for (const alarm of change.alarms ?? []) setAlarm(alarm);
   for (const incident of change.incidents ?? []) incidents.set(incident.id, incident);
   for (const id of change.closed ?? []) incidents.delete(id);
+  if (change.hidden) hidden.value = change.hidden;
   if (change.notices) notices.value = change.notices;
 }
 
 function setAlarm(alarm: Alarm): void {
   const before = alarms.get(alarm.subject);
   alarms.set(alarm.subject, alarm);
-  if (!before || before.raised_ms !== alarm.raised_ms) for (const tell of told) tell(alarm);
+  if (!before || before.raised_ms !== alarm.raised_ms || alarm.priority < before.priority) for (const tell of told) tell(alarm);
 }
 
 const quality = (q: Quality | number): Quality =>

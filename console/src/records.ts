@@ -1,6 +1,6 @@
 // A line of the log book as a sentence's second half: the particulars of its kind, in the chosen language.
 import type { Incident, LogRecord } from "./api";
-import { span } from "./clock";
+import { moment, span } from "./clock";
 import { label, machineName, personName, roleName } from "./figures";
 import { incidents, site } from "./live";
 import { known, t, tx } from "./words";
@@ -37,6 +37,12 @@ function alarm(subject: string): string {
   return `${machineName(owner)} ${rule(name)}`;
 }
 
+/** What keeps alarms out of sight, in words: "season", "rule:<id>", "permit:<id>". */
+function hider(by: string): string {
+  const [what, id = ""] = by.split(":");
+  return what === "rule" ? rule(id) : what === "permit" ? t("permit_no", { id }) : label("hidden_by", by);
+}
+
 /** What the record says beyond its kind; `whole` is the incident it belongs to, where it is at hand. */
 export function particulars(record: LogRecord, whole?: Incident): string {
   const d = record.data;
@@ -47,6 +53,24 @@ export function particulars(record: LogRecord, whole?: Incident): string {
       return `${machineName(str(d, "owner"))} ${rule(str(d, "rule"))}`;
     case "alarm.acknowledged":
       return [alarm(record.subject), str(d, "comment")].filter(Boolean).join(" · ");
+    case "alarm.graded":
+      return `${alarm(record.subject)} · ${t("grade", { priority: t(`priority.${Number(d["priority"])}`) })}`;
+    case "alarm.shelved":
+      return [alarm(record.subject), t("until_time", { time: moment(Number(d["until_ms"])) }), str(d, "reason")].join(" · ");
+    case "alarm.unshelved":
+      return `${alarm(record.subject)} · ${known(`why.${str(d, "why")}`, str(d, "why"))}`;
+    case "alarm.hidden":
+    case "alarm.shown":
+      return [alarm(record.subject), hider(str(d, record.kind === "alarm.hidden" ? "by" : "why"))].join(" · ");
+    case "alarm.chattering":
+    case "alarm.settled":
+      return `${alarm(record.subject)} · ${t("count_times", { n: Number(d["count"]) })}`;
+    case "alarm.reset":
+      return [alarm(record.subject), ...record.about.slice(1).map(personName), str(d, "comment")].filter(Boolean).join(" · ");
+    case "sweep.listed":
+      return `${machineName(str(d, "lift"))} · ${known(`why.${str(d, "why")}`, str(d, "why"))}`;
+    case "sweep.cleared":
+      return [machineName(str(d, "lift")), t(`sweep.${str(d, "how")}`), personName(str(d, "by")), str(d, "note")].filter(Boolean).join(" · ");
     case "incident.opened":
       return [plan(str(d, "plan")), machineName(str(d, "equipment")), str(d, "place"), str(d, "caller"), str(d, "note")]
         .filter(Boolean)

@@ -1,8 +1,8 @@
 // Where we are: `#/screen/id?name=value`. The address says it all, so a screen can be opened by its address.
 import { reactive } from "vue";
 
-export type Screen = "overview" | "alarms" | "incidents" | "duty";
-export const screens: readonly Screen[] = ["overview", "alarms", "incidents", "duty"];
+export type Screen = "overview" | "alarms" | "incidents" | "duty" | "performance";
+export const screens: readonly Screen[] = ["overview", "alarms", "incidents", "duty", "performance"];
 
 export const route = reactive<{ screen: Screen; id: string; query: Record<string, string> }>({
   screen: "overview",

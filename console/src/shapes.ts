@@ -42,6 +42,11 @@ export interface RuleText {
   respond_ms: number;
   priority: Priority;
   class: string;
+  plan: string;
+  role: string;
+  role_name: Text;
+  latching: boolean;
+  overridden: string; // why this site changed the library's rule; empty: it did not
 }
 export interface PersonName {
   id: string;
@@ -90,6 +95,27 @@ export interface Alarm {
   point: string; // what the value is a reading of; empty where the rule looks at none
   count: number;
   incident: string | null;
+  latched: boolean;
+  chattering: number; // raises so far, of an alarm that comes and goes too fast to be told each time
+}
+/** An alarm that disturbs nobody now (or would not), and what keeps it so. */
+export interface Hidden {
+  subject: string;
+  owner: string;
+  rule: string;
+  name: Text;
+  owner_name: Text;
+  place: Text;
+  priority: Priority;
+  class: string;
+  how: "shelved" | "suppressed" | "out-of-service" | "chattering";
+  by: string;
+  by_name: Text;
+  since_ms: number;
+  until_ms: number | null;
+  reason: string;
+  active: boolean;
+  count: number;
 }
 export interface Step {
   id: string;

@@ -19,7 +19,10 @@ export const blocked = ref(true);
 export const on = ref(localStorage.getItem("sound") !== "off");
 const silenced = ref(new Set<string>());
 
-const mark = (alarm: Alarm): string => `${alarm.subject}@${alarm.raised_ms}`;
+const mark = (alarm: Alarm): string => `${alarm.subject}@${alarm.raised_ms}/${alarm.priority}`;
+
+/** Whether F8 keeps an alarm quiet: in this browser, until it is acknowledged, rises again or becomes graver. */
+export const isSilenced = (alarm: Alarm): boolean => !alarm.acknowledged && silenced.value.has(mark(alarm));
 
 /** The most urgent priority that still has to be heard. */
 export const calling = computed<Priority | 0>(() => {
