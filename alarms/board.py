@@ -157,7 +157,9 @@ class Board:
         Returns:
             What ends the alarms whose rule, rung or machine the site no longer has.
         """
-        moving = {(m.owner, m.rule) for m in moves}
+        moving: dict[tuple[str, str], list[Transition]] = {}
+        for move in moves:
+            moving.setdefault((move.owner, move.rule), []).append(move)
         standing: dict[tuple[str, str], set[int]] = {}
         for owner, rule, rung in evaluator.standing():
             standing.setdefault((owner, rule), set()).add(rung)
@@ -167,16 +169,17 @@ class Board:
             key = alarm.owner, alarm.rule
             if key not in known:
                 out += self._withdraw(alarm, now_ms) if life.is_open(alarm) else []
-            elif key in moving:
-                continue
             elif (chatter := self._chatter.get(alarm.subject)) is not None:
-                chatter.rungs = frozenset(standing.get(key, ()))
+                rungs = frozenset(standing.get(key, ()))
+                for move in moving.get(key, ()):  # as it was before them: they are still to be taken
+                    rungs ^= {move.rung}
+                chatter.rungs = rungs
                 chatter.changed_ms = max(chatter.changed_ms, evaluator.moved_ms(*key))
-            else:
+            elif key not in moving:
                 out += self._forced(alarm, standing.get(key, set()), evaluator, now_ms)
         # What was hidden and shown stands in the book; but the site's files may be others now.
         self._review = {a.subject: now_ms for a in self._alarms.values() if life.is_open(a)}
-        for key in standing.keys() - {(a.owner, a.rule) for a in self._alarms.values()} - moving:
+        for key in standing.keys() - {(a.owner, a.rule) for a in self._alarms.values()} - moving.keys():
             for rung in standing[key]:
                 evaluator.force(*key, rung, active=False, since_ms=now_ms)
         return out
