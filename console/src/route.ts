@@ -3,6 +3,8 @@ import { reactive } from "vue";
 
 export type Screen = "overview" | "alarms" | "incidents" | "duty" | "performance";
 export const screens: readonly Screen[] = ["overview", "alarms", "incidents", "duty", "performance"];
+/** Screens that a key calls up: F1 and on. F5 stays the browser's own. */
+export const keyed = screens.slice(0, 4);
 
 export const route = reactive<{ screen: Screen; id: string; query: Record<string, string> }>({
   screen: "overview",

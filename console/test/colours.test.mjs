@@ -30,6 +30,10 @@ for (const [name, c] of Object.entries(themes)) {
         assert.ok(found >= 4.5, `${text} on ${ground}: ${found.toFixed(2)}`);
       }
     assert.ok(contrast(c.panel, c.text) >= 4.5);
+    for (const verdict of ["good", "off", "beyond"]) {
+      const found = contrast(c[verdict], c.panel);
+      assert.ok(found >= 4.5, `${verdict}: ${found.toFixed(2)}`);
+    }
   });
   test(`${name}: marks stand out by their outline, digits from their mark`, () => {
     for (const p of ["1", "2", "3", "4"]) {
