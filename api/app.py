@@ -17,10 +17,12 @@ from api.routes import (
     incidents,
     people,
     performance,
+    permits,
     points,
     records,
     session,
     shifts,
+    tickets,
 )
 from api.routes import site as site_routes
 from api.station import Station
@@ -52,6 +54,8 @@ def create(station: Station) -> FastAPI:
         records,
         shifts,
         people,
+        permits,
+        tickets,
         demo,
     ):
         app.include_router(part.router)

@@ -205,6 +205,32 @@ TRUST: Mapping[str, Text] = {
     "site": Text("本站自定", "set by this site"),
 }
 
+WORK: Mapping[str, Text] = {
+    "permit": Text("工作票", "work permit"),
+    "power-cut": Text("计划停电", "planned power cut"),
+    "genset-test": Text("柴发试机", "genset test run"),
+    "out-of-use": Text("报停", "out of use"),
+    "inspection": Text("检验", "inspection"),
+}
+
+PERMIT_STATE: Mapping[str, Text] = {
+    "issued": Text("待开始", "to begin"),
+    "running": Text("进行中", "running"),
+    "overdue": Text("超时未终结", "overdue"),
+    "checking": Text("待复验", "to be checked"),
+    "closed": Text("已结束", "over"),
+}
+
+OPERATION_STATE: Mapping[str, Text] = {
+    "waiting": Text("待轮到", "not its turn"),
+    "next": Text("待监护人下令", "the supervisor is to order it"),
+    "ordered": Text("操作人执行中", "the operator is at it"),
+    "done": Text("等待遥信回读", "its position is awaited"),
+    "wrong": Text("位置不符", "position not seen"),
+    "seen": Text("位置正确", "position seen"),
+    "confirmed": Text("两人确认", "confirmed by both"),
+}
+
 TABLE: Mapping[str, Mapping[str, Text]] = {
     "alarm_state": ALARM_STATE,
     "hidden_how": HIDDEN_HOW,
@@ -219,6 +245,9 @@ TABLE: Mapping[str, Mapping[str, Text]] = {
     "page_state": PAGE_STATE,
     "channel": CHANNEL,
     "record": RECORD,
+    "work": WORK,
+    "permit_state": PERMIT_STATE,
+    "operation_state": OPERATION_STATE,
     "verdict": VERDICT,
     "trust": TRUST,
 }

@@ -33,6 +33,11 @@ class Right(StrEnum):
     RESPOND = "incidents.respond"  # accept, decline, arrive, tick, finish
     LEAD = "incidents.lead"  # answer the bell, leave a step out, record what another said by voice
     CLOSE = "incidents.close"
+    SEE_WORKS = "works.see"
+    ISSUE_PERMITS = "works.issue"  # and extend, end, cancel
+    CHECK_MACHINES = "works.check"
+    ISSUE_TICKETS = "tickets.issue"  # and stop
+    SIGN_OPERATIONS = "tickets.sign"
 
 
 class Reach(StrEnum):
@@ -63,6 +68,11 @@ TABLE: Mapping[Right, Mapping[Role, Reach]] = {
     Right.RESPOND: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.LEAD: {_O: Reach.SITE, _M: Reach.SITE},
     Right.CLOSE: {_O: Reach.RESULT, _M: Reach.SITE},
+    Right.SEE_WORKS: {_O: Reach.SITE, _T: Reach.OWN, _E: Reach.ACCEPTANCE, _M: Reach.SITE},
+    Right.ISSUE_PERMITS: {_O: Reach.SITE, _M: Reach.SITE},
+    Right.CHECK_MACHINES: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
+    Right.ISSUE_TICKETS: {_O: Reach.SITE, _M: Reach.SITE},
+    Right.SIGN_OPERATIONS: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
 }
 
 TRADES: Mapping[str, frozenset[System]] = {

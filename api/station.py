@@ -1,7 +1,7 @@
 """What the web needs of the running station: its values, its truth, and one way to ask for a change."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,8 @@ from facility.records import Kind
 from facility.site import Site
 from facility.text import Text
 from response.incident import Incident
+from response.permit import Permit
+from response.ticket import Ticket
 from stores.accounts import Accounts
 from stores.live import Live
 from stores.telemetry.gaps import RecordedGap
@@ -38,8 +40,8 @@ class Notice:
 class View:
     """What is true after one commit; never changed afterwards, so every reader may keep it.
 
-    `alarms` holds the open ones by subject ("alarm:<owner>/<rule>"), `incidents` the open ones by id, `seq` is the
-    newest record they contain.
+    `alarms` holds the open ones by subject ("alarm:<owner>/<rule>"), `incidents` the open ones by id, likewise
+    `permits` and `tickets`; `seq` is the newest record they contain.
     """
 
     at_ms: int
@@ -47,6 +49,8 @@ class View:
     alarms: Mapping[str, Alarm]
     incidents: Mapping[str, Incident]
     notices: Sequence[Notice] = ()
+    permits: Mapping[str, Permit] = field(default_factory=dict)
+    tickets: Mapping[str, Ticket] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

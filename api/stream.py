@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from alarms.life import is_hidden, is_open
 from api import shapes
 from api.figures import Figures
+from api.planned import PlannedCount, counts
 from api.rights import Right
 from api.routes.alarms import hidden_from, shown
 from api.routes.incidents import whole
@@ -52,12 +53,13 @@ class Snapshot(Shape):
     incidents: list[shapes.IncidentSummary]
     notices: list[shapes.NoticeShape]
     at_ms: int
+    planned: PlannedCount
 
 
 class Change(Shape):
     """What is different since the last message: whole objects, and the ids of what is over, or out of sight.
 
-    `hidden` is everything that is out of sight now; None when nothing of it changed.
+    `hidden` is everything that is out of sight now, `planned` counts planned work; None when nothing of it changed.
     """
 
     type: Literal["change"] = "change"
@@ -68,6 +70,7 @@ class Change(Shape):
     notices: list[shapes.NoticeShape]
     at_ms: int
     hidden: list[shapes.HiddenShape] | None = None
+    planned: PlannedCount | None = None
 
 
 class Watch(msgspec.Struct, forbid_unknown_fields=True):
@@ -219,6 +222,7 @@ class Screen:
                 incidents=[incident_summary(station.site, i) for i in own],
                 notices=[notice_shape(n) for n in view.notices],
                 at_ms=view.at_ms,
+                planned=counts(view),
             )
             return {a.subject for a in alarms} | {f"incident:{i.id}" for i in own}, snapshot.model_dump_json().encode()
 
@@ -244,9 +248,10 @@ class Screen:
             notices=[notice_shape(n) for n in view.notices],
             at_ms=view.at_ms,
             hidden=hidden,
+            planned=counts(view) if any(s.startswith(("permit:", "ticket:")) for s in subjects) else None,
         )
         self._notices = change.notices
-        if present or over or hidden is not None:
+        if present or over or hidden is not None or change.planned is not None:
             await self._send(change.model_dump_json().encode())
 
     def _hides(self, view: View, subjects: set[str]) -> list[shapes.HiddenShape] | None:

@@ -137,7 +137,8 @@ class Station:
     def view(self) -> View:
         """Return the committed state with the notices of the moment."""
         now, standing = self.clock.now(), self.desk.standing
-        return View(now, standing.seq, standing.alarms, standing.incidents, self.notices())
+        planned = standing.permits, standing.tickets
+        return View(now, standing.seq, standing.alarms, standing.incidents, self.notices(), *planned)
 
     def notices(self) -> list[Notice]:
         """Return what every screen must say about the product itself."""

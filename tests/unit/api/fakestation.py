@@ -31,7 +31,9 @@ from facility.scan import Reason, Scan
 from facility.site import Site
 from facility.supply import Supply
 from facility.text import Text
+from response import planned
 from response.incident import Context, Incidents
+from response.planned import Planned
 from stores.live import Live
 from stores.telemetry.gaps import RecordedGap
 
@@ -255,6 +257,7 @@ class FakeStation:
         self.live = Live({d.id: Layout(i, d.id, d.points, "p") for i, d in enumerate(SITE.devices.values())})
         self.incidents = Incidents()
         self.board = Board(SITE)
+        self.planned = Planned()
         self.messages: list[PhoneMessage] = []
         self.standing: list[Notice] = []
         self.tasks = [TaskHealth("desk", 10, 8000)]
@@ -277,18 +280,24 @@ class FakeStation:
     def write(self, new: Sequence[Record]) -> list[Written]:
         for record in new:
             self._tell(record)
-        while more := self.board.decide(self.clock.now()) or self.incidents.decide(self.context()):
+        while (
+            more := self.board.decide(self.clock.now())
+            or self.planned.decide(self.context())
+            or self.incidents.decide(self.context())
+        ):
             for record in more:
                 self._tell(record)
             new = [*new, *more]
         written = self.book.append(new)
         self.incidents.drop_closed()
+        self.planned.drop_closed()
         for told in tuple(self._told):
             told(written)
         return written
 
     def _tell(self, record: Record) -> None:
         self.board.tell(record)
+        self.planned.tell(record)
         self.incidents.tell(record)
 
     def raise_alarm(self, owner: str = "lift-1a", rule: str = "lift-trapped", value: float = 1.0) -> str:
@@ -318,6 +327,8 @@ class FakeStation:
             return []
         if isinstance(command, ASKS):
             said = self.board.ask(command, self.clock.now())
+        elif isinstance(command, planned.ASKS):
+            said = self.planned.ask(self.context(), command)
         else:
             said = self.incidents.ask(self.context(), command)
         if isinstance(said, Refused):
@@ -327,7 +338,8 @@ class FakeStation:
 
     def view(self) -> View:
         incidents = {id: i for id, i in self.incidents.open().items() if i.closed_ms is None}
-        return View(self.clock.now(), len(self.book.lines), dict(self.board.open()), incidents, list(self.standing))
+        alarms, works = dict(self.board.open()), (dict(self.planned.permits()), dict(self.planned.tickets()))
+        return View(self.clock.now(), len(self.book.lines), alarms, incidents, list(self.standing), *works)
 
     def hiding(self) -> Sequence[Hidden]:
         return self.board.hiding(self.clock.now())

@@ -31,6 +31,16 @@ GET: dict[str, tuple[int, ...]] = {
     "shifts": (401, 200, 200, 403, 200, 403),
     "people": (401, 200, 200, 403, 200, 403),
     "performance?days=30&console=lift": (401, 200, 403, 200, 200, 403),
+    "permits": (401, 200, 200, 200, 200, 403),
+    "tickets": (401, 200, 200, 200, 200, 403),
+}
+PERMIT = {
+    "work": "permit",
+    "equipment": ["lift-1a"],
+    "holder": "zhaolei",
+    "task": "换皮带",
+    "from_ms": NOW,
+    "until_ms": NOW + 3_600_000,
 }
 POST: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "alarms/acknowledge": ({"alarm": "alarm:lift-1a/lift-trapped"}, (401, 200, 200, 403, 200, 403)),
@@ -39,6 +49,21 @@ POST: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "alarms/unshelve": ({"alarm": HOT}, (401, 409, 403, 403, 409, 403)),
     "alarms/reset": ({"alarm": "alarm:lift-1a/lift-trapped"}, (401, 409, 409, 403, 409, 403)),
     "incidents": ({"plan": "lift-entrapment", "place": "地库"}, (401, 200, 403, 403, 200, 403)),
+    "permits": (PERMIT, (401, 200, 403, 403, 200, 403)),
+    "permits/preview": (PERMIT, (401, 200, 403, 403, 200, 403)),
+    "permits/none/end": ({}, (401, 404, 403, 403, 404, 403)),
+    "permits/none/extend": ({"until_ms": NOW + 1, "reason": "配件"}, (401, 404, 403, 403, 404, 403)),
+    "permits/none/check": (
+        {"equipment": "lift-1a", "works": True, "person": "zhaolei"},
+        (401, 404, 404, 403, 404, 403),
+    ),
+    "tickets": (
+        {"task": "停电", "steps": [], "operator": "sunwei", "supervisor": "zhaolei"},
+        (401, 422, 403, 403, 422, 403),
+    ),
+    "tickets/rehearse": ({"steps": []}, (401, 200, 403, 403, 200, 403)),
+    "tickets/none/sign": ({"step": 0, "person": "zhaolei"}, (401, 404, 404, 403, 404, 403)),
+    "tickets/none/stop": ({"note": "不做"}, (401, 404, 403, 403, 404, 403)),
     "incidents/{id}/answer": ({"trapped": True}, (401, 409, 403, 403, 409, 403)),
     "incidents/{id}/accept": ({"person": "zhaolei"}, (401, 200, 200, 403, 200, 403)),
     "incidents/{id}/decline": ({"person": "zhaolei"}, (401, 200, 200, 403, 200, 403)),

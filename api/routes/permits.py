@@ -1,0 +1,184 @@
+"""Planned work: permits (工作票), power cuts, genset tests, machines out of use, inspection days."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from api import planned, shapes
+from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
+from api.problems import ProblemError, not_found
+from api.rights import Reach, Right
+from api.station import Station
+from api.who import Caller, StationHere, allowed, forbidden
+from facility.commands import CheckEquipment, EndPermit, ExtendPermit, IssuePermit
+from facility.records import Kind, permit_subject
+from facility.text import Text
+from response import outage
+from response.permit import POWER_CUT, Permit
+
+router = APIRouter(prefix="/api/v1/permits", tags=["permits"], route_class=StrictRoute)
+
+_PERMIT = Text("这张工作票", "such permit")
+_NOBODY = Text("请说明是谁（person）；未作任何更改。", "Say who it is (person); nothing was changed.")
+PAST = 30
+
+Moment = Annotated[int, Field(ge=0, le=8_640_000_000_000)]
+Reader = Annotated[Caller, Depends(allowed(Right.SEE_WORKS))]
+Issuer = Annotated[Caller, Depends(allowed(Right.ISSUE_PERMITS))]
+Checker = Annotated[Caller, Depends(allowed(Right.CHECK_MACHINES))]
+
+
+class IssueBody(Body):
+    """What is planned, on which machines, who answers for it, from when to when (UTC milliseconds)."""
+
+    work: Id
+    equipment: Annotated[list[Id], Field(max_length=500)]
+    holder: IdOrNothing
+    people: Annotated[list[Id], Field(max_length=100, default_factory=list)]
+    from_ms: Moment
+    until_ms: Moment
+    task: Said
+    number: Note = ""
+
+
+class ExtendBody(Body):
+    """Until when, and why."""
+
+    until_ms: Moment
+    reason: Said
+
+
+class EndBody(Body):
+    """The work is finished, or is cancelled before it begins."""
+
+    why: Annotated[str, Field(pattern="^(finished|cancelled)$")] = "finished"
+    note: Note = ""
+
+
+class CheckBody(Body):
+    """Whether a machine works after the work (before a power cut: whether a lift is empty), and who says so."""
+
+    equipment: Id
+    works: bool
+    person: IdOrNothing = ""
+    note: Note = ""
+
+
+@router.get("", response_model=list[planned.PermitShape])
+async def permits(
+    station: StationHere,
+    caller: Reader,
+    open: Annotated[bool, Query(description="Only what is not over.")] = False,  # noqa: FBT002 - the wire's word
+) -> Response:
+    """List what is not over, the soonest end first; then, unless `open=1`, what was issued last and is over."""
+    current = dict(station.view().permits)
+    listed = sorted(current.values(), key=lambda p: (p.ended_ms is not None, p.until_ms))
+    if not open:
+        past = (await planned.past(station, Kind.PERMIT_ISSUED, PAST)).permits()
+        listed += sorted((p for id, p in past.items() if id not in current), key=lambda p: -p.issued_ms)
+    shown = [planned.permit_shape(station, p) for p in listed if planned.sees_permit(caller, station.site, p)]
+    return Response(planned.PERMITS.dump_json(shown), media_type="application/json")
+
+
+@router.get("/{id}", response_model=planned.PermitShape)
+async def permit(id: str, station: StationHere, caller: Reader) -> Response:
+    """Give one permit, running or over."""
+    found = await _find(station, id)
+    if found is None or not planned.sees_permit(caller, station.site, found):
+        raise not_found(_PERMIT)
+    return Response(planned.permit_shape(station, found).model_dump_json(), media_type="application/json")
+
+
+@router.post("", response_model=shapes.DoneShape)
+async def issue(body: IssueBody, request: Request, caller: Issuer, key: IdempotencyKey = "") -> Response:
+    """Announce planned work; it begins and hides by itself, and its holder is paged when nobody ends it in time."""
+    return await carry_out(request, _issuing(body, caller, request_id(caller.actor, key, body.request)))
+
+
+@router.post("/preview", response_model=planned.PermitPreview)
+async def preview(body: IssueBody, station: StationHere, caller: Issuer) -> Response:
+    """Say what a permit would do if it began now; nothing is changed."""
+    site, read = station.site, planned.reading(station)
+    machines = [m for m in body.equipment if m in site.equipment]
+    cut = body.work == POWER_CUT
+    stands = outage.position(site, lambda point: outage.value(read, point))
+    expected = outage.expected(site, machines, stands) if cut else ()
+    lifts = outage.lifts(site, machines, stands) if cut else ()
+    hidden = station.preview(_issuing(body, caller, "preview"))
+    shape = planned.PermitPreview(
+        expected=planned.expected_shapes(site, expected),
+        lifts=planned.lift_shapes(site, lifts, read, lambda _lift: None),
+        hides=len(expected) if cut else len(hidden) if isinstance(hidden, list | tuple) else 0,
+    )
+    return Response(shape.model_dump_json(), media_type="application/json")
+
+
+@router.post("/{id}/extend", response_model=shapes.DoneShape)
+async def extend(
+    id: Id, body: ExtendBody, request: Request, station: StationHere, caller: Issuer, key: IdempotencyKey = ""
+) -> Response:
+    """Give it longer, with a reason."""
+    _within(station, caller, id)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, ExtendPermit(caller.actor, said, id, body.until_ms, body.reason))
+
+
+@router.post("/{id}/end", response_model=shapes.DoneShape)
+async def end(
+    id: Id, body: EndBody, request: Request, station: StationHere, caller: Issuer, key: IdempotencyKey = ""
+) -> Response:
+    """End the work, or cancel it before it begins; each machine then waits for its check."""
+    _within(station, caller, id)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, EndPermit(caller.actor, said, id, body.why, body.note))
+
+
+@router.post("/{id}/check", response_model=shapes.DoneShape)
+async def check(
+    id: Id, body: CheckBody, request: Request, station: StationHere, caller: Checker, key: IdempotencyKey = ""
+) -> Response:
+    """Say whether a machine works after the work; before a power cut, whether a lift stands empty."""
+    _within(station, caller, id)
+    person = speaks_for(caller, Right.CHECK_MACHINES, body.person)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(
+        request, CheckEquipment(caller.actor, said, id, body.equipment, body.works, person, body.note)
+    )
+
+
+def speaks_for(caller: Caller, right: Right, person: str) -> str:
+    """Return whose word it is: a technician's own, or, at the desk, whoever said so by voice."""
+    if caller.may(right) is Reach.OWN and person not in {"", caller.person}:
+        raise forbidden()
+    if not (person or caller.person):
+        raise ProblemError(422, "invalid", _NOBODY)
+    return person or caller.person
+
+
+def _issuing(body: IssueBody, caller: Caller, request: str) -> IssuePermit:
+    return IssuePermit(
+        caller.actor,
+        request,
+        body.work,
+        tuple(body.equipment),
+        body.holder,
+        body.from_ms,
+        body.until_ms,
+        body.task,
+        tuple(body.people),
+        body.number,
+    )
+
+
+async def _find(station: Station, id: str) -> Permit | None:
+    found = station.view().permits.get(id)
+    return found or (await planned.one(station, permit_subject(id))).permits().get(id)
+
+
+def _within(station: Station, caller: Caller, id: str) -> None:
+    """Refuse a permit beyond the caller's reach as if it were not there; what is over is left to the desk."""
+    found = station.view().permits.get(id)
+    if found is not None and not planned.sees_permit(caller, station.site, found):
+        raise not_found(_PERMIT)
