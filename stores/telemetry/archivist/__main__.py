@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, assert_never
@@ -19,6 +20,8 @@ from stores.telemetry.archivist import words
 
 NICE = 5
 """Collecting, judging and paging go first."""
+FIRST_TO_GO = 500
+"""For the system, when memory runs out (Linux): it kills this process before the service, which starts another one."""
 SWITCH_S = 0.0005
 """How long the thread that works may hold the interpreter while a question waits."""
 PART = 500  # things that the other end unpacks at a stretch
@@ -31,6 +34,8 @@ def main() -> None:
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_IGN)  # meant for the service, which ends us in its own time
     os.nice(NICE)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(f"{FIRST_TO_GO}\n", encoding="ascii")
     sys.setswitchinterval(SWITCH_S)
     line = words.inherited()
     begin = line.receive(words.Begin)

@@ -229,6 +229,7 @@ def test_it_ends_with_its_service_however_that_ends_and_keeps_its_libraries_to_i
         pid, *heavy = service.stdout.readline().split()
         assert not heavy
         assert _alive(int(pid))
+        assert int(Path(f"/proc/{pid}/oom_score_adj").read_text()) >= 500, "rather it than the service"
         for sign in (signal.SIGINT, signal.SIGTERM):  # meant for the service
             os.kill(int(pid), sign)
         assert _alive(int(pid))
