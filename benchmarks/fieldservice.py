@@ -28,6 +28,7 @@ from facility.ports import Written
 from facility.records import AlarmCleared, AlarmRaised, IncidentJoined, IncidentOpened, PageRequested
 from facility.scan import Scan
 from sitefolder import load
+from stores.errors import StoreError
 
 LOOK_S = 0.02
 
@@ -42,7 +43,7 @@ class StopWatch:
         self._stamps: dict[str, float] = {}  # alarm: when the answer was sent that tripped it
         self._alarm: dict[str, str] = {}  # incident: its newest alarm
         self.reads = self.values = self.messages = self.missed = self.raised = self.cleared = self.requested = 0
-        self.charted = 0
+        self.charted = self.refused = 0
         self.again()
         station.desk.scan = self.scan  # type: ignore[method-assign] # the collectors get it from here
         station.subscribe(self.written)
@@ -96,9 +97,13 @@ class StopWatch:
             now = self._station.clock.now()
             point = points[n * 7919 % len(points)]
             asked = time.monotonic()
-            await asyncio.to_thread(self._station.telemetry.history, point, now - 600_000, now, 500)
-            self.chart.add(1000 * (time.monotonic() - asked))
-            self.charted += 1
+            try:
+                await asyncio.to_thread(self._station.telemetry.history, point, now - 600_000, now, 500)
+            except StoreError:
+                self.refused += 1
+            else:
+                self.chart.add(1000 * (time.monotonic() - asked))
+                self.charted += 1
             await asyncio.sleep(1.0)
 
     def said(self) -> dict[str, Any]:
@@ -120,6 +125,7 @@ class StopWatch:
             "lag": self.lag.said(),
             "stint": self.stint.said(),
             "charts": self.charted,
+            "charts_refused": self.refused,
             "chart": self.chart.said(),
             "threads": threads_s(),
             "figures": {k: v for k, v in self._station.metrics().items() if not k.startswith("line_up")},

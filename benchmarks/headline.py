@@ -78,6 +78,7 @@ def headline(given: argparse.Namespace) -> dict[str, Any]:
             },
             "uneven": {"calm": calm_load["uneven"], "hung": hung_load["uneven"]},
             "chart": last["chart"],
+            "charts_refused": last["charts_refused"],
             "counts": last["figures"],
         }
         figures |= finished(run)
