@@ -1,7 +1,7 @@
 // The one socket of this screen and what it brought: alarms, incidents, notices, values.
 // What the service has not confirmed for SILENT_MS is no longer live, and `line.lost` says so to the whole screen.
 import { reactive, ref, shallowReactive, shallowRef } from "vue";
-import { type Alarm, get, type Hidden, type Incident, type Me, type Notice, Problem, type Quality, type Reading, say, type Site } from "./api";
+import { type Alarm, get, type Hidden, type Incident, type Me, type Notice, type PlannedCount, Problem, type Quality, type Reading, say, type Site } from "./api";
 import { ahead, heard, useZone } from "./clock";
 import { t } from "./words";
 
@@ -26,6 +26,8 @@ export const values = shallowReactive(new Map<string, Value>());
 export const notices = ref<Notice[]>([]);
 /** Everything that shelves, permits, the design or damping keep out of sight now. */
 export const hidden = shallowRef<Hidden[]>([]);
+/** How much planned work there is; a new object whenever some of it changed. */
+export const planned = shallowRef<PlannedCount | null>(null);
 /** Counts commits of the log book that this screen heard of: who shows records reads again when it moves. */
 export const commits = ref(0);
 export const line = reactive({ lost: false, ever: false, last_ms: 0 }); // ever: a snapshot has come
@@ -117,11 +119,12 @@ function watch(): void {
 
 type Row = [id: string, value: number | null, quality: Quality | number, at_ms: number | null];
 type Message =
-  | { type: "snapshot"; alarms: Alarm[]; hidden?: Hidden[]; incidents: Incident[]; notices: Notice[]; at_ms: number }
+  | { type: "snapshot"; alarms: Alarm[]; hidden?: Hidden[]; planned?: PlannedCount; incidents: Incident[]; notices: Notice[]; at_ms: number }
   | {
       type: "change";
       alarms?: Alarm[];
       gone?: string[];
+      planned?: PlannedCount | null;
       hidden?: Hidden[] | null; // all of it; null when nothing of it changed
       incidents?: Incident[];
       closed?: string[];
@@ -142,6 +145,7 @@ function take(message: Message): void {
   if (message.type === "snapshot") {
     takeSnapshot(message.alarms, message.incidents, message.notices);
     hidden.value = message.hidden ?? [];
+    planned.value = message.planned ?? null;
   }
   else if (message.type === "change") takeChange(message);
   else if (message.type === "values") takeValues(message.values);
@@ -168,6 +172,7 @@ function takeChange(change: Extract<Message, { type: "change" }>): void {
   for (const incident of change.incidents ?? []) incidents.set(incident.id, incident);
   for (const id of change.closed ?? []) incidents.delete(id);
   if (change.hidden) hidden.value = change.hidden;
+  if (change.planned) planned.value = change.planned;
   if (change.notices) notices.value = change.notices;
 }
 

@@ -269,6 +269,12 @@ export interface Shifts {
   holes: Hole[];
   expiring: Expiring[];
 }
+export interface PlannedCount {
+  running: number;
+  overdue: number;
+  unchecked: number;
+  tickets: number;
+}
 export interface Done {
   incident: string;
   repeated: boolean;
