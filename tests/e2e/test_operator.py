@@ -150,6 +150,26 @@ def test_english_at_one_press_and_back(desk):
     expect(desk.page.locator("nav").first).to_contain_text("总览")
 
 
+def test_how_well_the_alarms_serve_is_said_in_figures_with_their_limits(desk):
+    page = desk.page
+    page.get_by_role("link", name="报警绩效").click()
+    rows = page.locator(".figures-list tbody tr")
+    expect(rows.filter(has_text="每小时报警数")).to_contain_text(
+        re.compile("(达标|未达目标|越过红线).*目标 ≤ 6，红线 > 12.*operametrix")
+    )
+    expect(page.locator("figure canvas")).to_be_visible()
+    with page.expect_response(lambda r: "/performance?" in r.url and "days=30" in r.url) as answer:
+        page.get_by_role("button", name="30 天").click()
+    told = answer.value.json()
+    assert len(told["bars"]) == 30
+    assert sum(b["alarms"] for b in told["bars"]) == told["alarms"] > 0
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    page.locator(".side a").first.click()
+    expect(page.locator("input[type=search]")).not_to_have_value("")
+
+
 def test_every_screen_has_its_key(desk):
     for key, words in (("F2", "全部级别"), ("F3", "值班日志"), ("F4", "谁在值班"), ("F1", "供配电一次图")):
         desk.page.keyboard.press(key)
