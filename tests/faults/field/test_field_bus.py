@@ -467,6 +467,83 @@ async def test_f14_what_is_no_value_is_bad_with_its_reason_and_raises_no_alarm_o
         assert not judge.step(scan), "no alarm on a value that is none"
 
 
+def on_trial(*conditions, delay_ms=0):
+    """The site of one machine whose values a, b, c are watched by these conditions."""
+    rules = {
+        f"{c.compare}-{c.point}": Rule(
+            f"{c.compare}-{c.point}", "k", NOTHING, (c,), Priority.LOW, AlarmClass.EQUIPMENT,
+            NOTHING, NOTHING, NOTHING, 60_000, "", Start.OPERATOR, on_delay_ms=delay_ms,
+        )
+        for c in conditions
+    }  # fmt: skip
+    points = {channel: Point(channel, NOTHING) for channel in SENTINELS}
+    profiles = {"s": replace(PROFILES["p"], modbus=ModbusMap(SENTINELS))}
+    machine = device("e", profile="s", channels=tuple(SENTINELS))
+    return machine, profiles, {"k": Kind("k", NOTHING, System.POWER, points)}, rules
+
+
+def told(judge, scans):
+    return {(t.rule, t.raised) for scan in scans for t in judge.step(scan)}
+
+
+def for_long(scan, minutes, every_s=60):
+    """The same word again and again."""
+    return [
+        replace(scan, at_ms=scan.at_ms + s * 1000, received_ms=scan.received_ms + s * 1000)
+        for s in range(every_s, minutes * 60 + 1, every_s)
+    ]
+
+
+async def test_f14_a_point_that_gives_no_value_for_long_is_an_alarm_of_its_own(tcp):
+    missing = [Condition(id, Compare.MISSING) for id in SENTINELS]
+    machine, profiles, kinds, rules = on_trial(*missing, delay_ms=300_000)
+    said = bytes.fromhex("8000 00E6 4366 199A")
+    async with tcp.server(lambda f: reply(f, data=said)) as server:
+        line = tcp.line(server)
+        here, sink = site([line], [machine], kinds=kinds, rules=rules), Sink()
+        async with Running([line], [machine], profiles, sink, LoopClock(), here=here):
+            await until(lambda: len(sink.scans) >= 3)
+    judge = Evaluator(here)
+    assert not told(judge, sink.scans)
+    assert not told(judge, for_long(sink.scans[-1], 4))
+    assert told(judge, for_long(sink.scans[-1], 6)) == {("missing-i16", True)}
+
+
+async def test_f15_a_value_that_never_moves_is_an_alarm_while_it_is_read(tcp):
+    flat = [Condition(id, Compare.FLAT, 0.1, window_ms=3_600_000) for id in SENTINELS]
+    machine, profiles, kinds, rules = on_trial(*flat)
+    said = ["00E6 FFFF 4366 199A"]
+    async with tcp.server(lambda f: reply(f, data=bytes.fromhex(said[0]))) as server:
+        line = tcp.line(server)
+        here, sink = site([line], [machine], kinds=kinds, rules=rules), Sink()
+        async with Running([line], [machine], profiles, sink, LoopClock(), here=here):
+            await until(lambda: len(sink.scans) >= 3)
+            said[0] = "00E6 FFFF 4367 199A"
+            await until(lambda: sink.scans[-1].values[2] > 231)
+    judge = Evaluator(here)
+    assert not told(judge, sink.scans)
+    assert not told(judge, for_long(sink.scans[-1], 59)), "the float moved a moment ago, the sentinel is no value"
+    assert told(judge, for_long(sink.scans[-1], 61)) == {("flat-i16", True), ("flat-f32", True)}
+
+
+async def test_f15_a_device_that_is_silent_stands_still_for_nobody(tcp):
+    machine, profiles, kinds, rules = on_trial(Condition("i16", Compare.FLAT, 0.1, window_ms=3_600_000))
+    said = bytes.fromhex("00E6 00E6 4366 199A")
+    async with tcp.server(lambda f: reply(f, data=said)) as server:
+        line = tcp.line(server)
+        here, sink = site([line], [machine], kinds=kinds, rules=rules), Sink()
+        async with Running([line], [machine], profiles, sink, LoopClock(), here=here):
+            await until(lambda: len(sink.scans) >= 3)
+            before = len(sink.scans)
+            server.answer = silence
+            await until(lambda: not sink.scans[-1].reached, within_s=10)
+    judge = Evaluator(here)
+    assert not told(judge, sink.scans[:before])
+    gone = [scan for scan in sink.scans[before:] if not scan.reached]
+    assert not told(judge, [*gone, *for_long(gone[-1], 120)])
+    assert not judge.ripen(gone[-1].received_ms + 86_400_000)
+
+
 async def test_f16_another_model_than_configured_gives_no_values_and_says_so(bus):
     def other(frame):
         return reply(frame, data=b"\0\7" * frame[11]) if frame[8:10] == (500).to_bytes(2, "big") else good(frame)
