@@ -45,7 +45,7 @@ class Report:
     """The figures of a console over local days.
 
     `since_ms` is where counting begins: the first day's start, or the first record of the book. `slots` are alarms
-    per ten minutes as (start, count), zeros included, up to now; `stale` and `away` are of now.
+    per ten minutes as (start, count), zeros included, up to now; `stale` and `waiting` are of now.
     """
 
     first: date
@@ -62,7 +62,6 @@ class Report:
     days: Sequence[tuple[int, int]]  # alarms by day, as (start, count)
     chattering: Sequence[str]
     stale: Mapping[str, int]  # subject -> active since
-    away: Mapping[str, int]  # how -> alarms
     waiting: int  # alarms that nobody has acknowledged
 
 
@@ -141,7 +140,6 @@ def report(
         [(tally.days.start(day), sum(found.alarms.values())) for day, found in told],
         sorted(whole.chattering),
         tally.standing_stale(now, console),
-        tally.away_now(console),
         tally.waiting(console),
     )
 

@@ -183,11 +183,6 @@ class Tally:
             and stale <= now
         }
 
-    def away_now(self, console: str = "") -> Counter[str]:
-        """Return how many alarms are out of sight now, by how."""
-        standing = (s for s in self._standing.values() if console in {"", s.console})
-        return Counter(how for one in standing for how in one.away)
-
     # -- one kind of record each ----------------------------------------------------------------------------
 
     def _raised(self, record: Record) -> None:

@@ -1,11 +1,13 @@
 """Alarm performance as it leaves: figures with their limits, in words, with where each limit is from."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from alarms.figures import Figure, Report
+from alarms.figures import Figure, Report, consoles
+from alarms.hiding import Hidden
 from api import labels
 from api.shapes import Shape, Words
-from api.station import Station
 from api.views import number, words
 from facility.site import Site
 
@@ -134,9 +136,11 @@ FLOODS_SHOWN = 50
 WHOLE = Words(zh="全站", en="whole site")
 
 
-def performance_shape(station: Station, told: Report, console: str, at_ms: int) -> PerformanceShape:
-    """Return a report as it leaves. For a thread: some milliseconds for thirty days."""
-    site, days = station.site, (told.last - told.first).days + 1
+def performance_shape(site: Site, told: Report, hiding: Sequence[Hidden], console: str, at_ms: int) -> PerformanceShape:
+    """Return a report as it leaves; `hiding` is what disturbs nobody now. For a thread: some milliseconds."""
+    days = (told.last - told.first).days + 1
+    system = consoles(site)
+    away = Counter(h.how for h in hiding if console in {"", system.get(h.owner, "system")})
     bars = told.slots if days == 1 else told.days
     total = max(told.alarms, 1)
     return PerformanceShape(
@@ -160,9 +164,9 @@ def performance_shape(station: Station, told: Report, console: str, at_ms: int) 
         bars=[BarShape(from_ms=at, alarms=n) for at, n in bars],
         now=NowShape(
             unacknowledged=told.waiting,
-            shelved=told.away.get("shelved", 0),
-            suppressed=told.away.get("suppressed", 0),
-            out_of_service=told.away.get("out-of-service", 0),
+            shelved=away["shelved"],
+            suppressed=away["suppressed"],
+            out_of_service=away["out-of-service"],
             stale=[
                 StaleShape(**_named(site, s), since_ms=since)
                 for s, since in sorted(told.stale.items(), key=lambda one: one[1])

@@ -47,9 +47,11 @@ async def performance(
     if console not in {c.id for c in consoles_of(station.site)}:
         raise not_found(Text("这个系统", "such system"))
 
+    hiding = station.hiding()
+
     def written() -> str:
         told = station.performance(last, days, console)
-        return performance_shape(station, told, console, now).model_dump_json()
+        return performance_shape(station.site, told, hiding, console, now).model_dump_json()
 
     try:
         answer = await asyncio.to_thread(written)
