@@ -246,6 +246,33 @@ def verify(
 
 
 @app.command()
+def replay(
+    site: SiteArgument,
+    begin: Annotated[str, typer.Option("--from", help="Since when: 2026-11-22, 2026-11-22T08:00, in the site's time.")],
+    end: Annotated[str, typer.Option("--to", help="Until when, likewise; now when left out.")] = "",
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="Stands in for the site's rules.toml; the log book stays as it is.")
+    ] = None,
+    data: DataOption = Path(".data/site"),
+    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
+) -> None:
+    """Let recorded telemetry pass through the rules again: which alarms would have come, moved, gone, or been new."""
+    from dutyroom import outcome as said
+    from dutyroom.replay import ReplayError
+
+    with _plainly():
+        try:
+            outcome, loaded, took_s = said.run(site, data, begin, end, rules)
+        except ReplayError as error:
+            _fail(str(error), 2)
+    if as_json:
+        print(json.dumps(said.as_json(outcome, took_s), ensure_ascii=False, indent=1))
+        return
+    for line in said.as_text(outcome, loaded, took_s):
+        print(line)
+
+
+@app.command()
 def watch(
     file: Annotated[Path, typer.Argument(help="watch.toml: the sites listened for, and whom to call.")],
     data: Annotated[Path, typer.Option("--data", help="Where it is kept what was heard.")] = Path(".data/watch"),

@@ -29,6 +29,10 @@ NEAR_MS = 3_600_000
 _PAGE = 1_000
 _STORY = 500  # records of one alarm looked at before the span
 _SUBJECTS = ("alarm:", "permit:", "ticket:", "incident:")
+_KINDS = frozenset(
+    {Kind.INCIDENT_OPENED, Kind.INCIDENT_JOINED, Kind.INCIDENT_CLOSED, Kind.SERVICE_STARTED}
+    | {kind for kind in Kind if kind.startswith(("alarm.", "permit.", "ticket."))}
+)
 
 
 class ReplayError(Exception):
@@ -149,7 +153,7 @@ def standing(book: BookReader, at_ms: int) -> list[Record]:
     found: list[Written] = []
     for subject in subjects:
         if subject.startswith(_SUBJECTS):
-            found += book.find(subject=subject, to_ms=at_ms, limit=_STORY)
+            found += book.find(subject=subject, kinds=_KINDS, to_ms=at_ms, limit=_STORY)
     return [w.record for w in sorted(found, key=lambda w: w.seq)]
 
 
@@ -157,11 +161,11 @@ def lived(book: BookReader, from_ms: int, to_ms: int | None) -> list[Written]:
     """Return the records of a span that tell of alarms, works, incidents and restarts, in the book's order."""
     found: list[Written] = []
     before: int | None = None
-    while page := book.find(from_ms=from_ms, to_ms=to_ms, limit=_PAGE, before_seq=before):
+    while page := book.find(kinds=_KINDS, from_ms=from_ms, to_ms=to_ms, limit=_PAGE, before_seq=before):
         found += page
         before = page[-1].seq
     found.reverse()
-    return [w for w in found if w.record.subject.startswith(_SUBJECTS) or w.record.kind == Kind.SERVICE_STARTED]
+    return found
 
 
 def _scans(scans: Iterable[Scan]) -> Iterator[tuple[int, int, Scan | Record]]:

@@ -36,8 +36,8 @@ class Loaded:
     overrides: list[Override] = field(default_factory=list)  # what the site does otherwise than the library's rules
 
 
-def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None) -> Loaded:
-    """Read a site folder.
+def load(folder: Path, *, library: Path | None = None, rules: Path | None = None, now_ms: int | None = None) -> Loaded:
+    """Read a site folder; another file of `rules` may stand in for its rules.toml.
 
     With `now_ms` (UTC milliseconds) it also warns of what time brings: holes in the roster of the next 7 days,
     certificates that expire within 90 days, inspections that are due.
@@ -60,7 +60,7 @@ def load(folder: Path, *, library: Path | None = None, now_ms: int | None = None
     profiles = _profiles(library_folder, folder, documents["equipment.toml"], problems)
     secrets = _secrets(folder, problems)
     head, zone = _site(documents["site.toml"], words)
-    planning = plan(library_folder, folder, words, problems)
+    planning = plan(library_folder, folder, words, problems, rules)
     equipment, people, roster = documents["equipment.toml"], documents["people.toml"], documents["roster.toml"]
     staff = staff_of(people, words) if people else Staff()
     plant = equip(equipment, words, profiles, secrets, folder) if equipment else Plant()

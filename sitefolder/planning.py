@@ -31,8 +31,13 @@ class Planning:
     disabled: set[str] = field(default_factory=set)  # rules that this site does not want
 
 
-def plan(library_folder: Path, site_folder: Path, library: Library, problems: Problems) -> Planning:
-    """Read all plans, then all rules, then the site's changes; a site's plan replaces the library's of the same id."""
+def plan(
+    library_folder: Path, site_folder: Path, library: Library, problems: Problems, rules: Path | None = None
+) -> Planning:
+    """Read all plans, then all rules, then the site's changes; a site's plan replaces the library's of the same id.
+
+    A file of `rules` stands in for the site's own.
+    """
     planning = Planning()
     for folder, label in ((library_folder / "plans", "library/plans"), (site_folder / "plans", "plans")):
         for path in sorted(folder.glob("*.toml")):
@@ -42,8 +47,9 @@ def plan(library_folder: Path, site_folder: Path, library: Library, problems: Pr
         if document:
             document.known(("rule",))
             _rules(planning, document, library)
-    if (site_folder / "rules.toml").exists():
-        document = _read(planning, site_folder / "rules.toml", "rules.toml", problems)
+    own = rules or site_folder / "rules.toml"
+    if rules or own.exists():
+        document = _read(planning, own, own.name, problems)
         if document:
             document.known(("rule", "change"))
             _rules(planning, document, library)

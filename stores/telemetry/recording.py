@@ -7,6 +7,7 @@ the spool. A day is put together at a time; its values lie in a temporary file m
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
@@ -19,7 +20,6 @@ from stores.telemetry.archivist.spoolview import SpoolView
 from stores.telemetry.arrivals import Arrivals, unfolded
 from stores.telemetry.batch import Batch, Floats, Ints, Octets
 from stores.telemetry.segments import ARRIVAL, RAW, Folder, Manifest
-from stores.telemetry.stacks import DAY_MS
 
 Points = Mapping[str, tuple[str, ...]]
 """The points of each device, in the order in which its values are wanted."""
@@ -66,18 +66,22 @@ class Recording:
         return min(known, default=None)
 
     def scans(self, points: Points, from_ms: int, to_ms: int) -> Iterator[Scan]:
-        """Return the scans that came in [from_ms, to_ms), in the order in which they were judged.
+        """Return the scans that came in [from_ms, to_ms), in the order in which they came.
 
-        Of an archive that leaves readings out, the reading kept before stands for them.
+        The spool may hold scans of different devices in another order than that; those of one device it never does. Of
+        an archive that leaves readings out, the reading kept before stands for them.
 
         Raises:
             OSError: a file cannot be read.
             StoreError: the spool cannot be read.
         """
         manifest, head = self._snapshot()
-        arrived = [s for s in manifest.of(ARRIVAL, from_ms, to_ms) if s.day * DAY_MS < to_ms]
-        for day in sorted({s.day for s in arrived}):
-            yield from self._day(manifest, day, points, from_ms, to_ms)
+        days = sorted({s.day for s in manifest.of(ARRIVAL, from_ms, to_ms)})
+        archived = (scan for day in days for scan in self._day(manifest, day, points, from_ms, to_ms))
+        spooled = sorted(self._spooled(head, points, from_ms, to_ms), key=_came)
+        return merge(archived, spooled, key=_came)
+
+    def _spooled(self, head: Sequence[tuple[int, Batch]], points: Points, from_ms: int, to_ms: int) -> Iterator[Scan]:
         devices: dict[int, str] = {}
         for _, batch in head:
             for id_ in np.unique(batch.layout).tolist():
@@ -119,7 +123,8 @@ class Recording:
         found = self._folder.arrivals(names)
         known = np.array([name in points for name in found.names], np.bool_)
         mine = known[found.code] & (found.received_ms >= from_ms) & (found.received_ms < to_ms)
-        return found.where(np.flatnonzero(mine & (found.row <= last_row)))
+        found = found.where(np.flatnonzero(mine & (found.row <= last_row)))
+        return found.where(np.argsort(found.received_ms, kind="stable"))
 
     def _sheets(
         self, manifest: Manifest, day: int, arrivals: Arrivals, points: Points, file: IO[bytes]
@@ -195,6 +200,10 @@ class Recording:
         values = tuple(scan.values[place[point]] if point in place else float("nan") for point in wanted)
         reasons = bytes(scan.reasons[place[point]] if point in place else Reason.NOT_GIVEN for point in wanted)
         return Scan(scan.device, scan.at_ms, scan.received_ms, values, reasons)
+
+
+def _came(scan: Scan) -> int:
+    return scan.received_ms
 
 
 def _plain(arrivals: Arrivals) -> Ints:
