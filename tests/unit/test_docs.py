@@ -80,3 +80,14 @@ def test_what_it_is_not_is_said_where_people_look() -> None:
     for page in READMES:
         text = page.read_text(encoding="utf-8")
         assert "certified safety function" in text or "非认证安全功能" in text
+
+
+@pytest.mark.parametrize("page", ["alarm-performance.md", "alarm-performance.zh-CN.md"])
+def test_every_figure_of_alarm_performance_is_explained_with_its_limits(page) -> None:
+    from alarms.limits import LIMITS
+
+    text = (ROOT / "docs" / "operators" / page).read_text(encoding="utf-8")
+    assert re.findall(r"`([a-z_0-9]+)`", text.rpartition("```")[2]) == list(LIMITS)
+    rows = [[c.strip() for c in line.split("|")] for line in text.splitlines() if line.startswith("| ")][1:]
+    said = [[float(re.search(r"[\d.]+", cell)[0]) for cell in row[3:5]] for row in rows]
+    assert said == [[n / 60 if one.unit == "s" else n for n in (one.green, one.red)] for one in LIMITS.values()]
