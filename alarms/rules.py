@@ -202,6 +202,16 @@ class Evaluator:
         """Return (owner, rule) of all that is watched."""
         return self._compiled.pairs()
 
+    def alone(self, moves: Iterable[Transition]) -> frozenset[str] | None:
+        """Return the devices that moved these rules; None where one of them matters to a rule of several devices."""
+        devices = set()
+        for move in moves:
+            instance = self._compiled.find(move.owner, move.rule)
+            if instance is None or len(instance.lists) != 1 or instance.lists[0].shared:
+                return None
+            devices.add(instance.lists[0].device)
+        return frozenset(devices)
+
     @property
     def skipped(self) -> int:
         """How many counts were not made alarms of their own because a counter jumped too far at once."""

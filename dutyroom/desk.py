@@ -40,6 +40,8 @@ from stores.live import Live
 log = structlog.get_logger(__name__)
 
 CHECKPOINT_MS = 10_000
+CHECKPOINT_SCANS = 2_000
+"""With more that wait, a checkpoint is put off until they are written, but not for twice its time."""
 STOP_S = 2.0
 """How long the last commit may take when the disk does not take it."""
 
@@ -185,7 +187,7 @@ class Desk:
         self._beat = beat
         while True:
             beat()
-            await self.turn()
+            await self._turn()
             await self.clock.woken(self._wake, self._next_moment())
 
     async def stop(self, last_words: Sequence[Record] = ()) -> None:
@@ -210,22 +212,67 @@ class Desk:
         self.ledger.close()
 
     async def turn(self, *, final: bool = False) -> None:
-        """Take what is there, decide until nothing is new, commit once, then act."""
+        """Take what is there, decide until nothing is new, commit once, then act; all is durable at the end."""
+        await self._turn(final=final)
+        await self._end_bulk(wait=True)
+
+    async def _turn(self, *, final: bool = False) -> None:
+        """Take a turn; scans that nobody waits for may still be under way at its end.
+
+        Where many scans wait, a turn with records spools those its records hang on, and leaves the others to a commit
+        beside the turns. A checkpoint is taken when all scans that the memory knows go with it.
+        """
         if self._commit is not None:
             await self._finish(self._commit)
-        now = self.clock.now()
-        self._moves += self.evaluator.ripen(now)
+        ended = await self._end_bulk(wait=final)
+        now = self._ripened()
+        moved, bulk = self._moved(), self.ledger.bulk
+        if bulk is not None and (moved is None or moved & bulk or not self.ledger.much):
+            ended = await self._end_bulk(wait=True)  # of one device nothing overtakes anything
+            now = self._ripened()
+            moved = self._moved()
+        owed = now >= self._checkpoint_at and self.ledger.bulk is None
         quiet = not (self._moves or self._news or self._asked or self._look or self._decided or final)
-        if quiet and now < self._batch_due() and not self._response_due(now):
+        due = self._batch_due()
+        if quiet and not (ended and owed) and (due is None or now < due) and not self._response_due(now):
             self._act(now)
             return
+        owed = owed and (self.ledger.waiting <= CHECKPOINT_SCANS or now >= self._checkpoint_at + CHECKPOINT_MS)
+        whole = final or owed or moved is None or not self.ledger.much
         self._look = False
         self._decide(now)
-        scans = self.ledger.take(now, final=final)
-        due = (final or now >= self._checkpoint_at) and not self.ledger.backlog
-        await self._finish(self._begin(scans, self.evaluator.memory() if due else None))
-        if not final:
-            self._act(self.clock.now())
+        memory = None
+        if whole or moved is None:
+            scans = self.ledger.take(now, final=final)
+            if (final or owed) and not self.ledger.backlog:
+                memory = self.evaluator.memory()
+        else:
+            scans = self.ledger.take_of(moved)
+        if scans or self._decided or self._answers or memory is not None:
+            await self._finish(self._begin(scans, memory, part=not whole))
+        if final:
+            return
+        now, due = self.clock.now(), self._batch_due()
+        if self.ledger.much and due is not None and due <= now:
+            self.ledger.begin_bulk(self._wake.set)
+        self._act(now)
+
+    def _ripened(self) -> int:
+        now = self.clock.now()
+        self._moves += self.evaluator.ripen(now)
+        return now
+
+    def _moved(self) -> frozenset[str] | None:
+        """Return the devices on whose scans the records of this turn hang; None: it may be on several together."""
+        alone = self.evaluator.alone(self._moves)
+        return alone | self._watched if self._look and alone is not None else alone
+
+    async def _end_bulk(self, *, wait: bool) -> bool:
+        """See through what was begun beside the turns, if it is done or shall be waited for; say whether it was."""
+        dones = await self.ledger.end_bulk(wait=wait)
+        for done in dones or ():
+            done()
+        return dones is not None
 
     # -- deciding -----------------------------------------------------------------------------------------
 
@@ -333,10 +380,10 @@ class Desk:
 
     # -- committing and acting -----------------------------------------------------------------------------
 
-    def _begin(self, scans: list[Scan], memory: bytes | None) -> Commit:
+    def _begin(self, scans: list[Scan], memory: bytes | None, *, part: bool = False) -> Commit:
         """Bind what was decided into one commit; from here on it will be written, whatever happens to this turn."""
         closed = self._closed() if self._decided else []
-        self._commit = Commit(scans, self._decided, closed, memory, self._answers)
+        self._commit = Commit(scans, self._decided, closed, memory, self._answers, part)
         self._decided, self._answers = [], []
         return self._commit
 
@@ -394,7 +441,9 @@ class Desk:
 
     # -- time ---------------------------------------------------------------------------------------------
 
-    def _batch_due(self) -> int:
+    def _batch_due(self) -> int | None:
+        if self.ledger.bulk is not None:
+            return None  # its end wakes us
         due = self.ledger.due()
         return self._checkpoint_at if due is None else due
 

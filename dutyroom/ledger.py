@@ -23,6 +23,8 @@ GROUP_MS = 500
 """Scans that move nothing are committed together at least this often."""
 PORTION = 20_000
 """Scans of one commit at most: what has waited for a disk must not hold up an alarm."""
+LITTLE = 200
+"""So few scans are committed with the records of a turn; of more, a turn with records takes those that made them."""
 READINGS_LIMIT = 5_000_000
 """Readings that wait in memory for a disk (about 160 MB); beyond it the oldest are let go, and counted."""
 SPOOL_PAUSE_MS = (1_000, 2_000, 5_000)
@@ -39,8 +41,8 @@ class DeskSpool(Protocol):
     def last_row(self) -> int:
         """The newest row that was ever committed."""
 
-    def commit(self, scans: Sequence[Scan], settled: Settled | None = None) -> int:
-        """Write the scans, and what they settle, durably; return the row."""
+    def commit(self, scans: Sequence[Scan], settled: Settled | None = None, *, part: bool = False) -> int:
+        """Write the scans, and what they settle, durably; return the row. A `part` overtakes others' scans."""
 
     def checkpoint(self, row: int, memory: bytes) -> None:
         """Remember the rule memory as of this row."""
@@ -78,6 +80,7 @@ class Commit:
     closed: list[str]
     memory: bytes | None
     answers: list[Answer] = field(default_factory=list)
+    part: bool = False  # scans of some devices; what came of others before them is not in it
     settled: Settled | None = None  # what the scans make known of their publishers
     spooled: bool = False
     refused: Exception | None = None  # the spool's word, when it does not take the scans
@@ -99,17 +102,20 @@ class Ledger:
         self._batch: list[Scan] = []
         self._batch_since = 0
         self._kept_back: deque[Scan] = deque()  # scans the spool could not take yet
-        self._dones: list[Callable[[], None]] = []  # of the batch
+        self._dones: list[tuple[str, Callable[[], None]]] = []  # of the batch, by device
         self._taken: list[Callable[[], None]] = []  # of what is in a commit or kept back
+        self.bulk: frozenset[str] | None = None  # whose scans are being written beside the commits of the turns
+        self._bulk: Commit | None = None
+        self._bulk_dones: list[Callable[[], None]] = []
         self._refusals = 0  # of the spool, one after the other
         self._spool_at = 0  # not before
-        self._row = spool.last_row
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bulk")
 
     @property
     def waiting(self) -> int:
         """How many scans are not yet durable."""
-        return len(self._batch) + len(self._kept_back)
+        return len(self._batch) + len(self._kept_back) + (len(self._bulk.scans) if self._bulk else 0)
 
     @property
     def refused(self) -> bool:
@@ -122,7 +128,9 @@ class Ledger:
         return bool(self._kept_back)
 
     def due(self) -> int | None:
-        """Return when the scans that wait are to be committed; None when there are none."""
+        """Return when the scans that wait are to be committed; None when there are none, or others are under way."""
+        if self._bulk is not None:
+            return None
         if self._kept_back:
             return self._spool_at
         return self._batch_since + GROUP_MS if self._batch else None
@@ -137,7 +145,7 @@ class Ledger:
             self._batch_since = scan.received_ms
         self._batch.append(scan)
         if done is not None:
-            self._dones.append(done)
+            self._dones.append((scan.device, done))
         return first
 
     def hurry(self) -> None:
@@ -146,7 +154,7 @@ class Ledger:
 
     def take(self, now: int, *, final: bool = False) -> list[Scan]:
         """Take the scans of this commit; a spool that refuses is left alone for a while."""
-        self._taken += self._dones
+        self._taken += [done for _, done in self._dones]
         self._dones = []
         if not self._kept_back and len(self._batch) <= PORTION:
             scans, self._batch = self._batch, []
@@ -157,6 +165,46 @@ class Ledger:
             return []
         return [self._kept_back.popleft() for _ in range(min(PORTION, len(self._kept_back)))]
 
+    @property
+    def much(self) -> bool:
+        """Whether more waits than a turn with records should wait for, and nothing speaks against parting it."""
+        some = self._bulk is not None or len(self._batch) > LITTLE
+        return some and not self._kept_back and not self._refusals and self.receipts.silent
+
+    def take_of(self, devices: frozenset[str]) -> list[Scan]:
+        """Take all that waits of these devices; none of them may be in the bulk that is under way."""
+        if not devices:
+            return []
+        scans = [s for s in self._batch if s.device in devices]
+        self._batch = [s for s in self._batch if s.device not in devices]
+        self._taken += [done for device, done in self._dones if device in devices]
+        self._dones = [one for one in self._dones if one[0] not in devices]
+        return scans
+
+    def begin_bulk(self, told: Callable[[], None]) -> None:
+        """Begin to write what waits, beside the commits of the turns; `told` is called when it is done."""
+        self._bulk = bulk = Commit(self._batch, [], [], None)
+        self.bulk = frozenset(scan.device for scan in self._batch)
+        self._batch, self._dones, self._bulk_dones = [], [], [done for _, done in self._dones]
+        bulk.settled = self.receipts.settle(bulk.scans)
+        bulk.writing = self._aside.submit(self._write, bulk)
+        _when_landed(bulk.writing, asyncio.get_running_loop(), told)
+
+    async def end_bulk(self, *, wait: bool) -> list[Callable[[], None]] | None:
+        """See through what is under way beside the turns; return whom to tell.
+
+        None: nothing is, or it is not done yet and shall not be waited for.
+        """
+        bulk = self._bulk
+        if bulk is None or bulk.writing is None or not (wait or bulk.writing.done()):
+            return None
+        await _landed(bulk.writing, asyncio.get_running_loop())
+        self._bulk = self.bulk = None
+        self._taken += self._bulk_dones
+        self._bulk_dones = []
+        self._settle(bulk)
+        return self.durable() if bulk.refused is None else []
+
     async def write(self, commit: Commit, alive: Callable[[], None]) -> list[Written]:
         """Spool first, then the book; the book is tried until it takes the records, `alive` at every try.
 
@@ -165,6 +213,13 @@ class Ledger:
         """
         written = await self._written(commit, alive)
         self.stuck = False
+        self._settle(commit)
+        self._counts.records += len(written)
+        self._counts.transitions += sum(w.record.subject.startswith("alarm:") for w in written)
+        return written
+
+    def _settle(self, commit: Commit) -> None:
+        """Take note of what became of a commit's scans."""
         if commit.refused is not None:
             self._refuse(commit)
         else:
@@ -174,9 +229,6 @@ class Ledger:
             if commit.scans:
                 self._refusals = self._spool_at = 0
         self._counts.commits += 1
-        self._counts.records += len(written)
-        self._counts.transitions += sum(w.record.subject.startswith("alarm:") for w in written)
-        return written
 
     def durable(self) -> list[Callable[[], None]]:
         """Return whom to tell that their scans are durable, each once; what came during the commit is not.
@@ -196,7 +248,8 @@ class Ledger:
 
     def close(self, *, wait: bool = True) -> None:
         """Let the thread end; without `wait`, what it has not begun is left."""
-        self._thread.shutdown(wait=wait, cancel_futures=not wait)
+        for thread in (self._aside, self._thread):
+            thread.shutdown(wait=wait, cancel_futures=not wait)
 
     def _let_go(self) -> None:
         """Forget the oldest scans that wait: memory is for alarms. Their rules were evaluated when they came."""
@@ -251,12 +304,12 @@ class Ledger:
         return written
 
     def _write(self, commit: Commit) -> list[Written]:
-        """Run in the writer thread; safe to repeat."""
+        """Run in a thread of the writer's; safe to repeat."""
         settled = commit.settled
         scans = [*settled.rows, *commit.scans] if settled and settled.rows else commit.scans
         if scans and not commit.spooled and commit.refused is None:
             try:
-                self._row = self.spool.commit(scans, settled)
+                self.spool.commit(scans, settled, part=commit.part)
                 commit.spooled = True
             except Exception as error:  # telemetry waits in memory; alarms and pages do not wait for it
                 if not isinstance(error, StoreError | OSError):
@@ -265,7 +318,7 @@ class Ledger:
         written = self.book.append(commit.records, commit.closed) if commit.records or commit.closed else []
         if commit.memory is not None and commit.refused is None:
             try:
-                self.spool.checkpoint(self._row, commit.memory)
+                self.spool.checkpoint(self.spool.last_row, commit.memory)
             except (StoreError, OSError) as error:
                 log.error("no checkpoint could be written", why=str(error))
         return written
@@ -289,10 +342,14 @@ async def _landed(writing: "Future[list[Written]]", loop: asyncio.AbstractEventL
         if not landed.done():
             landed.set_result(None)
 
-    def land(_: "Future[list[Written]]") -> None:
-        with suppress(RuntimeError):  # the loop is closed already
-            loop.call_soon_threadsafe(tell)
-
-    writing.add_done_callback(land)
+    _when_landed(writing, loop, tell)
     await landed
     return writing.result()
+
+
+def _when_landed(writing: "Future[list[Written]]", loop: asyncio.AbstractEventLoop, told: Callable[[], None]) -> None:
+    def land(_: "Future[list[Written]]") -> None:
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(told)
+
+    writing.add_done_callback(land)

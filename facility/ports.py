@@ -81,8 +81,11 @@ class LogBook(Protocol):
 class Spool(Protocol):
     """Keeps scans until everybody who needs them has them."""
 
-    def commit(self, scans: Sequence[Scan], settled: Settled | None = None) -> int:
-        """Write the scans, and what they settle, in one durable transaction; return the row's id."""
+    def commit(self, scans: Sequence[Scan], settled: Settled | None = None, *, part: bool = False) -> int:
+        """Write the scans, and what they settle, in one durable transaction; return the row's id.
+
+        A `part` is of some devices; what came of others before it follows.
+        """
 
     def checkpoint(self, row: int, memory: bytes) -> None:
         """Remember the rule memory as of this row."""

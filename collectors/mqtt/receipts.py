@@ -182,7 +182,6 @@ class Receipts:
         self._hearings: dict[str, Hearing] = {}
         self._keepers: set[str] = set()
         self._deaf: list[tuple[Gap, Scan]] = []
-        self._settling: dict[str, Numbers] = {}  # by the newest `settle`
 
     def hearing(self, device: str) -> Hearing:
         """Return the book of what came from a device, begun with what is durable."""
@@ -216,8 +215,16 @@ class Receipts:
         row.received_ms = to_ms
         self._deaf.append((Gap(device, Reason.NOT_CONNECTED, from_ms, to_ms), row))
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has to be recorded of those that could not be heard."""
+        return not self._deaf
+
     def settle(self, scans: Iterable[Scan]) -> Settled:
-        """Return what a commit of these scans makes known; nothing counts before `adopt`."""
+        """Return what a commit of these scans makes known; nothing counts before `adopt`.
+
+        Two may be under way as long as they are of different devices and `silent`.
+        """
         changed: dict[str, Numbers] = {}
         gaps = [gap for gap, _ in self._deaf]
         rows = [row for _, row in self._deaf]
@@ -244,12 +251,11 @@ class Receipts:
                 rows += _rows(gap, scan)
         blobs = {device: _written(numbers) for device, numbers in changed.items()}
         blobs |= {f"{_LINE}{line}": b"%d" % since for line, since in self._unwritten.items()}
-        self._settling = changed
         return Settled(blobs, gaps, filled, rows)
 
     def adopt(self, settled: Settled) -> None:
-        """Believe what was settled last: it is durable now."""
-        changed = self._settling
+        """Believe what was settled: it is durable now."""
+        changed = {d: _read(blob) for d, blob in settled.numbers.items() if not d.startswith(_LINE)}
         self._kept.update(changed)
         for device in self._keepers & changed.keys():
             self.due[device] = (changed[device].epoch, changed[device].through)

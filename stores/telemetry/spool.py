@@ -8,6 +8,7 @@ cursors; the desk keeps its rule memory here as of a row; a row goes when all cu
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from facility.ports import Clock, Layout, Settled
@@ -62,7 +63,8 @@ class DeadLetter:
 class Spool:
     """Implements `facility.ports.Spool` and the cursors behind it.
 
-    One thread commits; another may read, advance and trim at the same time. `opening` says how the file was found.
+    Two threads may commit, of different devices; others may read, advance and trim at the same time. `opening` says
+    how the file was found.
     Row ids start at the moment the file was made, which is also the spool's `id`: a reader that remembers rows of
     another file can tell.
     Errors are those of `stores.errors`: StoreFullError when there is no space (nothing was written, and the same spool
@@ -132,8 +134,10 @@ class Spool:
 
     # The desk's side.
 
-    def commit(self, scans: Sequence[Scan], settled: Settled | None = None) -> int:
+    def commit(self, scans: Sequence[Scan], settled: Settled | None = None, *, part: bool = False) -> int:
         """Write the scans, and what they settle of their publishers, in one transaction and return the row's id.
+
+        A `part` is of some devices; what came of others before it follows in a later row.
 
         A scan that fits no layout of its device is kept as a dead letter in the same transaction, so that one bad
         scan cannot hold up the others.
@@ -160,7 +164,7 @@ class Spool:
                 if fitting:
                     readings = sum(len(scan.values) for scan in fitting)
                     self._file.writer.execute(
-                        "INSERT INTO row VALUES (?, ?, ?, ?, ?)", (row, now, len(ids), readings, blob)
+                        "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?)", (row, now, len(ids), readings, blob, part)
                     )
                 for stray in strays:
                     why = f"{len(stray.values)} values, {len(stray.reasons)} reasons: no layout of the device fits"
@@ -186,7 +190,9 @@ class Spool:
         What came while the newest row was being written is in no row: that row's predecessor tells.
         """
         with self._file.reading() as reader:
-            found = reader.execute("SELECT min(at_ms) FROM (SELECT at_ms FROM row ORDER BY id DESC LIMIT 2)").fetchone()
+            found = reader.execute(
+                "SELECT min(at_ms) FROM (SELECT at_ms FROM row WHERE NOT part ORDER BY id DESC LIMIT 2)"
+            ).fetchone()
         return found[0] or 0
 
     def gaps(self, limit: int, device: str = "") -> list[RecordedGap]:
@@ -226,18 +232,34 @@ class Spool:
         return memory, self._scans_after(row, self._last)
 
     def _scans_after(self, row: int, last: int) -> Iterator[Scan]:
+        parts: list[Scan] = []
         while row < last:
-            rows = self._rows(row, _RESTORE_ROWS)
+            with self._file.reading() as reader:
+                rows = reader.execute(
+                    "SELECT id, blob, part FROM row WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+                    (row, last, _RESTORE_ROWS),
+                ).fetchall()
             if not rows:
-                return
-            for id_, blob in rows:
+                break
+            for id_, blob, part in rows:
                 row = id_
-                if row <= last and (batch := self._decoded(row, blob)):
-                    # After a profile edit the positions of an older layout mean something else.
-                    newest = {layout.device: layout.id for layout in self.layouts().values()}
-                    for layout, scan in zip(batch.layout.tolist(), batch.scans(self._device), strict=True):
-                        if newest.get(scan.device) == layout:
-                            yield scan
+                if part:
+                    parts += self._readable(id_, blob)
+                elif parts:
+                    yield from as_heard(parts, self._readable(id_, blob))
+                    parts = []
+                else:
+                    yield from self._readable(id_, blob)
+        yield from parts
+
+    def _readable(self, row: int, blob: bytes) -> list[Scan]:
+        """Return the scans of a row but for those of an older layout: their positions mean something else now."""
+        batch = self._decoded(row, blob)
+        if batch is None:
+            return []
+        newest = {layout.device: layout.id for layout in self.layouts().values()}
+        scans = zip(batch.layout.tolist(), batch.scans(self._device), strict=True)
+        return [scan for layout, scan in scans if newest.get(scan.device) == layout]
 
     # The readers' side.
 
@@ -442,3 +464,21 @@ class Spool:
                 self._file.writer.execute("DELETE FROM row WHERE id = ?", (row,))
             return None
         return batch
+
+
+def as_heard(parts: Sequence[Scan], rest: Sequence[Scan]) -> list[Scan]:
+    """Return scans in the order in which they came: parts that were written ahead, and what they overtook.
+
+    Both have that order already, and of each device the parts come first.
+    """
+    keyed: list[tuple[int, Scan]] = []
+    ahead: dict[str, int] = {}
+    newest = 0
+    for scan in parts:
+        newest = ahead[scan.device] = max(newest, scan.received_ms)
+        keyed.append((newest, scan))
+    newest = 0
+    for scan in rest:
+        newest = max(newest, scan.received_ms, ahead.get(scan.device, 0))
+        keyed.append((newest, scan))
+    return [scan for _, scan in sorted(keyed, key=itemgetter(0))]

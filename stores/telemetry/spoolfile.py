@@ -11,7 +11,7 @@ from stores.connection import said
 from stores.errors import StoreDamagedError, StoreError, StoreNewerError
 from stores.telemetry import gaps
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE row (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, scans INTEGER NOT NULL, readings INTEGER NOT NULL,
     blob BLOB NOT NULL);
@@ -24,7 +24,8 @@ CREATE TABLE dead (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, source TEXT N
 CREATE TABLE dead_count (source TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE first (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
 """
-_STEPS = (_SCHEMA, gaps.SCHEMA)  # from one version to the next
+_PARTS = "ALTER TABLE row ADD COLUMN part INTEGER NOT NULL DEFAULT 0"
+_STEPS = (_SCHEMA, gaps.SCHEMA, _PARTS)  # from one version to the next
 _BUSY_S = 5.0
 _PAGE = 8192
 _CHECKED_BYTES = 64 << 20  # quick_check costs 0.2 ms per MB; larger files are checked row by row as they are read
@@ -73,7 +74,7 @@ class SpoolFile:
             raise StoreNewerError(self._path, version, _SCHEMA_VERSION)
         if version < _SCHEMA_VERSION:
             with self.transaction():
-                for statement in "".join(_STEPS[version:]).split(";"):
+                for statement in ";".join(_STEPS[version:]).split(";"):
                     writer.execute(statement)
                 if version == 0:
                     writer.execute("INSERT INTO first VALUES (1, ?)", (self._now(),))

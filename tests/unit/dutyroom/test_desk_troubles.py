@@ -28,11 +28,11 @@ def refusing(store, name, monkeypatch, times=10_000):
     """Let a store refuse so often; return the list of refusals."""
     whole, refusals = getattr(store, name), []
 
-    def refuse(*args):
+    def refuse(*args, **more):
         if len(refusals) < times:
             refusals.append(args)
             raise StoreFullError(store.path if hasattr(store, "path") else store._path)
-        return whole(*args)
+        return whole(*args, **more)
 
     monkeypatch.setattr(store, name, refuse)
     return refusals
@@ -60,10 +60,10 @@ async def test_a_spool_that_refuses_delays_no_page_and_gets_its_scans_later(nigh
 async def test_what_comes_during_a_commit_is_acknowledged_by_the_next(night, monkeypatch) -> None:
     done, whole, writing, go_on = [], night.spool.commit, threading.Event(), threading.Event()
 
-    def slow(*args):
+    def slow(*args, **more):
         writing.set()
         go_on.wait(10)
-        return whole(*args)
+        return whole(*args, **more)
 
     monkeypatch.setattr(night.spool, "commit", slow)
     monkeypatch.setattr(night.desk, "scan", _with_done(night.desk.scan, done))

@@ -408,6 +408,7 @@ def test_a_spool_of_the_first_version_learns_the_tables_of_the_second(tmp_path: 
     with closing(sqlite3.connect(path)) as file:
         for table in ("numbers", "gap", "gap_count"):
             file.execute(f"DROP TABLE {table}")
+        file.execute("ALTER TABLE row DROP COLUMN part")
         file.execute("PRAGMA user_version = 1")
         file.commit()
     new = Spool(path, clock)
@@ -416,3 +417,27 @@ def test_a_spool_of_the_first_version_learns_the_tables_of_the_second(tmp_path: 
     new.commit([_scan(2)], Settled({"lift-1": b"x"}, [], [], []))
     assert new.numbers() == {"lift-1": b"x"}
     new.close()
+
+
+def test_what_was_written_ahead_is_replayed_where_it_came(tmp_path: Path, clock: _Hands) -> None:
+    path = tmp_path / "spool.db"
+    spool = Spool(path, clock)
+    for device in ("a", "b", "c"):
+        spool.layout(device, (f"{device}/x",), "v1")
+
+    def said(device: str, at: int) -> Scan:
+        return Scan(device, at, at, (float(at),), b"\0")
+
+    spool.commit([said("a", 1), said("b", 2)])
+    spool.commit([said("a", 7)], part=True)
+    spool.commit([said("c", 8), said("a", 9)], part=True)
+    spool.commit([said("b", 3), said("b", 7), said("c", 10)])
+    spool.commit([said("b", 12), said("c", 11)])
+    spool.commit([said("a", 14)], part=True)
+    assert [(s.device, s.at_ms) for s in spool.restore()[1]] == [
+        ("a", 1), ("b", 2), ("b", 3), ("a", 7), ("b", 7), ("c", 8), ("a", 9), ("c", 10), ("b", 12), ("c", 11), ("a", 14)
+    ]  # fmt: skip
+    clock.ms += 500
+    spool.commit([said("a", 15)], part=True)
+    assert spool.heard_until_ms() == clock.ms - 500, "a part says nothing of the others"
+    spool.close()
