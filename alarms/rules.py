@@ -206,7 +206,7 @@ class Evaluator:
         """Return the devices that moved these rules; None where one of them matters to a rule of several devices."""
         devices = set()
         for move in moves:
-            instance = self._compiled.find(move.owner, move.rule)
+            instance = self._compiled.find(move.owner, move.rule, move.rung)
             if instance is None or len(instance.lists) != 1 or instance.lists[0].shared:
                 return None
             devices.add(instance.lists[0].device)

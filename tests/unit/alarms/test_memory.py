@@ -1,5 +1,6 @@
 """What holds for any scans at all: memory loses nothing, a replay repeats exactly, the quiet bands hide nothing."""
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_site import (
@@ -204,3 +205,15 @@ def test_chatter_leaves_no_heap_of_old_timers():
     for n in range(5000):
         evaluator.step(Scan("x", n, n, (float(n % 2 * 9),), b"\0"))
     assert len(evaluator._timers) <= 100
+
+
+def test_what_an_older_release_remembered_is_taken():
+    """Its memory had fewer fields: an active alarm of then is an active alarm now."""
+    only = site({"m1": "m"}, {"x": ["m1/a"]}, rule("high", "m", above("a", 5)))
+    watch, device = ["m1/a", True, [], None, 0], [1000, None, False, False, 0, b""]
+    instance = ["m1", "high", "1", [watch], 2, 1000, None, 1000, "x", 1000, -1, False]
+    evaluator = Evaluator(only)
+    evaluator.remember(msgspec.msgpack.encode({"devices": {"x": device}, "instances": [instance], "late": 0}))
+    assert evaluator.standing() == {("m1", "high", 0)}
+    (cleared,) = evaluator.step(Scan("x", 2000, 2000, (4.0,), b"\0"))
+    assert (cleared.raised, cleared.at_ms, cleared.rung) == (False, 2000, 0)

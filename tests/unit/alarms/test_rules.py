@@ -1,11 +1,25 @@
 """What the rules say when, told as timelines."""
 
 import pytest
-from small_site import SILENCE, above, below, counts, falls, is_, is_not, rises, rule, site
+from small_site import (
+    SILENCE,
+    above,
+    below,
+    counts,
+    falls,
+    flat,
+    is_,
+    is_not,
+    rises,
+    rule,
+    runs,
+    site,
+    supply,
+)
 from timeline import NAN, Timeline, check_lives, ms, run
 
 from alarms.rules import Evaluator, Transition
-from facility.rule import AlarmClass
+from facility.rule import AlarmClass, Priority, Rung
 from facility.scan import Reason, Scan
 
 HOT = rule("hot", "transformer", above("temp", 130, 5), on=30_000)
@@ -496,3 +510,104 @@ def test_a_wrong_clock_does_not_leave_a_lift_unguarded():
     values = tuple(float(i == position) for i in range(size))
     moved = evaluator.step(Scan(device, 400_000, 1_000_000, values, bytes([Reason.CLOCK]) * size))
     assert [(t.rule, t.raised, t.at_ms) for t in moved] == [("bell", True, 1_000_000)]
+
+
+HOUR_MS = 3_600_000
+
+
+def pump(*rules):
+    return Timeline(site({"p": "pump"}, {"vfd": ["p/running", "p/speed"]}, *rules))
+
+
+SERVICE = rule("service", "pump", runs("running", 1))
+
+
+def test_run_hours_begin_anew_when_they_are_reset():
+    story = pump(SERVICE)
+    story.at("01:00:00").reads("vfd", running=1, speed=0)
+    story.at("01:59:59").reads("vfd", running=1, speed=0).quiet()
+    story.at("02:10:00").raises("service", "p", at="02:00:00")
+    story.reads("vfd", running=1, speed=0)
+    assert [(t.raised, t.at_ms) for t in story.rules.reset("p", "service", story.now)] == [(False, ms("02:10:00"))]
+    story.at("02:10:01").reads("vfd", running=1, speed=0).quiet()
+    story.at("03:10:00").reads("vfd", running=1, speed=0).quiet()
+    story.at("03:10:01").raises("service", "p").ends()
+
+
+def test_a_reset_that_only_the_book_knows_begins_the_hours_anew():
+    story = pump(SERVICE)
+    story.at("01:00:00").reads("vfd", running=1, speed=0)
+    story.at("01:59:59").reads("vfd", running=1, speed=0)
+    story.at("02:00:00").raises("service", "p")
+    story.rules.force("p", "service", active=False, since_ms=ms("02:00:00"))
+    story.at("02:00:01").reads("vfd", running=1, speed=0).quiet()
+    story.at("03:00:00").reads("vfd", running=1, speed=0).quiet()
+    story.at("03:00:01").raises("service", "p").ends()
+
+
+def test_hours_that_the_book_knows_of_stand_until_they_are_reset():
+    story = pump(SERVICE)
+    story.rules.force("p", "service", active=True, since_ms=ms("01:00:00"))
+    story.at("01:00:01").reads("vfd", running=1, speed=0).restarts()
+    story.at("05:00:00").reads("vfd", running=0, speed=0).quiet()
+    assert story.rules.standing() == {("p", "service", 0)}
+
+
+def test_a_reset_of_nothing_says_nothing():
+    story = pump(SERVICE, rule("slow", "pump", below("speed", 5)))
+    story.at("01:00:00").reads("vfd", running=1, speed=0).raises("slow", "p")
+    assert not story.rules.reset("p", "slow", story.now)
+    assert not story.rules.reset("p", "none", story.now)
+    assert not story.rules.reset("p", "service", story.now)
+
+
+def test_a_flat_value_that_the_book_knows_of_stands_until_it_moves():
+    story = pump(rule("stuck", "pump", flat("speed", HOUR_MS, 1)))
+    story.rules.force("p", "stuck", active=True, since_ms=ms("01:00:00"))
+    story.at("01:00:01").reads("vfd", running=1, speed=50).quiet()
+    story.at("01:00:02").reads("vfd", running=1, speed=52).clears("stuck", "p", value=52).ends()
+
+
+def test_each_rung_is_forced_by_itself():
+    hot = rule("hot", "transformer", above("temp", 100), ladder=(Rung(Priority.LIFE, (above("temp", 150),)),))
+    story = transformer(hot)
+    assert story.rules.force("t1", "hot", 1, active=True, since_ms=ms("01:00:00"))
+    assert not story.rules.force("t1", "hot", 2, active=True, since_ms=ms("01:00:00"))
+    assert story.rules.standing() == {("t1", "hot", 1)}
+    assert story.rules.active() == {("t1", "hot")}
+    story.at("01:00:01").reads("tc-1", temp=120, fan=0).raises("hot", "t1").clears("hot", "t1", rung=1).ends()
+
+
+def test_the_nearest_source_that_has_the_point_is_asked():
+    live = rule("live", "load", supply(is_("closed", 1)))
+    story = Timeline(
+        site(
+            {"main": "switchgear", "feeder": "switchgear", "bus": "busbar", "fan": "load", "lamp": "load"},
+            {"far": ["main/closed"], "near": ["feeder/closed"]},
+            live,
+            fed_by={"fan": ["bus"], "bus": ["feeder"], "feeder": ["main"], "main": ["bus"]},
+        )
+    )
+    assert story.rules.pairs() == {("fan", "live")}, "the lamp hangs nowhere"
+    story.at("01:00:00").reads("far", closed=1).quiet()
+    story.at("01:00:01").reads("near", closed=1).raises("live", "fan")
+    story.at("01:00:02").reads("far", closed=0).quiet()
+    story.at("01:00:03").reads("near", closed=0).clears("live", "fan").ends()
+
+
+def test_a_window_of_which_nothing_was_heard_for_a_day_says_nothing():
+    story = pump(rule("stuck", "pump", flat("speed", HOUR_MS)))
+    story.at("01:00:00").reads("vfd", running=1, speed=50)
+    story.at("09:00:00").quiet()
+    story.reads("vfd", running=1, speed=50).quiet()
+    assert story.rules.due() == ms("10:00:00")
+
+
+def test_movement_puts_off_the_end_without_a_new_timer():
+    story = pump(rule("stuck", "pump", flat("speed", HOUR_MS)))
+    for n in range(200):
+        story.at(f"01:00:{n % 60:02}" if n < 60 else f"01:{n // 60:02}:{n % 60:02}")
+        story.reads("vfd", running=1, speed=n)
+    assert len(story.rules._timers) == 1
+    assert story.rules.due() == ms("02:03:19")
+    story.at("03:00:00").quiet()
