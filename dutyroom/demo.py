@@ -118,7 +118,7 @@ def past_readings(site: Path, data: Path) -> None:
 
 
 def _past_records(place: Place, now: int) -> None:
-    from simulators.past import incidents
+    from simulators.past import incidents, planned
     from sitefolder import load
     from stores.logbook import LogBook
 
@@ -126,6 +126,7 @@ def _past_records(place: Place, now: int) -> None:
     book = LogBook(place.data / "logbook.db", site.id)
     for records, closed in incidents(site, now):
         book.append(records, closed)
+    book.append(*planned(site, now))
     book.close()
 
 

@@ -13,9 +13,12 @@ from facility.commands import (
     Accept,
     AcknowledgeAlarm,
     Arrive,
+    CheckEquipment,
     CloseIncident,
     Command,
+    EndPermit,
     Finish,
+    IssuePermit,
     Refused,
     SkipStep,
     TickStep,
@@ -31,6 +34,7 @@ from facility.records import (
 )
 from facility.site import Site
 from response.incident import Context, Incident, Incidents
+from response.planned import Planned
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
@@ -71,6 +75,45 @@ def incidents(site: Site, now_ms: int) -> Iterator[tuple[list[Record], list[str]
         if story.owner in site.equipment and story.rule in site.rules:
             told = _Telling(site, numbers, story, now_ms - story.days * DAY_MS + int(story.hours * 3_600_000) - DAY_MS)
             yield told.live()
+
+
+def planned(site: Site, now_ms: int) -> tuple[list[Record], list[str]]:
+    """Return a permit of last week, ended and checked, and an inspection day that is announced; with what is over."""
+    lifts = [e.id for e in site.equipment.values() if e.kind == "lift"]
+    hands = [p.id for p in site.people.values() if "lift-technician" in p.roles]
+    if not lifts or not hands:
+        return [], []
+    works, records = Planned(), list[Record]()
+
+    def ask(at_ms: int, command: Command) -> None:
+        context = Context(site, at_ms)
+        said = works.ask(context, command)
+        assert not isinstance(said, Refused), said.why.en
+        tell(said)
+        while more := works.decide(context):
+            tell(more)
+
+    def tell(more: Iterable[Record]) -> None:
+        for record in more:
+            works.tell(record)
+            records.append(record)
+
+    lift, who = lifts[-1], hands[0]
+    begun = now_ms - 5 * DAY_MS
+    ends = begun + 180 * MINUTE_MS
+    ask(begun, IssuePermit("user:operator", "past-permit-1", "permit", (lift,), who, begun, ends, "更换门机皮带"))
+    (id,) = works.permits()
+    done = ends - 20 * MINUTE_MS
+    ask(done, EndPermit("user:operator", "past-permit-2", id))
+    ask(done + 9 * MINUTE_MS, CheckEquipment("user:operator", "past-permit-3", id, lift, works=True, person=who))
+    over = works.drop_closed()
+    morning = (now_ms // DAY_MS + 2) * DAY_MS + 60 * MINUTE_MS
+    task = "年度定期检验（检验机构到场）"
+    announced = IssuePermit(
+        "user:operator", "past-permit-4", "inspection", (lift,), who, morning, morning + 240 * MINUTE_MS, task
+    )
+    ask(now_ms - DAY_MS // 2, announced)
+    return records, over
 
 
 @dataclass

@@ -221,3 +221,34 @@ async def test_a_restart_in_the_midst_changes_nothing(tmp_path: Path) -> None:
     assert len(night.records(Kind.INCIDENT_OPENED)) == calls
     assert len(night.records(Kind.PERMIT_OVERDUE)) == 1
     await night.close()
+
+
+async def test_a_life_safety_alarm_that_the_desk_judges_calls_whoever_works_there(tmp_path: Path) -> None:
+    night = await Building.open(tmp_path, "08:59")
+    await night.reads(LIFT, **WELL)
+    await night.reads("lift-2b", **WELL)
+    await issue(night)
+    await night.until("09:30")
+    await night.reads("lift-2b", service_mode=6)  # the seismic sensor of a lift where nobody works: the desk decides
+    assert night.pages() == []
+    await night.reads(LIFT, service_mode=6)
+    assert night.incident.plan == "permit-alarm"
+    assert HOLDER in {m.person for m in night.pages()}
+    await night.until("09:32:30")
+    assert sum(m.person == HOLDER for m in night.pages()) > 1  # again, until he answers
+    await night.close()
+
+
+async def test_a_transformer_out_of_use_is_an_alarm_while_it_is_energised_and_only_then(tmp_path: Path) -> None:
+    night = await Building.open(tmp_path, "08:50")
+    await night.reads("hv-f1", breaker_closed=1)
+    await night.until("08:55")
+    assert night.pages() == []
+    await issue(night, "out-of-use", "tx-1", begin="09:00", end="09:30")
+    await night.until("09:01")
+    assert alarm(night, "transformer-energised-out-of-use", "tx-1") == "unacknowledged"
+    assert night.incident.equipment == "tx-1"
+    await night.until("09:31")
+    assert night.records(Kind.PERMIT_ENDED)[0].data.why == "expired"  # type: ignore[attr-defined]
+    assert night.desk.standing.permits == {}
+    await night.close()
