@@ -16,6 +16,7 @@ from alarms.life import Alarm
 from alarms.limits import limits_of
 from alarms.tally import Tally
 from facility.ports import Beat, Clock, Written
+from facility.records import Record
 from facility.site import Site
 
 KEPT_DAYS = 31
@@ -30,8 +31,11 @@ EVERY_MS = 30_000
 class AlarmBook(Protocol):
     """The log book, for reading; called from threads."""
 
-    def tail(self, after_seq: int, limit: int, family: str = "") -> Sequence[Written]:
-        """Return records of a family after a number, oldest first."""
+    def told(self, family: str, after_seq: int, limit: int) -> Sequence[tuple[int, Record]]:
+        """Return records of a family after a number, with their numbers, oldest first."""
+
+    def tail(self, after_seq: int, limit: int) -> Sequence[Written]:
+        """Return records after a number, oldest first."""
 
     def number_at(self, at_ms: int) -> int:
         """Return the number of the first record from a moment on."""
@@ -76,11 +80,10 @@ class Performance:
         """Count some records more; say whether there may be others."""
         with self._lock:
             tally = self._tally or self._begin()
-            found = self._book.tail(self._seq, PAGE, "alarm")
-            for written in found:
-                tally.tell(written.record)
-            if found:
-                self._seq = found[-1].seq
+            found = self._book.told("alarm", self._seq, PAGE)
+            for seq, record in found:
+                tally.tell(record)
+                self._seq = seq
             tally.settle(self._clock.now())
             self._tally = tally
         return len(found) == PAGE

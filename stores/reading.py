@@ -23,7 +23,7 @@ KNOWN = "SELECT r.request FROM json_each(?) j CROSS JOIN record r ON r.request =
 LAST = f"SELECT {COLUMNS} FROM record ORDER BY seq DESC LIMIT 1"  # noqa: S608
 _TAIL = f"SELECT {COLUMNS} FROM record WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
 # The plus keeps SQLite from walking a year of one kind: a range of numbers is what is asked for.
-_TAIL_OF = f"SELECT {COLUMNS} FROM record WHERE seq > ? AND +kind GLOB ? ORDER BY seq LIMIT ?"  # noqa: S608
+_TOLD = "SELECT seq, at_ms, kind, subject, actor, data FROM record WHERE seq > ? AND +kind GLOB ? ORDER BY seq LIMIT ?"
 _LAST_OF = f"SELECT {COLUMNS} FROM record WHERE kind = ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
 # CROSS JOIN keeps SQLite from walking the year: the few open subjects first, then each one's records.
 _OF_OPEN = (
@@ -97,11 +97,19 @@ class BookReader:
         found = self._read(_LAST_OF, (str(kind),))
         return found[0] if found else None
 
-    def tail(self, after_seq: int, limit: int = 1000, family: str = "") -> list[Written]:
-        """Return up to `limit` records after a number, oldest first; of a `family` ("alarm"), or of all kinds."""
-        if family:
-            return self._read(_TAIL_OF, (after_seq, f"{family}.*", limit))
+    def tail(self, after_seq: int, limit: int = 1000) -> list[Written]:
+        """Return up to `limit` records after a number, oldest first."""
         return self._read(_TAIL, (after_seq, limit))
+
+    def told(self, family: str, after_seq: int, limit: int) -> list[tuple[int, Record]]:
+        """Return up to `limit` records of a family ("alarm") after a number, with their numbers, oldest first.
+
+        For folds over months, in half the time of `tail`: without requests and what they were filed under.
+        """
+        rows = self._query(lambda c: c.execute(_TOLD, (after_seq, f"{family}.*", limit)).fetchall())
+        return [
+            (seq, Record(at, kind_of(kind), who, decode(kind, data), actor)) for seq, at, kind, who, actor, data in rows
+        ]
 
     def number_at(self, at_ms: int) -> int:
         """Return the number of the first record from a moment on; one more than the newest where there is none."""

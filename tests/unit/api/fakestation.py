@@ -197,8 +197,12 @@ class ListBook:
             self.lines.append(out[-1])
         return out
 
-    def tail(self, after_seq: int, limit: int, family: str = "") -> list[Written]:
-        return [w for w in self.lines if w.seq > after_seq and w.record.kind.startswith(family)][:limit]
+    def tail(self, after_seq: int, limit: int) -> list[Written]:
+        return [w for w in self.lines if w.seq > after_seq][:limit]
+
+    def told(self, family: str, after_seq: int, limit: int) -> list[tuple[int, Record]]:
+        found = [(w.seq, w.record) for w in self.lines if w.seq > after_seq and w.record.kind.startswith(family)]
+        return found[:limit]
 
     def number_at(self, at_ms: int) -> int:
         return next((w.seq for w in self.lines if w.record.at_ms >= at_ms), len(self.lines) + 1)
