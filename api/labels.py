@@ -150,7 +150,6 @@ RECORD: Mapping[str, Text] = {
     Kind.INCIDENT_OPENED: Text("事件建立", "incident opened"),
     Kind.INCIDENT_JOINED: Text("报警并入事件", "alarm joined"),
     Kind.INCIDENT_CONFIRMED: Text("事件核实", "incident confirmed"),
-    Kind.INCIDENT_EXPLAINED: Text("归因于另一事件", "explained by another incident"),
     Kind.BELL_ANSWERED: Text("警铃已应答", "bell answered"),
     Kind.PLAN_STARTED: Text("启动预案", "plan started"),
     Kind.STEP_DONE: Text("步骤完成", "step done"),

@@ -27,7 +27,6 @@ from facility.records.incident import (
     DutyUnfilled,
     IncidentClosed,
     IncidentConfirmed,
-    IncidentExplained,
     IncidentJoined,
     IncidentNormal,
     IncidentNoted,
@@ -95,7 +94,6 @@ __all__ = [
     "HistoryForgotten",
     "IncidentClosed",
     "IncidentConfirmed",
-    "IncidentExplained",
     "IncidentJoined",
     "IncidentNormal",
     "IncidentNoted",
@@ -168,7 +166,6 @@ class Kind(StrEnum):
     INCIDENT_OPENED = "incident.opened"
     INCIDENT_JOINED = "incident.joined"
     INCIDENT_CONFIRMED = "incident.confirmed"
-    INCIDENT_EXPLAINED = "incident.explained"
     INCIDENT_NORMAL = "incident.normal"
     BELL_ANSWERED = "bell.answered"
     PLAN_STARTED = "plan.started"
@@ -226,7 +223,6 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.INCIDENT_OPENED: IncidentOpened,
     Kind.INCIDENT_JOINED: IncidentJoined,
     Kind.INCIDENT_CONFIRMED: IncidentConfirmed,
-    Kind.INCIDENT_EXPLAINED: IncidentExplained,
     Kind.INCIDENT_NORMAL: IncidentNormal,
     Kind.BELL_ANSWERED: BellAnswered,
     Kind.PLAN_STARTED: PlanStarted,

@@ -206,20 +206,6 @@ class IncidentClosed(Payload):
 
 
 @dataclass(frozen=True, slots=True)
-class IncidentExplained(Payload):
-    """What is wrong here turned out to be a consequence of another incident, or no longer is one (`incident` "").
-
-    Meanwhile its people are called under the other one's plan. `machine` is the first-out; `why` is supply, line or
-    network; without an incident: own-cause (an alarm that the other does not explain), over (the other one is closed),
-    or remains (what it explained is normal again, and this is not).
-    """
-
-    incident: str
-    machine: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class SweepListed(Payload):
     """A lift lost its supply or fell silent: it is presumed occupied until somebody or something says otherwise."""
 
