@@ -175,8 +175,9 @@ class Sampler:
 
 
 def rule(id: str, kind: str, condition: Condition) -> Rule:
+    """Return a rule of a class that is never damped: these contacts come and go many times a minute."""
     return Rule(
-        id, kind, WORDS, (condition,), Priority.MEDIUM, AlarmClass.EQUIPMENT, WORDS, WORDS, WORDS, 60_000, "none",
+        id, kind, WORDS, (condition,), Priority.MEDIUM, AlarmClass.LIFE_SAFETY, WORDS, WORDS, WORDS, 60_000, "none",
         Start.OPERATOR, version="1",
     )  # fmt: skip
 
