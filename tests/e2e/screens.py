@@ -71,7 +71,7 @@ class Desk:
         self.page, self.url = page, url
         self.watch = Watch(page, url)
 
-    def log_in(self, name: str = "陈宇") -> None:
+    def log_in(self, name: str = "监控室值班员") -> None:
         self.page.goto(f"{self.url}/")
         self.page.get_by_role("button", name=re.compile(name)).click()
         expect(self.page.locator(".overview")).to_be_visible()

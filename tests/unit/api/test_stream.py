@@ -13,7 +13,7 @@ from fakestation import FakeStation
 from api import stream
 from api.app import create
 from api.station import Notice
-from facility.commands import AcknowledgeAlarm
+from facility.commands import AcknowledgeAlarm, IssuePermit
 from facility.records import IncidentClosed, Kind, Record, incident_subject
 from facility.scan import Reason
 from facility.text import Text
@@ -128,6 +128,19 @@ async def test_a_screen_gets_a_snapshot_then_what_changed(station: FakeStation, 
         await acknowledge(station, "alarm:t1/transformer-hot")
         change = await socket.until("change")
         assert (change["alarms"], change["gone"]) == ([], ["alarm:t1/transformer-hot"])
+
+
+async def test_planned_work_is_counted_and_told_when_it_changes(station: FakeStation, tokens: dict[str, str]) -> None:
+    async with screen(station, tokens["operator"]) as socket:
+        snapshot = await socket.receive()
+        assert snapshot["planned"] == {"running": 0, "overdue": 0, "unchecked": 0, "tickets": 0}
+        now = station.clock.now()
+        permit = IssuePermit("user:operator", "p1", "permit", ("lift-1a",), "zhaolei", now, now + 3_600_000, "保养")
+        await station.ask(permit)
+        change = await socket.until("change")
+        assert change["planned"]["running"] == 1
+        station.raise_alarm("t1", "transformer-hot")
+        assert (await socket.until("change"))["planned"] is None
 
 
 async def acknowledge(station: FakeStation, subject: str) -> None:
