@@ -129,5 +129,4 @@ class Rule:
     suppressed_by: tuple[str, ...] = ()
     season: Season | None = None
     only_while: str = ""  # "out-of-use": means something only while its machine is reported out of use (报停)
-    owner: str = ""  # the role that answers for it: who is called first by its plan
     overridden: str = ""  # why this site changed the library's rule; empty: it did not

@@ -56,7 +56,6 @@ def plan(
             for change in document.entries("change", ChangeTable):
                 _change(planning, change)
     _references(planning)
-    _owners(planning)
     return planning
 
 
@@ -165,14 +164,6 @@ def _no_circle(planning: Planning) -> None:
         planning.sources[rule].error(
             ("suppressed_by",), f"规则互相抑制：{names}", f"rules suppress each other in a circle: {names}"
         )
-
-
-def _owners(planning: Planning) -> None:
-    """Say who answers for each alarm: the role that its plan calls first."""
-    for rule in list(planning.rules.values()):
-        plan_ = planning.plans.get(rule.plan)
-        if plan_ is not None:
-            planning.rules[rule.id] = dataclasses.replace(rule, owner=plan_.levels[0].calls[0].role)
 
 
 def _plan(planning: Planning, path: Path, file: str, library: Library, problems: Problems) -> None:
