@@ -104,6 +104,10 @@ class Causes:
         first = self._first_silent.get(owner, owner)
         return first if first != owner else None
 
+    def lost(self, machine: str) -> str | None:
+        """Return the first-out machine upstream that left this one without power; None when it has power."""
+        return self._unsupplied(machine) if self._lost else None
+
     def _unsupplied(self, owner: str) -> str | None:
         machines = [m for m in self._machines(owner) if m in self._site.supply.nodes]
         if not machines or any(self._power[m] is True for m in machines):

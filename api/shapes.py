@@ -266,8 +266,30 @@ class RecordShape(Shape):
     hash: str
 
 
+class SweepShape(Shape):
+    """A lift that is presumed occupied since then, and why (supply, silent); or what became known of it, and how.
+
+    `how` is telemetry, intercom, guard or trapped; empty while nobody knows. `by` is who said so.
+    """
+
+    lift: str
+    name: Words
+    place: Words
+    intercom: str
+    since_ms: int
+    why: str
+    cleared_ms: int | None
+    how: str
+    by: str
+    note: str
+
+
 class IncidentSummary(Shape):
-    """An incident in a list."""
+    """An incident in a list.
+
+    `consequence` is its named cause with what it brought, counted; null while it concerns nothing but itself.
+    `sweep_left` counts the lifts that are still presumed occupied.
+    """
 
     id: str
     plan: str
@@ -285,10 +307,15 @@ class IncidentSummary(Shape):
     accepted: int
     arrived: int
     promises: list[PromiseShape]
+    consequence: Words | None
+    sweep_left: int
 
 
 class IncidentShape(IncidentSummary):
-    """An incident with everything that is known of it; `missing` says what still forbids closing it."""
+    """An incident with everything that is known of it; `missing` says what still forbids closing it.
+
+    `into` is the incident that took it over, its cause being there; empty where none did.
+    """
 
     plan_version: str
     card: CardShape
@@ -296,6 +323,8 @@ class IncidentShape(IncidentSummary):
     pages: list[PageShape]
     people: list[ResponderShape]
     never: list[Words]
+    sweep: list[SweepShape]
+    into: str
     missing: list[Words]
     records: list[RecordShape]
 

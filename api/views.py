@@ -21,7 +21,9 @@ from facility.rule import Rule
 from facility.scan import quality
 from facility.site import Site
 from facility.text import NOTHING, Text
+from response import consequence, sweep
 from response import plan as steps
+from response.fold import Swept
 from response.incident import Incident, PageState
 from stores.live import Now
 
@@ -266,8 +268,26 @@ def incident_shape(
         pages=[page_shape(site, page) for page in incident.pages.values()],
         people=responders(site, incident),
         never=[words(text) for text in dict.fromkeys(never)],
+        sweep=[_swept(site, lift, swept) for lift, swept in incident.sweep.items()],
+        into=incident.into,
         missing=[words(text) for text in missing],
         records=[record_shape(w) for w in records],
+    )
+
+
+def _swept(site: Site, lift: str, swept: Swept) -> shapes.SweepShape:
+    machine = site.equipment.get(lift)
+    return shapes.SweepShape(
+        lift=lift,
+        name=words(site.owner_name(lift)),
+        place=words(machine.place) if machine else NO_WORDS,
+        intercom=machine.card.intercom if machine else "",
+        since_ms=swept.since_ms,
+        why=swept.why,
+        cleared_ms=swept.cleared_ms,
+        how=swept.how,
+        by=swept.by,
+        note=swept.note,
     )
 
 
@@ -289,6 +309,8 @@ def _summary(site: Site, incident: Incident) -> dict[str, Any]:
         "round": incident.round,
         "accepted": len(incident.accepted),
         "arrived": len(incident.arrived),
+        "consequence": words(said) if (said := consequence.sentence(site, incident)) else None,
+        "sweep_left": len(sweep.left(incident)),
         "promises": [
             shapes.PromiseShape(
                 id=name,

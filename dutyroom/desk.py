@@ -277,24 +277,26 @@ class Desk:
     # -- deciding -----------------------------------------------------------------------------------------
 
     def _context(self, now: int) -> Context:
-        causes, holders = self._causes(), self.planned.holders
-        return Context(site=self.site, now=now, read=self._read, cause=causes, holders=holders)
+        found: list[Causes] = []
+
+        def causes() -> Causes:
+            """Return who explains what, by supply and lines as they stand now; worked out once, and if asked."""
+            if not found:
+                found.append(Causes(self.site, self.board.active, self._position, self.board.since))
+            return found[0]
+
+        return Context(
+            site=self.site,
+            now=now,
+            read=self._read,
+            cause=cache(lambda owner, rule: causes().of(owner, rule)),
+            holders=self.planned.holders,
+            lost=cache(lambda machine: causes().lost(machine)),
+        )
 
     def _read(self, point: str) -> tuple[float, int, int] | None:
         seen = self.live.read(point)
         return None if seen is None else (seen.value, seen.reason, seen.at_ms)
-
-    def _causes(self) -> Callable[[str, str], str | None]:
-        """Return who explains a symptom, by the supply and the lines as they stand now; worked out once, if asked."""
-        found: list[Causes] = []
-
-        @cache
-        def cause(owner: str, rule: str) -> str | None:
-            if not found:
-                found.append(Causes(self.site, self.board.active, self._position, self.board.since))
-            return found[0].of(owner, rule)
-
-        return cause
 
     def _position(self, machine: str) -> float | None:
         equipment = self.site.equipment.get(machine)

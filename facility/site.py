@@ -91,6 +91,26 @@ class Site:
         """For each site point id, the device that speaks for it and the position in its scans."""
         return _Places(self.devices.values())
 
+    @cached_property
+    def by_kind(self) -> Mapping[str, tuple[str, ...]]:
+        """The machines of each kind."""
+        out: dict[str, list[str]] = {}
+        for machine in self.equipment.values():
+            out.setdefault(machine.kind, []).append(machine.id)
+        return {kind: tuple(machines) for kind, machines in out.items()}
+
+    def fed_by(self, machine: str, kind: str) -> frozenset[str]:
+        """Return the machines of a kind that can be fed through this one; remembered, since floods ask again."""
+        found = self._fed.get((machine, kind))
+        if found is None:
+            downstream = self.supply.downstream(machine)
+            found = self._fed[machine, kind] = downstream & frozenset(self.by_kind.get(kind, ()))
+        return found
+
+    @cached_property
+    def _fed(self) -> dict[tuple[str, str], frozenset[str]]:
+        return {}
+
     def point(self, point: str) -> Point | None:
         """Return the canonical definition of a site point id, or None."""
         equipment, _, name = point.rpartition("/")

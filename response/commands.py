@@ -8,6 +8,7 @@ from facility.commands import (
     AddNote,
     AnswerBell,
     Arrive,
+    ClearLift,
     CloseIncident,
     Command,
     Decline,
@@ -20,7 +21,7 @@ from facility.plan import Plan, Step
 from facility.records import Payload, Record
 from facility.site import Site
 from facility.text import Text
-from response import duty
+from response import duty, sweep
 from response import plan as steps
 from response.context import Context
 from response.escalation import is_responder, kept, write
@@ -36,7 +37,7 @@ NOT_FOUND = Refused(
 )
 
 
-def ask(incident: Incident, context: Context, command: Command) -> list[Record] | Refused:  # noqa: C901 - one case per command
+def ask(incident: Incident, context: Context, command: Command) -> list[Record] | Refused:  # noqa: C901, PLR0912 - one case per command
     """Carry out a command on an incident; empty when it would change nothing."""
     if incident.stage == CLOSED:
         return _conflict("事件已关闭，未作更改。", "The incident is closed; nothing was changed.")
@@ -59,6 +60,8 @@ def ask(incident: Incident, context: Context, command: Command) -> list[Record] 
             said = _finish(incident, command)
         case AddNote(note=note):
             said = [(records.IncidentNoted(note.strip()), "")] if note.strip() else _empty("备注", "note")
+        case ClearLift():
+            said = sweep.ask(incident, context.site, command)
         case CloseIncident():
             said = _close(incident, context, command)
         case _:

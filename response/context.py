@@ -29,6 +29,14 @@ def _no_cause(_owner: str, _rule: str) -> None:
     return None
 
 
+Lost = Callable[[str], str | None]
+"""A machine to the one upstream whose loss of supply left it without power, or None."""
+
+
+def _not_lost(_machine: str) -> None:
+    return None
+
+
 def _nobody(_machine: str) -> tuple[str, ...]:
     return ()
 
@@ -46,6 +54,7 @@ class Context:
     read: Read = _nothing
     cause: Cause = _no_cause
     holders: Holders = _nobody
+    lost: Lost = _not_lost
     plans: Mapping[tuple[str, str], Plan] = field(default_factory=dict)
 
     def plan(self, incident: "Incident") -> Plan | None:

@@ -28,6 +28,8 @@ from facility.records import (
     ResponderFinished,
     StepDone,
     StepSkipped,
+    SweepCleared,
+    SweepListed,
 )
 from facility.rule import Priority
 
@@ -133,6 +135,18 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Swept:
+    """A lift that is presumed occupied, since when and why; and how it became known that it is not, or is."""
+
+    since_ms: int
+    why: str
+    cleared_ms: int | None = None
+    how: str = ""
+    by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """An incident as its records tell it. Times are UTC milliseconds."""
 
@@ -181,6 +195,8 @@ class Incident:
     spans: Mapping[str, int] = field(default_factory=dict)  # promise -> milliseconds, as promised when the plan began
     promises: Mapping[str, PromiseState] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    sweep: Mapping[str, Swept] = field(default_factory=dict)  # by lift
+    into: str = ""  # the incident that took this one over, its cause being there
     requests: frozenset[str] = frozenset()  # of people's commands: a repeat changes nothing
     closed_ms: int | None = None
     cause: str = ""
@@ -294,14 +310,19 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
             return replace(i, promises={**i.promises, name: PromiseState(by_ms, broken_ms=at)})
         case IncidentNoted(note=note):
             return replace(i, notes=(*i.notes, Note(record.actor, at, note)))
-        case IncidentClosed(cause=cause, result=result):
+        case SweepListed(lift=lift, why=why):
+            return replace(i, sweep={**i.sweep, lift: Swept(at, why)})
+        case SweepCleared(lift=lift) as data if lift in i.sweep:
+            said = replace(i.sweep[lift], cleared_ms=at, how=data.how, by=data.by, note=data.note)
+            return replace(i, sweep={**i.sweep, lift: said})
+        case IncidentClosed(cause=cause, result=result, into=into):
             pages = {k: _overtaken(p, at) for k, p in i.pages.items()}
-            return replace(i, stage=CLOSED, closed_ms=at, cause=cause, result=result, pages=pages)
+            return replace(i, stage=CLOSED, closed_ms=at, cause=cause, result=result, into=into, pages=pages)
     return i
 
 
 def _joined(i: Incident, at: int, data: IncidentJoined, *, active: bool) -> Incident:
-    alarms = i.alarms if data.alarm in i.alarms else (*i.alarms, data.alarm)
+    alarms = i.alarms if data.alarm in i.joined_ms else (*i.alarms, data.alarm)
     i = replace(
         i,
         alarms=alarms,

@@ -6,12 +6,12 @@ from heapq import heappop, heappush
 from itertools import chain
 
 from facility import records
-from facility.commands import AnswerBell, Command, Refused, StartPlan
+from facility.commands import AnswerBell, ClearLift, Command, Refused, StartPlan
 from facility.plan import Plan
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response import commands, escalation, fold
+from response import commands, consequence, escalation, fold, sweep
 from response import plan as steps
 from response.context import Context
 from response.fold import Incident, Note, PageState, PromiseState, Signature, StepState
@@ -42,6 +42,9 @@ BY_HAND = "by-hand"
 
 RETRY_MS = 1_000
 """In a flood, alarms that belong nowhere yet are looked at again at most so often."""
+
+SWEEP_MS = 1_000
+"""Whether a lift on a sweep list has proved itself empty is looked at so often, not at every scan of every lift."""
 
 MANY = 200
 """So many alarms that belong nowhere are a flood; fewer are looked at again whenever anything happens."""
@@ -77,6 +80,10 @@ class Incidents:
         self._calendar: list[tuple[int, str]] = []  # entries that are out of date are skipped
         self._watch: dict[str, frozenset[str]] = {}  # the points whose readings may prove a step
         self._watched: frozenset[str] | None = frozenset()
+        self._joined: list[str] = []  # alarms that opened or joined since causes were looked for
+        self._doubted: dict[str, None] = {}  # incidents that may be consequences of another
+        self._sweeping: dict[str, None] = {}  # incidents with lifts that are presumed occupied
+        self._sweep_ms = 0  # when their readings are looked at next
         self._context: Context | None = None  # whose readings were looked at
         self._hash = ""  # of the site by whose plans the calendar stands
 
@@ -181,9 +188,17 @@ class Incidents:
             self._put(fold.tell(self._open[which], record, active=alarm in self._alerts))
         if isinstance(data, _STIRRING):
             self._stirred = True
+        if alarm:
+            self._joined.append(alarm)
+        if isinstance(data, records.IncidentOpened | records.IncidentConfirmed):
+            self._touched.update(self._sweeping)  # it may be about people in a listed lift
 
     def _put(self, incident: Incident) -> None:
         self._open.put(incident)
+        if incident.sweep and incident.closed_ms is None and sweep.left(incident):
+            self._sweeping[incident.id] = None
+        else:
+            self._sweeping.pop(incident.id, None)
         self._touched[incident.id] = self._undated[incident.id] = None
         if incident.closed_ms is not None:  # what it held and still holds belongs nowhere now
             self._fresh.update((s, self._alerts[s]) for s in incident.active_alarms if s in self._alerts)
@@ -200,8 +215,11 @@ class Incidents:
         if context is not self._context:  # new readings may prove steps
             self._touched.update(dict.fromkeys(self._watch))
             self._context = context
+        if self._sweeping and context.now >= self._sweep_ms:
+            self._touched.update(self._sweeping)
+            self._sweep_ms = context.now + SWEEP_MS
         called = self._calls.decide(context.site, self._namer(context))
-        return called or self._placed(context) or self._moved(context)
+        return called or self._placed(context) or self._merged(context) or self._moved(context)
 
     def due(self, context: Context) -> int | None:
         """Return the earliest moment at which time alone will change something; None when it never will."""
@@ -209,6 +227,8 @@ class Incidents:
         while self._calendar and self._due_ms.get(self._calendar[0][1]) != self._calendar[0][0]:
             heappop(self._calendar)
         moments = [self._calendar[0][0]] if self._calendar else []
+        if self._sweeping:
+            moments.append(self._sweep_ms)
         if self._stirred and self._loose:
             moments.append(self._retry_ms)
         return min(moments, default=None)
@@ -231,7 +251,8 @@ class Incidents:
             self._retry_ms = context.now + RETRY_MS
         self._stirred = self._stirred and bool(self._loose)
         for alert in (*self._pulses, *self._fresh.values()):
-            depth = len(context.site.supply.upstream(alert.owner))
+            # A life waits for nothing; causes come before what they cause.
+            depth = -1 if alert.life_safety else len(context.site.supply.upstream(alert.owner))
             heappush(self._queue, (depth, alert.raised_ms, alert.subject, alert))
         self._fresh.clear()
         self._pulses.clear()
@@ -256,6 +277,19 @@ class Incidents:
         subject = alert.subject
         taken = (i for i in self._open.with_alarm(subject) if subject in i.active_alarms)
         return any(i.joined_ms[subject] >= alert.raised_ms for i in taken)
+
+    def _merged(self, context: Context) -> list[Record]:
+        """Return what moves an incident into that of its cause, where the cause became known after its symptom."""
+        if any(consequence.explains(alarm, context.site) for alarm in self._joined):
+            self._doubted.update((i.id, None) for i in self._open.values() if i.closed_ms is None)
+        self._joined.clear()
+        while self._doubted:
+            which = next(iter(self._doubted))
+            incident = self._open.get(which)
+            if incident is not None and (out := consequence.taken_over(incident, self._open, context)):
+                return out
+            del self._doubted[which]
+        return []
 
     def _moved(self, context: Context) -> list[Record]:
         """Return the records of what comes first in an incident that was touched, or whose moment has come."""
@@ -308,6 +342,8 @@ class Incidents:
         if incident.alarms and not incident.active_alarms and incident.normal_ms is None:
             at = max(incident.cleared_ms or 0, incident.last_ms)
             return [escalation.write(incident, at, records.IncidentNormal())]
+        if swept := sweep.listed(incident, context) or sweep.cleared(incident, self._open, context):
+            return swept
         first = escalation.first(incident, plan, context.site, context.now)
         late = first is not None and first.at_ms <= context.now
         for step, seen, shown in steps.proven(incident, plan, context.read):
@@ -345,7 +381,21 @@ class Incidents:
         if isinstance(command, StartPlan):
             return self._start(context, command)
         incident = self._open.get(str(getattr(command, "incident", "")))
-        return commands.NOT_FOUND if incident is None else commands.ask(incident, context, command)
+        if incident is None:
+            return commands.NOT_FOUND
+        said = commands.ask(incident, context, command)
+        if isinstance(command, ClearLift) and command.how == sweep.TRAPPED and not isinstance(said, Refused):
+            said += self._entrapped(context, command)
+        return said
+
+    def _entrapped(self, context: Context, command: ClearLift) -> list[Record]:
+        """Return what begins when somebody is found in a lift; nothing where its own incident runs already."""
+        plan = sweep.plan_for(context.site, command.lift)
+        if plan is None or commands.running(self._open, plan.id, command.lift, "") is not None:
+            return []
+        data = records.IncidentOpened(plan.id, command.lift, plan.priority, note=command.note.strip())
+        name, request = self._new_id(context, context.now), f"{command.request}/trapped"
+        return open_by_hand(name, context.now, plan, context.site, data, command.actor, request)
 
     def _start(self, context: Context, command: StartPlan) -> list[Record] | Refused:
         site, place_words = context.site, command.place.strip()

@@ -220,7 +220,7 @@ def _join(
     elif (
         alert.life_safety
         and escalation.at_work(incident, plan, context.site)
-        and (alert.subject not in incident.alarms or at >= incident.round_ms + INFORM_MS)
+        and (alert.subject not in incident.joined_ms or at >= incident.round_ms + INFORM_MS)
     ):
         out += escalation.reach(new, plan, context.site, at, incident.level, "inform")
     return out
@@ -233,7 +233,7 @@ def _is_grave(alert: Alert, rule: Rule, incident: Incident) -> bool:
 
 
 def _with(incident: Incident, alert: Alert) -> Incident:
-    alarms = incident.alarms if alert.subject in incident.alarms else (*incident.alarms, alert.subject)
+    alarms = incident.alarms if alert.subject in incident.joined_ms else (*incident.alarms, alert.subject)
     return replace(incident, priority=min(alert.priority, incident.priority), alarms=alarms)
 
 

@@ -14,6 +14,9 @@ from response.fold import DESK, Incident
 AT_PLACE = "somebody_at_place"
 """The contract's promise that somebody stands at the place, whoever it is."""
 
+NAMED = 5
+"""So many machines are named in a sentence; of more only the number is said."""
+
 BELL = "bell_answer"
 """The contract's promise that the desk answers a lift's bell."""
 
@@ -91,12 +94,24 @@ def missing(incident: Incident, context: Context) -> list[Text]:
         if step.mandatory and not settled(incident, step.id)
     ]
     found += _active(incident, context.site)
+    found += _unswept(incident, context.site)
     if plan and incident.normal_ms is not None and incident.normal_ms + plan.stable_ms > context.now:
         left = -((context.now - incident.normal_ms - plan.stable_ms) // 60_000)
         found.append(
             Text(f"恢复正常后须稳定，还差 {left} 分钟。", f"It must stay normal for another {left} min before closing.")
         )
     return found
+
+
+def _unswept(incident: Incident, site: Site) -> Iterator[Text]:
+    names = [site.owner_name(lift) for lift, swept in incident.sweep.items() if swept.cleared_ms is None]
+    if names:
+        zh, en = "、".join(n.zh for n in names[:NAMED]), ", ".join(n.en for n in names[:NAMED])
+        more = "…" if len(names) > NAMED else ""
+        yield Text(
+            f"{len(names)} 台电梯按有人处理、尚未排查：{zh}{more}",
+            f"{len(names)} lifts presumed occupied are not swept: {en}{more}",
+        )
 
 
 def _active(incident: Incident, site: Site) -> Iterator[Text]:

@@ -273,7 +273,14 @@ class Night:
 
     def context(self) -> Context:
         cause = self.without_power
-        return Context(self.site, self.now, self.readings.get, lambda owner, rule: cause if owner != cause else None)
+        dark = self.site.supply.downstream(cause) if cause else frozenset()
+        return Context(
+            self.site,
+            self.now,
+            self.readings.get,
+            lambda owner, _rule: cause if owner != cause else None,
+            lost=lambda machine: cause if machine in dark else None,
+        )
 
     def settle(self) -> None:
         while True:

@@ -1,7 +1,7 @@
 """Incidents: what is being done about it, by whom, by when; and the operator's hand in it."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -18,6 +18,7 @@ from facility.commands import (
     AddNote,
     AnswerBell,
     Arrive,
+    ClearLift,
     CloseIncident,
     Decline,
     Finish,
@@ -92,6 +93,15 @@ class SkipBody(Body):
 
     step: Id
     reason: Said
+
+
+class SweepBody(Body):
+    """Which lift was found empty or not, how, and by whom; without a person, whoever asks."""
+
+    lift: Id
+    how: Literal["intercom", "guard", "trapped"]
+    person: IdOrNothing = ""
+    note: Note = ""
 
 
 class FinishBody(Body):
@@ -231,6 +241,16 @@ async def skip(
     _within(station, caller, id, Right.LEAD)
     said = request_id(caller.actor, key, body.request)
     return await carry_out(request, SkipStep(caller.actor, said, id, body.step, body.reason))
+
+
+@router.post("/{id}/sweep", response_model=shapes.DoneShape)
+async def clear_lift(
+    id: Id, body: SweepBody, request: Request, station: StationHere, caller: Lead, key: IdempotencyKey = ""
+) -> Response:
+    """Say of a lift that was presumed occupied that it is empty; or that somebody is in it, which calls for help."""
+    _within(station, caller, id, Right.LEAD)
+    said = request_id(caller.actor, key, body.request)
+    return await carry_out(request, ClearLift(caller.actor, said, id, body.lift, body.how, body.person, body.note))
 
 
 @router.post("/{id}/finish", response_model=shapes.DoneShape)

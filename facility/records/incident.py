@@ -203,6 +203,7 @@ class IncidentClosed(Payload):
 
     cause: str
     result: str = ""
+    into: str = ""  # the incident that took it over: its cause became known, and is dealt with there
 
 
 @dataclass(frozen=True, slots=True)

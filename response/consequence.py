@@ -1,0 +1,126 @@
+"""What one cause brought with it: counted, in a sentence; and incidents that turn out to be consequences of another."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from facility import records
+from facility.records import Record
+from facility.rule import AlarmClass
+from facility.site import Site
+from facility.text import Text
+from response.context import Context
+from response.escalation import write
+from response.fold import CONFIRMED, Incident
+from response.plan import owner_rule
+from response.running import Running
+
+
+def sentence(site: Site, incident: Incident) -> Text | None:
+    """Return the named cause with its counted consequences; None while nothing but itself is concerned.
+
+    "10 kV feeder 2, protection trip: 14 lifts, Chiller 1, 212 alarms".
+    """
+    machines = dict.fromkeys((*_machines(site, incident), *incident.sweep))
+    machines.pop(incident.equipment, None)
+    if not machines:
+        return None
+    kinds = Counter(site.equipment[m].kind for m in machines if m in site.equipment)
+    only = {site.equipment[m].kind: m for m in machines if m in site.equipment}
+    zh, en = [], []
+    for kind, count in sorted(kinds.items(), key=lambda found: -found[1]):
+        name = site.owner_name(only[kind])
+        text = site.kinds[kind].text
+        zh.append(name.zh if count == 1 else f"{count} 台{text.zh}")
+        en.append(name.en if count == 1 else f"{count} × {text.en}")
+    others = sum(m not in site.equipment for m in machines)
+    if others:
+        zh.append(f"{others} 个装置")
+        en.append(f"{others} devices")
+    first = _first(site, incident)
+    alarms = len(incident.alarms)
+    return Text(f"{first.zh}：{'、'.join(zh)}，共 {alarms} 条报警", f"{first.en}: {', '.join(en)}, {alarms} alarms")
+
+
+def explains(alarm: str, site: Site) -> bool:
+    """Say whether an alarm may be the cause of others: it is of what feeds them, or tells of silence."""
+    owner, rule = owner_rule(alarm)
+    known = site.rules.get(rule)
+    return owner in site.supply.feeds or (known is not None and known.class_ is AlarmClass.COMMUNICATION)
+
+
+def taken_over(incident: Incident, running: Running, context: Context) -> list[Record]:
+    """Return what moves an incident into that of its cause, when all its alarms turn out to be consequences.
+
+    Not one that is about a life, that somebody opened by hand, that the desk is asked about, or that somebody has
+    accepted or worked on: people who are on their way are not called back.
+    """
+    site = context.site
+    plan = context.plan(incident)
+    if (
+        incident.closed_ms is not None
+        or incident.stage != CONFIRMED
+        or not incident.active_alarms
+        or not incident.opened_by_alarm
+        or plan is None
+        or plan.class_ is AlarmClass.LIFE_SAFETY
+        or incident.accepted
+        or incident.arrived
+        or incident.steps
+        or incident.sweep
+    ):
+        return []
+    into: Incident | None = None
+    for subject in incident.active_alarms:
+        found = _cause(subject, incident, running, context)
+        if found is None or (into is not None and found.id != into.id):
+            return []
+        into = found
+    if into is None or into.priority > incident.priority:
+        return []
+    at = max(incident.last_ms, into.last_ms)
+    why = "supply" if into.equipment in site.supply.nodes else "network"
+    out = []
+    for subject in incident.alarms:
+        if subject in incident.active_alarms:
+            owner, rule = owner_rule(subject)
+            data = records.IncidentJoined(subject, why, int(site.rules[rule].priority))
+            out.append(write(into, at, data, owner, request=f"{into.id}/took/{subject}@{incident.opened_ms}"))
+    first = _first(site, into)
+    closed = records.IncidentClosed(f"{first.zh} {first.en}", f"→ {into.id}", into.id)
+    return [*out, write(incident, at, closed)]
+
+
+def _cause(subject: str, incident: Incident, running: Running, context: Context) -> Incident | None:
+    """Return the running incident about what explains an alarm."""
+    owner, rule = owner_rule(subject)
+    known = context.site.rules.get(rule)
+    if known is None or known.class_ is AlarmClass.LIFE_SAFETY:
+        return None
+    for machine in dict.fromkeys((owner, *_of(context.site, owner))):
+        cause = context.cause(machine, rule)
+        if cause is None or cause == owner:
+            continue
+        found = next((i for i in running.about(cause) if i.id != incident.id and i.stage == CONFIRMED), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _machines(site: Site, incident: Incident) -> Iterator[str]:
+    for subject in incident.alarms:
+        yield from _of(site, owner_rule(subject)[0])
+
+
+def _of(site: Site, owner: str) -> tuple[str, ...]:
+    """Return the machines an alarm is about: of a silent device, those it speaks for."""
+    if owner in site.equipment or owner not in site.devices:
+        return (owner,)
+    return tuple(dict.fromkeys(point.rpartition("/")[0] for point in site.devices[owner].points))
+
+
+def _first(site: Site, incident: Incident) -> Text:
+    """Return the first-out cause: the incident's machine, and the alarm that opened it."""
+    owner, rule = owner_rule(incident.opened_by_alarm) if incident.opened_by_alarm else (incident.equipment, "")
+    name = site.owner_name(incident.equipment or owner)
+    what = site.rules[rule].name if rule in site.rules else Text("", "")
+    return Text(f"{name.zh} {what.zh}".strip(), f"{name.en}, {what.en}".strip(", "))

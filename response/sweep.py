@@ -1,0 +1,155 @@
+"""Lifts that lost their supply or fell silent: presumed occupied until something or somebody says otherwise.
+
+A lift is listed in the incident of its cause, at once: topology knows that it is dark before it falls silent. What
+clears it: readings from after its listing that prove it empty, somebody who answered its intercom, a guard who looked,
+or an entrapment of its own, for which people are on the way already.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from facility import records
+from facility.commands import ClearLift, Refused
+from facility.equipment import point_id
+from facility.plan import Plan
+from facility.records import Payload, Record
+from facility.rule import AlarmClass
+from facility.scan import Reason
+from facility.site import Site
+from facility.text import Text
+from response.context import Context
+from response.escalation import write
+from response.fold import CONFIRMED, TELEMETRY, Incident
+from response.plan import owner_rule
+from response.running import Running
+
+LIFT = "lift"
+"""The kind of machine that people ride in."""
+
+SUPPLY, SILENT = "supply", "silent"
+INTERCOM, GUARD, TRAPPED = "intercom", "guard", "trapped"
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A lift to be listed, why, and since when that is so."""
+
+    lift: str
+    why: str
+    at_ms: int
+
+
+def left(incident: Incident) -> list[str]:
+    """Return the lifts of an incident that are still presumed occupied."""
+    return [lift for lift, swept in incident.sweep.items() if swept.cleared_ms is None]
+
+
+def listed(incident: Incident, context: Context) -> list[Record]:
+    """Return the records of lifts that belong on the list and are not there."""
+    if incident.stage != CONFIRMED:
+        return []
+    out = []
+    for found in _affected(incident, context):
+        swept = incident.sweep.get(found.lift)
+        if swept is None or (swept.cleared_ms is not None and swept.cleared_ms < found.at_ms):
+            at = max(incident.last_ms, found.at_ms)
+            data = records.SweepListed(found.lift, found.why)
+            out.append(write(incident, at, data, found.lift, request=f"{incident.id}/sweep/{found.lift}@{found.at_ms}"))
+    return out
+
+
+def cleared(incident: Incident, running: Running, context: Context) -> list[Record]:
+    """Return the records of lifts that telemetry, or an entrapment of their own, takes off the list."""
+    out = []
+    for lift in left(incident):
+        own = _entrapment(lift, running, context.site)
+        seen = _empty(lift, incident.sweep[lift].since_ms, context)
+        if own is not None and own.id != incident.id:
+            data = records.SweepCleared(lift, TRAPPED, TELEMETRY, own.id)
+            out.append(write(incident, max(incident.last_ms, own.opened_ms), data, lift))
+        elif seen is not None:
+            at = max(incident.last_ms, min(seen[0], context.now))
+            out.append(write(incident, at, records.SweepCleared(lift, TELEMETRY, TELEMETRY, seen[1]), lift))
+    return out
+
+
+def ask(incident: Incident, site: Site, command: ClearLift) -> list[tuple[Payload, str]] | Refused:
+    """Return what somebody's word on a listed lift makes; each payload with the person or lift that it tells of."""
+    swept = incident.sweep.get(command.lift)
+    if swept is None:
+        return Refused("not-found", Text("排查清单上没有这台电梯。", "This lift is not on the sweep list."))
+    if swept.cleared_ms is not None:
+        return Refused(
+            "conflict", Text("这台电梯已排查，未重复记录。", "This lift has been swept; nothing was recorded again.")
+        )
+    if command.how not in {INTERCOM, GUARD, TRAPPED}:
+        return Refused("invalid", Text("请说明怎样排查的。", "Say how the lift was swept."))
+    if command.person and command.person not in site.people:
+        return Refused("not-found", Text("没有这个人。", "There is no such person."))
+    by = command.person or command.actor.rpartition(":")[2]
+    return [(records.SweepCleared(command.lift, command.how, by, command.note.strip()), command.lift)]
+
+
+def plan_for(site: Site, lift: str) -> Plan | None:
+    """Return the plan for people who are trapped in a lift."""
+    machine = site.equipment.get(lift)
+    kind = machine.kind if machine else LIFT
+    plans = (p for p in site.plans.values() if p.class_ is AlarmClass.LIFE_SAFETY and kind in p.kinds)
+    return next(plans, None)
+
+
+def _affected(incident: Incident, context: Context) -> Iterator[Affected]:
+    site = context.site
+    lifts = site.by_kind.get(LIFT, ())
+    joined: dict[str, int] = {}  # machine or device -> when its newest active alarm joined
+    silent: dict[str, int] = {}  # device -> the same, of those that fell silent
+    for subject in incident.active_alarms:
+        owner, rule = owner_rule(subject)
+        at = incident.joined_ms[subject]
+        joined[owner] = max(at, joined.get(owner, 0))
+        known = site.rules.get(rule)
+        if known is not None and known.class_ is AlarmClass.COMMUNICATION and owner in site.devices:
+            silent[owner] = max(at, silent.get(owner, 0))
+    if not lifts or not joined:
+        return
+    behind = {lift for owner in joined if owner in site.supply.nodes for lift in site.fed_by(owner, LIFT)}
+    for lift in lifts:
+        if lift in behind and (cause := context.lost(lift)) is not None and cause in joined:
+            yield Affected(lift, SUPPLY, joined[cause])
+    for device, at in silent.items():
+        for machine in dict.fromkeys(point.rpartition("/")[0] for point in site.devices[device].points):
+            if machine in site.equipment and site.equipment[machine].kind == LIFT:
+                yield Affected(machine, SILENT, at)
+
+
+def _entrapment(lift: str, running: Running, site: Site) -> Incident | None:
+    """Return the running incident about people in this very lift."""
+    for incident in running.on((lift,)):
+        plan = site.plans.get(incident.plan)
+        if plan is not None and plan.class_ is AlarmClass.LIFE_SAFETY and incident.stage == CONFIRMED:
+            return incident
+    return None
+
+
+_PROOFS = (("occupied", 0.0), ("doors_closed", 0.0), ("running", 0.0))
+"""What an empty lift says: nobody in it, doors open, standing. One flag alone may be a sensor that lost its supply."""
+
+_MORE = (("door_zone", 1.0), ("power_source", 0.0))
+"""What it says as well, where it is read: level with a floor, on its normal supply."""
+
+
+def _empty(lift: str, since_ms: int, context: Context) -> tuple[int, str] | None:
+    """Return when readings from after a moment said that nobody is shut in a lift, and what they said.
+
+    All of them must be there, good and newer; and a lift without power says nothing that could be believed.
+    """
+    seen = []
+    more = [(name, wanted) for name, wanted in _MORE if point_id(lift, name) in context.site.device_of]
+    for name, wanted in (*_PROOFS, *more):
+        reading = context.read(point_id(lift, name))
+        if reading is None or reading[1] != Reason.GOOD or reading[2] <= since_ms or reading[0] != wanted:
+            return None
+        seen.append((reading[2], f"{name}={reading[0]:g}"))
+    return (
+        None if context.lost(lift) is not None else (max(at for at, _ in seen), ", ".join(words for _, words in seen))
+    )
