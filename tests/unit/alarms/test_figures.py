@@ -158,6 +158,16 @@ def test_rates_are_over_the_time_that_was_and_not_over_the_whole_day() -> None:
     assert value(told.report(until=2 * HOUR, days=30, begun=begun), "rate_hour") == pytest.approx(24)
 
 
+@pytest.mark.parametrize(("n", "busy"), [(10, 0), (11, 1)])
+def test_a_period_is_busy_with_more_than_ten_and_an_hour_with_more_than_thirty(n: int, busy: int) -> None:
+    told = Told()
+    for slot in range(3):
+        burst(told, HOUR + slot * SLOT_MS, n)
+    said = told.report()
+    assert value(said, "busy_periods") == pytest.approx(100 * 3 * busy / 144)
+    assert value(said, "busy_hours") == pytest.approx(100 * busy / 24)
+
+
 def test_peaks_say_when() -> None:
     told = Told()
     burst(told, 5 * HOUR + 25 * MINUTE, 7)
@@ -196,7 +206,7 @@ def test_an_alarm_that_comes_off_the_shelf_by_itself_calls_again_and_by_hand_it_
 def test_a_graver_grade_calls_again_and_a_lesser_one_does_not() -> None:
     told = Told()
     told.raised(HOUR, priority=3)
-    for at, priority in ((2, 2), (3, 3)):
+    for at, priority in ((2, 2), (3, 3), (4, 3)):
         data = records.AlarmGraded("hot", "l1", priority, "equipment", (0,))
         told.tell(at * HOUR, Kind.ALARM_GRADED, "l1/hot", data)
     said = told.report()
@@ -213,6 +223,19 @@ def test_an_alarm_is_stale_after_a_day_in_sight_on_every_day_it_lasts() -> None:
     assert value(said, "stale") == 1
     assert value(told.report(until=80 * HOUR), "stale") == 0
     assert dict(said.stale) == {}
+
+
+def test_an_alarm_is_stale_only_while_it_is_in_sight() -> None:
+    told = Told(before=3)
+    told.raised(-60 * HOUR)
+    told.shelved(-59 * HOUR)
+    told.unshelved(HOUR, "by-hand")
+    assert value(told.report(until=2 * HOUR, days=3), "stale") == 1
+    assert value(told.report(until=-1), "stale") == 0
+    told.shelved(2 * HOUR)
+    assert value(told.report(until=3 * HOUR), "stale") == 1, "it was, today"
+    assert value(told.report(until=30 * HOUR), "stale") == 0
+    assert dict(told.report(until=30 * HOUR).stale) == {}
 
 
 def test_what_stood_before_all_that_was_read_is_stale_too() -> None:
@@ -233,6 +256,7 @@ def test_chattering_is_three_times_in_a_minute_or_the_board_s_word() -> None:
         told.cleared(k * 29_000 + 1000)
         told.raised(k * 31_000, "l2/hot")
         told.cleared(k * 31_000 + 1000, "l2/hot")
+        told.cleared(k * 1000, "l4/hot", why="rule-withdrawn")
     told.raised(HOUR, "l3/hot")
     told.tell(HOUR, Kind.ALARM_CHATTERING, "l3/hot", records.AlarmChattering("hot", "l3", 3))
     said = told.report()
@@ -247,7 +271,7 @@ def test_the_time_to_acknowledge_runs_from_the_first_call_nobody_answered() -> N
         told.seen(HOUR + k + (k + 1) * 10_000, f"l{k}/hot")
     told.raised(2 * HOUR, "l50/hot")
     told.cleared(2 * HOUR + 1, "l50/hot")
-    told.raised(2 * HOUR + 2, "l50/hot")
+    told.raised(2 * HOUR + 4000, "l50/hot")
     said = told.report()
     assert value(said, "seen_mean") == pytest.approx(105)
     assert value(said, "seen_p95") == 190
