@@ -5,6 +5,7 @@ same moment, and what people did behind both. With the rules of then, the record
 """
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from alarms.board import Board
 from alarms.rules import Evaluator, Transition
@@ -49,6 +50,7 @@ class Rerun:
         self._stories: dict[str, list[tuple[int, Record]]] = {}  # of what is open, each since it opened
         self._holding: dict[str, set[str]] = {}  # incident -> its alarms, which stay in memory with it
         self._count = 0
+        self._due_ms: float = -1  # nothing is due before
         for record in standing:
             self._believe(record)
         self._board.reconcile(self._evaluator, (), start_ms)
@@ -58,11 +60,14 @@ class Rerun:
         """Take the next scan; one that only marks a gap was judged by nobody."""
         if scan.afterwards:
             return
-        self._until(scan.received_ms - 1)
+        received_ms = scan.received_ms
+        if self._due_ms < received_ms:
+            self._until(received_ms - 1)
         moves = self._evaluator.step(scan)
-        due_ms = self._board.due(scan.received_ms) if not moves else 0
-        if moves or (due_ms is not None and due_ms <= scan.received_ms):
-            self._turn(moves, scan.received_ms)
+        if moves or self._due_ms == received_ms:
+            self._turn(moves, received_ms)
+        elif (due_ms := self._evaluator.due()) is not None and due_ms < self._due_ms:
+            self._due_ms = due_ms
 
     def record(self, record: Record) -> None:
         """Take the next record of the book: what people did, a restart; what was decided then is decided anew."""
@@ -85,12 +90,14 @@ class Rerun:
 
     def _until(self, now_ms: int) -> None:
         """Wake at every moment at which something is due."""
-        while True:
-            due = [d for d in (self._evaluator.due(), self._board.due(now_ms)) if d is not None]
-            at_ms = min(due, default=now_ms + 1)
-            if at_ms > now_ms:
-                return
-            self._turn(self._evaluator.ripen(at_ms), at_ms)
+        self._look_ahead(now_ms)
+        while self._due_ms <= now_ms:
+            self._turn(self._evaluator.ripen(int(self._due_ms)), int(self._due_ms))
+
+    def _look_ahead(self, now_ms: int) -> None:
+        """See when something is due next; it may be sooner than now, but never than what was due before."""
+        due = (self._evaluator.due(), self._board.due(now_ms))
+        self._due_ms = min((d for d in due if d is not None), default=inf)
 
     def _turn(self, moves: Sequence[Transition], now_ms: int) -> None:
         for move in moves:
@@ -98,6 +105,7 @@ class Rerun:
             self._add(self._board.take(move))
         self._ripen(now_ms)
         self._drop()
+        self._look_ahead(now_ms + 1)
 
     def _ripen(self, at_ms: int) -> None:
         while more := self._board.decide(at_ms):

@@ -3,10 +3,9 @@
 Readings, arrivals and records are only read, beside a running service or without one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from heapq import merge
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from alarms.rerun import Rerun, decided
@@ -14,7 +13,6 @@ from dutyroom.selfwatch import with_host
 from facility.ports import Written
 from facility.records import Kind, Record
 from facility.rule import Rule
-from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
 from stores.reading import BookReader
@@ -100,14 +98,18 @@ def replay(site: Site, recording: Recording, book: BookReader, from_ms: int, to_
     scans = 0
     points = {device.id: device.points for device in site.devices.values()}
     end_ms = to_ms + LATE_MS
-    came, happened = _scans(recording.scans(points, start_ms, end_ms)), _records(lived(book, start_ms, end_ms))
-    events: Iterator[tuple[int, int, Scan | Record]] = merge(came, happened)
-    for at_ms, _, what in events:
-        if isinstance(what, Scan):
-            rerun.scan(what)
-            scans += from_ms <= at_ms < to_ms
-        else:
-            rerun.record(what)
+    people = [w.record for w in lived(book, start_ms, end_ms) if not decided(w.record)]
+    happened = chain(people, (None,))
+    record = next(happened)
+    for scan in recording.scans(points, start_ms, end_ms):
+        while record is not None and record.at_ms < scan.received_ms:
+            rerun.record(record)
+            record = next(happened)
+        rerun.scan(scan)
+        scans += from_ms <= scan.received_ms < to_ms
+    for left in (record, *happened):
+        if left is not None:
+            rerun.record(left)
     rerun.until(end_ms)
     recorded = [w.record for w in lived(book, from_ms, to_ms) if w.record.subject.startswith("alarm:")]
     recorded = [r for r in recorded if decided(r)]
@@ -166,21 +168,6 @@ def lived(book: BookReader, from_ms: int, to_ms: int | None) -> list[Written]:
         before = page[-1].seq
     found.reverse()
     return found
-
-
-def _scans(scans: Iterable[Scan]) -> Iterator[tuple[int, int, Scan | Record]]:
-    newest = 0
-    for number, scan in enumerate(scans):
-        newest = max(newest, scan.received_ms)
-        yield newest, -1 << 62 | number, scan
-
-
-def _records(written: Iterable[Written]) -> Iterator[tuple[int, int, Scan | Record]]:
-    newest = 0
-    for one in written:
-        if not decided(one.record):
-            newest = max(newest, one.record.at_ms)
-            yield newest, one.seq, one.record
 
 
 def _line(record: Record) -> tuple[Kind, str, int, str]:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import IO
 
@@ -79,6 +79,9 @@ class Recording:
         days = sorted({s.day for s in manifest.of(ARRIVAL, from_ms, to_ms)})
         archived = (scan for day in days for scan in self._day(manifest, day, points, from_ms, to_ms))
         spooled = sorted(self._spooled(head, points, from_ms, to_ms), key=_came)
+        newest = max((s.to_ms for s in manifest.segments if s.kind == ARRIVAL), default=0)
+        if not spooled or newest <= spooled[0].received_ms:
+            return chain(archived, spooled)
         return merge(archived, spooled, key=_came)
 
     def _spooled(self, head: Sequence[tuple[int, Batch]], points: Points, from_ms: int, to_ms: int) -> Iterator[Scan]:
