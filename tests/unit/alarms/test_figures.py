@@ -213,6 +213,31 @@ def test_a_graver_grade_calls_again_and_a_lesser_one_does_not() -> None:
     assert dict(said.priorities) == {1: 0, 2: 1, 3: 1, 4: 0}
 
 
+def test_what_stays_out_of_sight_for_another_reason_does_not_call() -> None:
+    told = Told()
+    told.shelved(HOUR)
+    told.raised(HOUR, hidden="shelved")
+    told.tell(HOUR, Kind.ALARM_GRADED, "l1/hot", records.AlarmGraded("hot", "l1", 1, "equipment", (0,)))
+    told.tell(HOUR, Kind.ALARM_HIDDEN, "l1/hot", records.AlarmHidden("hot", "l1", "suppressed", "season"))
+    told.unshelved(2 * HOUR)
+    told.shelved(3 * HOUR)
+    shown = records.AlarmShown("hot", "l1", "season", active=True, priority=3, class_="equipment")
+    told.tell(4 * HOUR, Kind.ALARM_SHOWN, "l1/hot", shown)
+    assert told.report().alarms == 0
+
+
+def test_what_is_suppressed_is_over_when_it_clears() -> None:
+    told = Told()
+    told.raised(HOUR, hidden="suppressed")
+    told.cleared(2 * HOUR)
+    assert value(told.report(), "suppressed") == 1
+    assert value(told.report(until=30 * HOUR), "suppressed") == 0
+
+
+def test_a_share_is_judged_from_as_many_alarms_as_its_limit_wants() -> None:
+    assert [LIMITS["mix_life"].judge(0, n) for n in (19, 20)] == [Verdict.NONE, Verdict.GREEN]
+
+
 def test_an_alarm_is_stale_after_a_day_in_sight_on_every_day_it_lasts() -> None:
     told = Told()
     told.raised(HOUR)
