@@ -1,0 +1,1 @@
+"""Seeded bugs, and whether the suite catches them: `python -m tests.mutants`."""
