@@ -194,14 +194,22 @@ class Causes:
 
     def _first_out(self, machine: str) -> str | None:
         """Return the first machine, walking upstream, that lost its supply and has no other such above it."""
+        sources = self._site.supply.nodes[machine].fed_by
+        if machine in self._site.supply.feeds:
+            return self._first_of(machine)
+        if sources not in self._by_sources:  # what hangs on the same sources, and feeds nothing, has the same answer
+            self._by_sources[sources] = self._first_of(machine)
+        return self._by_sources[sources]
+
+    @cached_property
+    def _by_sources(self) -> dict[tuple[str, ...], str | None]:
+        return {}
+
+    def _first_of(self, machine: str) -> str | None:
         near = [m for m in self._upstream(machine) if m in self._lost and self._power[m] is not True]
         found = set(near)
-        return min(near, key=lambda m: len(self._above(m) & found), default=None)
-
-    def _above(self, machine: str) -> frozenset[str]:
-        """Return what feeds a machine and is not itself fed by it: in a ring nobody is above the other."""
-        supply = self._site.supply
-        return supply.upstream(machine) - supply.downstream(machine)
+        above = self._site.supply.above
+        return min(near, key=lambda m: len(above(m) & found), default=None)
 
     def _upstream(self, machine: str) -> list[str]:
         """Return what may have fed a machine, first source first; nothing came through a switch simply left open."""

@@ -44,11 +44,33 @@ class Supply:
 
     def downstream(self, id: str) -> frozenset[str]:
         """Return everything that can be fed through this node, itself not included."""
-        return self._reach(self.feeds.get(id, ()), lambda n: self.feeds.get(n, ())) - {id}
+        return self._remembered(self._downstream, id, lambda n: self.feeds.get(n, ()))
 
     def upstream(self, id: str) -> frozenset[str]:
         """Return everything that can feed this node, itself not included."""
-        return self._reach(self._sources(id), self._sources) - {id}
+        return self._remembered(self._upstream, id, self._sources)
+
+    def above(self, id: str) -> frozenset[str]:
+        """Return what feeds a node and is not itself fed by it: in a ring nobody is above the other."""
+        # The way up is short and the way down is not: a node above that is also below has this one above itself.
+        return frozenset(n for n in self.upstream(id) if id not in self.upstream(n))
+
+    @cached_property
+    def _downstream(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    @cached_property
+    def _upstream(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    def _remembered(
+        self, known: dict[str, frozenset[str]], id: str, onward: Callable[[str], Iterable[str]]
+    ) -> frozenset[str]:
+        """Return everything onward from a node, itself not included; the graph never changes, and floods ask again."""
+        found = known.get(id)
+        if found is None:
+            found = known[id] = self._reach(onward(id), onward) - {id}
+        return found
 
     def _sources(self, id: str) -> tuple[str, ...]:
         return self.nodes[id].fed_by if id in self.nodes else ()
