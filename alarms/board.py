@@ -11,7 +11,7 @@ from math import inf
 
 from alarms import life, shelf
 from alarms.chatter import QUIET_MS, Chatter, Raises
-from alarms.hiding import Hidden, Hiding
+from alarms.hiding import ONLY_WHILE, Hidden, Hiding
 from alarms.life import Alarm
 from alarms.rules import Evaluator, Transition
 from facility import records
@@ -46,8 +46,12 @@ class Board:
         return self._alarms
 
     def hiding(self, now_ms: int) -> list[Hidden]:
-        """Return everything that disturbs nobody now, and why: the gravest first."""
+        """Return everything that disturbs nobody now, and why: the gravest first.
+
+        A rule that means nothing but while its machine is out of use keeps nothing from anybody: it is not listed.
+        """
         found = [h for a in self._alarms.values() if life.is_open(a) for h in self._hidden(a, now_ms)]
+        found = [h for h in found if h.by != ONLY_WHILE]
         return sorted(found, key=lambda h: (not h.active, h.priority, h.subject))
 
     def preview(self, command: Command, now_ms: int) -> list[Hidden] | Refused:

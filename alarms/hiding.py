@@ -18,6 +18,7 @@ from facility.site import Site
 
 OUT_OF_SERVICE = "out-of-service"
 SUPPRESSED = "suppressed"
+ONLY_WHILE = "only-while"
 
 TAKES_OUT = frozenset({"permit", "inspection", "genset-test"})
 """Works that take their machines out of service; 报停 hides nothing."""
@@ -119,7 +120,7 @@ class Hiding:
         if self._works and (found := self._by_work(owner, rule)):
             return found
         if rule.only_while and not self._runs(owner, rule.only_while):
-            return SUPPRESSED, "only-while"
+            return SUPPRESSED, ONLY_WHILE
         if rule.season is not None and not season.holds(rule.season, at_ms, self._zone):
             return SUPPRESSED, "hours" if season.in_days(rule.season, at_ms, self._zone) else "season"
         by = next((r for r in rule.suppressed_by if r in active), None)

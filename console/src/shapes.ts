@@ -166,6 +166,19 @@ export type Card = Record<
   "registration" | "rescue_code" | "contractor_phone" | "deputy_phone" | "intercom" | "key_cabinet" | "isolator" | "camera",
   string
 > & { contractor_name: Text; deputy_name: Text };
+/** A lift that is presumed occupied; `how` is empty while nobody knows. */
+export interface Swept {
+  lift: string;
+  name: Text;
+  place: Text;
+  intercom: string;
+  since_ms: number;
+  why: "supply" | "silent";
+  cleared_ms: number | null;
+  how: "" | "telemetry" | "intercom" | "guard" | "trapped";
+  by: string;
+  note: string;
+}
 export interface Incident {
   id: string;
   plan: string;
@@ -178,6 +191,10 @@ export interface Incident {
   opened_ms: number;
   closed_ms: number | null;
   alarms: string[];
+  consequence: Text | null; // its named cause with what it brought, counted
+  sweep_left: number; // lifts that are still presumed occupied
+  sweep?: Swept[];
+  into?: string; // the incident that took this one over
   card?: Card;
   steps?: Step[];
   pages?: Page[];
