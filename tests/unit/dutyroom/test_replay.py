@@ -177,23 +177,44 @@ async def test_another_rule_tells_other_alarms_and_the_book_stays_as_it_is(tmp_p
     book.close()
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+def said(*words: str) -> tuple[int, str, str]:
     from typer.testing import CliRunner
 
     from dutyroom.cli import app
 
-    del capsys
     result = CliRunner().invoke(app, ["replay", *words])
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_what_cannot_be_replayed_is_said_in_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    code, _, error = said(capsys, str(DEMO), "--from", "2026-11-22", "--data", str(tmp_path))
+def test_what_cannot_be_replayed_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _, error = said(str(DEMO), "--from", "2026-11-22", "--data", str(tmp_path))
     assert (code, "logbook.db" in error, "--data" in error) == (2, True, True)
-    code, _, error = said(capsys, str(DEMO), "--from", "yesterday", "--data", str(tmp_path))
+    code, _, error = said(str(DEMO), "--from", "yesterday", "--data", str(tmp_path))
     assert (code, "yesterday" in error, "2026-11-22T08:00" in error) == (2, True, True)
     monkeypatch.setenv("DUTYROOM_HISTORY", "influx")
-    code, _, error = said(capsys, str(DEMO), "--from", "2026-11-22", "--data", str(tmp_path))
+    code, _, error = said(str(DEMO), "--from", "2026-11-22", "--data", str(tmp_path))
     assert (code, "InfluxDB" in error) == (2, True)
+
+
+@pytest.mark.parametrize("page", ["replay.md", "replay.zh-CN.md"])
+async def test_the_commands_of_the_guide_run(page: str, tmp_path: Path) -> None:
+    """As the page shows them, on a night of our own."""
+    building, end = await lived(tmp_path, 21, 0.2, demo_site())
+    (tmp_path / "tighter.toml").write_text("", encoding="utf-8")
+    text = (DEMO.parents[2] / "docs" / "engineers" / page).read_text(encoding="utf-8")
+    lines = [line.partition("#")[0].split() for line in text.splitlines() if line.startswith("dutyroom replay")]
+    assert len(lines) == 2
+    for words in lines:
+        own = {
+            "simulators/sites/demo": str(DEMO),
+            ".data/demo": str(tmp_path),
+            "tighter.toml": str(tmp_path / words[-1]),
+        }
+        dates = {"2026-11-22": "2026-11-23", "2026-11-23": "2026-11-24", "2026-11-22T08:00": "2026-11-23T01:00"}
+        asked = [{**own, **dates}.get(word, word) for word in words[2:]]
+        if "--to" not in asked:
+            asked += ["--to", "2026-11-24", "--json"]
+        code, out, error = await asyncio.to_thread(said, *asked)
+        assert (code, error) == (0, ""), out
+        assert '"scans"' in out or "scans" in out
+    assert building.clock.time == end
