@@ -11,6 +11,7 @@ from facility.text import Text
 from response.context import Context
 from response.escalation import write
 from response.fold import CONFIRMED, Incident
+from response.opening import SEEN_BEFORE_CAUSE_MS
 from response.plan import owner_rule
 from response.running import Running
 
@@ -52,7 +53,8 @@ def taken_over(incident: Incident, running: Running, context: Context) -> list[R
     """Return what moves an incident into that of its cause, when all its alarms turn out to be consequences.
 
     Not one that is about a life, that somebody opened by hand, that the desk is asked about, or that somebody has
-    accepted or worked on: people who are on their way are not called back.
+    accepted or worked on: people who are on their way are not called back. Its lifts that are presumed occupied are
+    listed anew where its alarms go.
     """
     site = context.site
     plan = context.plan(incident)
@@ -66,7 +68,7 @@ def taken_over(incident: Incident, running: Running, context: Context) -> list[R
         or incident.accepted
         or incident.arrived
         or incident.steps
-        or incident.sweep
+        or any(swept.cleared_ms is not None for swept in incident.sweep.values())
     ):
         return []
     into: Incident | None = None
@@ -77,17 +79,24 @@ def taken_over(incident: Incident, running: Running, context: Context) -> list[R
         into = found
     if into is None or into.priority > incident.priority:
         return []
+    supply = into.equipment in site.supply.nodes
+    if supply and incident.opened_ms + SEEN_BEFORE_CAUSE_MS < into.opened_ms:
+        return []  # it stood before: it has a cause of its own
     at = max(incident.last_ms, into.last_ms)
-    why = "supply" if into.equipment in site.supply.nodes else "network"
     out = []
     for subject in incident.alarms:
         if subject in incident.active_alarms:
             owner, rule = owner_rule(subject)
+            why = "supply" if supply else ("line" if _same_line(site, owner, into.equipment) else "network")
             data = records.IncidentJoined(subject, why, int(site.rules[rule].priority))
             out.append(write(into, at, data, owner, request=f"{into.id}/took/{subject}@{incident.opened_ms}"))
     first = _first(site, into)
     closed = records.IncidentClosed(f"{first.zh} {first.en}", f"→ {into.id}", into.id)
     return [*out, write(incident, at, closed)]
+
+
+def _same_line(site: Site, one: str, other: str) -> bool:
+    return one in site.devices and other in site.devices and site.devices[one].line == site.devices[other].line
 
 
 def _cause(subject: str, incident: Incident, running: Running, context: Context) -> Incident | None:

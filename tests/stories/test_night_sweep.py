@@ -145,6 +145,13 @@ def test_a_symptom_that_came_first_moves_to_its_cause_when_that_is_known() -> No
     assert "alarm:ch-1/chiller-fault" in night.of("f1").active_alarms
 
 
+def test_what_stood_before_has_a_cause_of_its_own() -> None:
+    night = Night().at("03:00").alarm("ch-1", "chiller-fault").at("03:02")
+    night.without_power = "f1"
+    night.alarm("f1", "hv-trip").at("03:03")
+    assert not night.told(Kind.INCIDENT_CLOSED)
+
+
 def test_whoever_is_on_the_way_to_a_symptom_is_not_called_back() -> None:
     night = Night().at("03:00").alarm("ch-1", "chiller-fault").at("03:00:10").accepts("chen")
     night.without_power = "f1"
