@@ -96,7 +96,7 @@ class Desk:
     def incident(self) -> Locator:
         return self.page.locator("article.incident")
 
-    def person(self, name: str) -> Locator:
+    def person(self, name: str | re.Pattern[str]) -> Locator:
         return self.page.locator(".pages li").filter(has_text=name)
 
     def step(self, words: str) -> Locator:
