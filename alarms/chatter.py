@@ -28,11 +28,13 @@ class Raises:
 
     def __init__(self) -> None:
         self._of: dict[str, tuple[int, ...]] = {}
+        self._most = _MANY  # in a flood all are recent: looking through them is left until they are twice as many
 
     def tell(self, subject: str, at_ms: int) -> None:
         """Take one more raise."""
-        if len(self._of) > _MANY:
+        if len(self._of) > self._most:
             self._of = {s: times for s, times in self._of.items() if times[-1] > at_ms - WITHIN_MS}
+            self._most = max(_MANY, 2 * len(self._of))
         before = self._of.get(subject, ())
         self._of[subject] = (*before[1 - RAISES :], at_ms)
 
