@@ -258,7 +258,10 @@ def replay(
 ) -> None:
     """Let recorded telemetry pass through the rules again: which alarms would have come, moved, gone, or been new."""
     from dutyroom import outcome as said
+    from dutyroom.process import settle
     from dutyroom.replay import ReplayError
+
+    settle()
 
     with _plainly():
         try:
