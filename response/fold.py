@@ -323,11 +323,13 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
 
 def _joined(i: Incident, at: int, data: IncidentJoined, *, active: bool) -> Incident:
     alarms = i.alarms if data.alarm in i.joined_ms else (*i.alarms, data.alarm)
+    joined_ms = dict(i.joined_ms)  # a copy as it lies, and one more: a flood's incident has thousands
+    joined_ms[data.alarm] = at
     i = replace(
         i,
         alarms=alarms,
         active_alarms=i.active_alarms | {data.alarm} if active else i.active_alarms,
-        joined_ms={**i.joined_ms, data.alarm: at},
+        joined_ms=joined_ms,
         normal_ms=None,
         priority=min(i.priority, data.priority or i.priority),
     )

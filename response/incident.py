@@ -80,9 +80,10 @@ class Incidents:
         self._calendar: list[tuple[int, str]] = []  # entries that are out of date are skipped
         self._watch: dict[str, frozenset[str]] = {}  # the points whose readings may prove a step
         self._watched: frozenset[str] | None = frozenset()
-        self._joined: list[str] = []  # alarms that opened or joined since causes were looked for
+        self._joined: list[tuple[str, str]] = []  # (incident, alarm) of what joined since causes were looked for
         self._doubted: dict[str, None] = {}  # incidents that may be consequences of another
         self._sweeping: dict[str, None] = {}  # incidents with lifts that are presumed occupied
+        self._unswept: dict[str, None] = {}  # incidents whose list may lack a lift, or hold one too many
         self._sweep_ms = 0  # when their readings are looked at next
         self._context: Context | None = None  # whose readings were looked at
         self._hash = ""  # of the site by whose plans the calendar stands
@@ -119,6 +120,7 @@ class Incidents:
         closed = self._open.drop_closed()
         for over in closed:
             self._calls.closed(over.id)
+            self._unswept.pop(over.id, None)
             self._touched.pop(over.id, None)
             self._undated.pop(over.id, None)
             self._due_ms.pop(over.id, None)
@@ -189,16 +191,22 @@ class Incidents:
         if isinstance(data, _STIRRING):
             self._stirred = True
         if alarm:
-            self._joined.append(alarm)
+            self._joined.append((which, alarm))
         if isinstance(data, records.IncidentOpened | records.IncidentConfirmed):
-            self._touched.update(self._sweeping)  # it may be about people in a listed lift
+            self._look_at_lists()  # it may be about people in a listed lift
+
+    def _look_at_lists(self) -> None:
+        self._touched.update(self._sweeping)
+        self._unswept.update(self._sweeping)
 
     def _put(self, incident: Incident) -> None:
+        before = self._open.get(incident.id)
         self._open.put(incident)
-        if incident.sweep and incident.closed_ms is None and sweep.left(incident):
-            self._sweeping[incident.id] = None
-        else:
-            self._sweeping.pop(incident.id, None)
+        if before is None or before.sweep is not incident.sweep or incident.closed_ms is not None:
+            if incident.sweep and incident.closed_ms is None and sweep.left(incident):
+                self._sweeping[incident.id] = None
+            else:
+                self._sweeping.pop(incident.id, None)
         self._touched[incident.id] = self._undated[incident.id] = None
         if incident.closed_ms is not None:  # what it held and still holds belongs nowhere now
             self._fresh.update((s, self._alerts[s]) for s in incident.active_alarms if s in self._alerts)
@@ -216,7 +224,7 @@ class Incidents:
             self._touched.update(dict.fromkeys(self._watch))
             self._context = context
         if self._sweeping and context.now >= self._sweep_ms:
-            self._touched.update(self._sweeping)
+            self._look_at_lists()
             self._sweep_ms = context.now + SWEEP_MS
         called = self._calls.decide(context.site, self._namer(context))
         return called or self._placed(context) or self._merged(context) or self._moved(context)
@@ -280,9 +288,11 @@ class Incidents:
 
     def _merged(self, context: Context) -> list[Record]:
         """Return what moves an incident into that of its cause, where the cause became known after its symptom."""
-        if any(consequence.explains(alarm, context.site) for alarm in self._joined):
-            self._doubted.update((i.id, None) for i in self._open.values() if i.closed_ms is None)
+        explaining = [which for which, alarm in self._joined if consequence.explains(alarm, context.site)]
         self._joined.clear()
+        if explaining:
+            self._unswept.update(dict.fromkeys(explaining))
+            self._doubted.update((i.id, None) for i in self._open.values() if i.closed_ms is None)
         while self._doubted:
             which = next(iter(self._doubted))
             incident = self._open.get(which)
@@ -342,8 +352,10 @@ class Incidents:
         if incident.alarms and not incident.active_alarms and incident.normal_ms is None:
             at = max(incident.cleared_ms or 0, incident.last_ms)
             return [escalation.write(incident, at, records.IncidentNormal())]
-        if swept := sweep.listed(incident, context) or sweep.cleared(incident, self._open, context):
-            return swept
+        if incident.id in self._unswept:
+            if swept := sweep.listed(incident, context) or sweep.cleared(incident, self._open, context):
+                return swept
+            del self._unswept[incident.id]
         first = escalation.first(incident, plan, context.site, context.now)
         late = first is not None and first.at_ms <= context.now
         for step, seen, shown in steps.proven(incident, plan, context.read):
