@@ -170,6 +170,18 @@ def test_a_module_that_also_speaks_for_the_dead_is_explained_by_them():
     assert why("di", "communication-lost", TRIPPED, feeder_1=0) == "feeder-1"
 
 
+def test_a_module_of_which_one_machine_has_power_is_explained_by_no_loss():
+    both = replace(SITE.devices["di"], id="both", points=("lift-1/bell", "lift-2/bell"))
+    here = replace(SITE, devices={**SITE.devices, "both": both})
+    active = {"feeder-1": frozenset(TRIPPED["feeder-1"].split())}
+
+    def asked(**positions):
+        return cause(here, "both", "communication-lost", active, {**NORMAL, "feeder-1": 0, **positions}.get)
+
+    assert asked(ats=2, genset=1) is None
+    assert asked() == "feeder-1"
+
+
 def test_what_is_not_in_the_supply_graph_has_no_cause_there():
     assert why("pit", "pit-water", TRIPPED, feeder_1=0) is None
     assert cause(site({"lift-1": "lift"}, {}, STOPPED), "lift-1", "lift-fault-stop", {}, lambda _: None) is None

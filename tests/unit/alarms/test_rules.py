@@ -257,6 +257,11 @@ class TestARate:
         story.at("02:01:20").reads("tc-1", temp=65.1, fan=0).raises("fast", "t1", value=65.1)
         story.at("02:02:21").reads("tc-1", temp=66, fan=0).clears("fast", "t1").ends()
 
+    def test_the_edge_of_its_window_counts(self):
+        story = transformer(rule("fast", "transformer", rises("temp", 10, 60_000)))
+        story.at("02:00:00").reads("tc-1", temp=50, fan=0).quiet()
+        story.at("02:01:00").reads("tc-1", temp=60.1, fan=0).raises("fast", "t1", value=60.1).ends()
+
     def test_slow_rise_is_none(self):
         story = transformer(rule("fast", "transformer", rises("temp", 10, 60_000)))
         for minute in range(40):
