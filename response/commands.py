@@ -100,7 +100,10 @@ def _accept(incident: Incident, plan: Plan | None, site: Site, command: Accept) 
     if no := _wrong_person(incident, site, person, command.actor):
         return no
     paged = person in incident.called
-    responder = is_responder(incident, plan, site, person)
+    called = incident.called.get(person)
+    # Who was only told has heard it, whatever roles he has besides: nobody else may stop being called for that.
+    told = called is not None and not called.responder and person != incident.holder
+    responder = not told and is_responder(incident, plan, site, person)
     if not (paged or responder):
         return _forbidden(
             "此人未被呼叫，也不属于本预案的响应岗位。请由被叫人接单。",

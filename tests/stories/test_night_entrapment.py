@@ -1,6 +1,8 @@
 """A lift with people in it at night: from the alarm to the closed incident."""
 
-from night_shift import Night, moment
+from dataclasses import replace
+
+from night_shift import PEOPLE, Night, moment, site
 
 from facility.commands import Accept, CloseIncident, Refused
 from facility.records import Kind
@@ -260,3 +262,13 @@ def test_an_answer_after_the_end_changes_nothing() -> None:
     late = night.does(Accept("person:zheng", "late", "261122-1", "zheng"))
     assert isinstance(late, Refused)
     assert late.code == "not-found"
+
+
+def test_a_leader_who_was_only_told_stops_nothing_even_if_he_could_come_himself() -> None:
+    both = replace(next(p for p in PEOPLE if p.id == "li"), roles=("leader-on-duty", "lift-technician"))
+    night = Night()
+    night.site = site(people=(*(p for p in PEOPLE if p.id != "li"), both))
+    night.at("03:00").alarm("lift-1a", "lift-trapped").at("03:00:30").accepts("li")
+    assert night.incident.seen
+    assert not night.incident.accepted
+    night.at("03:02").within("5 s").pages("lift-co-2", "wu")
