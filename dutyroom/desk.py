@@ -175,6 +175,8 @@ class Desk:
                 log.error("the rule memory cannot be read; delays that ran begin anew", why=str(error))
         for scan in scans:
             self.replayed += 1
+            if scan.afterwards:  # the mark of a gap: nobody spoke, and nobody judged it when it was written
+                continue
             self.live.update(scan)
             self._moves += self.evaluator.step(scan)
         self._moves = [m for m in self._moves if not self.book.has(request_of(m))]

@@ -218,3 +218,19 @@ async def test_the_commands_of_the_guide_run(page: str, tmp_path: Path) -> None:
         assert (code, error) == (0, ""), out
         assert '"scans"' in out or "scans" in out
     assert building.clock.time == end
+
+
+async def test_a_restart_takes_the_mark_of_a_gap_for_no_word_of_its_device(tmp_path: Path) -> None:
+    building = await Building.open(tmp_path, "02:00")
+    device = next(d for d in building.site.devices.values() if d.id.startswith("gw-lift"))
+    await building.silent(device.id)
+    await building.until("02:05")
+    (alarm,) = [a for a in building.desk.standing.alarms.values() if a.owner == device.id]
+    assert alarm.active
+    lost = missed(device.id, building.clock.time - 1, len(device.points), Reason.LOST)
+    lost.received_ms = building.clock.time
+    building.spool.commit([lost])
+    building = building.again()
+    await building.until("02:20")
+    assert building.desk.standing.alarms[alarm.subject].active
+    await building.close()
