@@ -15,7 +15,7 @@ from functools import cached_property
 from facility.point import System
 from facility.rule import AlarmClass, Compare, Condition, Rule
 from facility.site import Site
-from facility.supply import Node, Role, Supply
+from facility.supply import Role
 
 Position = Callable[[str], "float | None"]
 """Where a switch, an ATS or a source stands, as `Supply.energised` takes it."""
@@ -90,8 +90,10 @@ class Causes:
         self._site = site
         self._position = position
         self._since = since or {}
-        nodes = site.supply.nodes
-        self._lost = {id: lost for id, rules in active.items() if id in nodes and (lost := self._losses(id, rules))}
+        self._active = active
+        # Only what feeds others explains them; what hangs at the end is looked at when it is asked for.
+        feeds = site.supply.feeds
+        self._lost = {id: lost for id in feeds if id in active and (lost := self._losses(id, active[id]))}
 
     def of(self, owner: str, rule: str) -> str | None:
         """Return the most upstream machine that explains this alarm, else the first of the devices silent with it."""
@@ -110,9 +112,14 @@ class Causes:
 
     def _unsupplied(self, owner: str) -> str | None:
         machines = [m for m in self._machines(owner) if m in self._site.supply.nodes]
-        if not machines or any(self._power[m] is True for m in machines):
+        if not machines or any(self._power[m] is True and not self._says_dead(m) for m in machines):
             return None
         return self._first_out(machines[0])
+
+    def _says_dead(self, machine: str) -> bool:
+        """Say whether a machine at the end of the supply has an undervoltage alarm."""
+        rules = self._active.get(machine, ()) if machine not in self._site.supply.feeds else ()
+        return any(_undervoltage(c) for r in self._losses(machine, rules) for c in r.when)
 
     def _machines(self, owner: str) -> Iterable[str]:
         """Return the machine itself; for a device, all machines it speaks for."""
@@ -124,12 +131,12 @@ class Causes:
     @cached_property
     def _silent(self) -> Mapping[str, int]:
         """The devices that are silent, and since when; the first comes first."""
-        rules, devices = self._site.rules, self._site.devices
-        found = {
-            owner: at
-            for (owner, rule), at in self._since.items()
-            if owner in devices and rule in rules and rules[rule].class_ is AlarmClass.COMMUNICATION
-        }
+        telling = [rule.id for rule in self._site.rules.values() if rule.class_ is AlarmClass.COMMUNICATION]
+        found: dict[str, int] = {}
+        for device in self._site.devices:
+            for rule in telling:
+                if (at := self._since.get((device, rule))) is not None:
+                    found[device] = at
         # What is also the name of a machine would be taken for the machine.
         return {d: found[d] for d in sorted(found, key=lambda d: (found[d], d)) if d not in self._site.equipment}
 
@@ -184,13 +191,7 @@ class Causes:
 
     @cached_property
     def _power(self) -> Mapping[str, bool | None]:
-        supply = self._site.supply
-        if not self._dead:
-            return supply.energised(self._position)
-        cut = {id: Node(id, Role.SWITCH, supply.nodes[id].fed_by) for id in self._dead}
-        return Supply({**supply.nodes, **cut}).energised(
-            lambda machine: 0 if machine in cut else self._position(machine)
-        )
+        return self._site.supply.energised(self._position, self._dead)
 
     def _first_out(self, machine: str) -> str | None:
         """Return the first machine, walking upstream, that lost its supply and has no other such above it."""

@@ -1,6 +1,7 @@
 """What feeds what, and what is energised now."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -75,15 +76,32 @@ class Supply:
     def _sources(self, id: str) -> tuple[str, ...]:
         return self.nodes[id].fed_by if id in self.nodes else ()
 
-    def energised(self, position: Position) -> dict[str, bool | None]:
+    def energised(self, position: Position, dead: AbstractSet[str] = frozenset()) -> Mapping[str, bool | None]:
         """Say for each node whether it has power; None where a position that decides it is not known.
 
         `position(id)` is a switch's 1 closed / 0 open, an ATS's 1-based source (0: on none), a source's 1 live /
         0 dead, or None when no good reading says so; a number that means none of these is not known either. Sources
         with an unknown position count as live utility: their absence shows downstream. A bus tie that is closed in a
-        dead ring makes nothing live: power only comes from a source.
+        dead ring makes nothing live: power only comes from a source. What is `dead` passes nothing on, wherever it
+        stands.
         """
-        at = {node: position(node) for node in self.nodes}
+        at = {id: 0.0 if id in dead else position(id) for id in self._positioned}
+        told = (tuple(at.values()), frozenset(dead))
+        if told not in self._energised:  # in a flood many ask while nothing moves; NaN is never the same, and asks anew
+            self._energised.clear()
+            self._energised[told] = self._flow(at, told[1])
+        return self._energised[told]
+
+    @cached_property
+    def _positioned(self) -> tuple[str, ...]:
+        """What stands somewhere: a transformer, a busbar, a load does not."""
+        return tuple(n.id for n in self.nodes.values() if n.role is not Role.THROUGH)
+
+    @cached_property
+    def _energised(self) -> dict[tuple[tuple[float | None, ...], frozenset[str]], dict[str, bool | None]]:
+        return {}
+
+    def _flow(self, at: Mapping[str, float | None], dead: AbstractSet[str]) -> dict[str, bool | None]:
         state: dict[str, bool | None] = dict.fromkeys(self.nodes, False)
         # From dead upwards to unknown and live, never back: this ends, and a ring cannot hold itself up.
         todo = list(self.nodes)
@@ -91,7 +109,8 @@ class Supply:
             node = self.nodes[todo.pop()]
             if state[node.id] is True:
                 continue
-            now = _power(node, at[node.id], [state.get(s, False) for s in node.fed_by])
+            fed = [state.get(s, False) for s in node.fed_by]
+            now = False if node.id in dead else _power(node, at.get(node.id), fed)
             if now is not state[node.id]:
                 state[node.id] = now
                 todo += self.feeds.get(node.id, ())
