@@ -214,7 +214,7 @@ class Screen:
         self._hidden = {h.subject for h in hidden}
 
         def written() -> tuple[set[str], bytes]:
-            alarms = shown(station, view, caller)
+            alarms = [alarm_shape(station.site, alarm, incident) for alarm, incident in shown(station, view, caller)]
             own = [i for i in view.incidents.values() if caller.sees(i)]
             snapshot = Snapshot(
                 alarms=alarms,

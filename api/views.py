@@ -478,7 +478,6 @@ def notice_shape(notice: Notice) -> shapes.NoticeShape:
     return shapes.NoticeShape(id=notice.id, level=notice.level, text=words(notice.text), since_ms=notice.since_ms)
 
 
-ALARMS = TypeAdapter(list[shapes.AlarmShape])
 HIDDEN = TypeAdapter(list[shapes.HiddenShape])
 VALUES = TypeAdapter(list[shapes.ValueShape])
 RECORDS = TypeAdapter(list[shapes.RecordShape])

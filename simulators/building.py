@@ -1,7 +1,7 @@
 """The building: all machines of a site, and the power that reaches them."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from facility.equipment import Equipment
 from facility.site import Site
@@ -22,7 +22,7 @@ class Building:
         self.site = site
         self.roll = random.Random(seed)
         self.machines: dict[str, Machine] = {e.id: self._build(e) for e in site.equipment.values()}
-        self._power: dict[str, bool | None] = {}
+        self._power: Mapping[str, bool | None] = {}
         self._loads: dict[str, float] = {}
         self.step(STEP_S)
 

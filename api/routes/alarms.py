@@ -7,13 +7,15 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from alarms.life import Alarm
 from alarms.shelf import DEFAULT_MINUTES, MOST_MINUTES
 from api import shapes
 from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
 from api.problems import not_found, refused
 from api.rights import Reach, Right, own_machines
+from api.rows import rows_of
 from api.station import Station, View
-from api.views import ALARMS, HIDDEN, alarm_shape, hidden_shape, joined, open_alarms
+from api.views import HIDDEN, hidden_shape, joined, open_alarms
 from api.who import Caller, StationHere, allowed, forbidden
 from facility.commands import AcknowledgeAlarm, Refused, ResetAlarm, ShelveAlarm, UnshelveAlarm
 from facility.text import Text
@@ -54,15 +56,19 @@ class ResetBody(Body):
     comment: Note = ""
 
 
-def shown(station: Station, view: View, caller: Caller) -> list[shapes.AlarmShape]:
-    """Return the open alarms within a caller's reach: own machines, and whatever belongs to an own incident."""
+def shown(station: Station, view: View, caller: Caller) -> list[tuple[Alarm, str | None]]:
+    """Return the open alarms within a caller's reach (own machines, and what belongs to an own incident), with theirs.
+
+    The most urgent comes first, then what nobody acknowledged, then the newest.
+    """
     machines, incidents = caller.machines(station.site), joined(view)
     own = {incident.id for incident in view.incidents.values() if caller.sees(incident)}
-    return [
-        alarm_shape(station.site, alarm, incidents.get(subject))
+    found = [
+        (alarm, incidents.get(subject))
         for subject, alarm in open_alarms(view).items()
         if machines is None or alarm.owner in machines or incidents.get(subject) in own
     ]
+    return sorted(found, key=lambda row: (row[0].priority, row[0].acknowledged, -row[0].raised_ms))
 
 
 @router.get("", response_model=list[shapes.AlarmShape])
@@ -71,9 +77,9 @@ async def alarms(station: StationHere, caller: Annotated[Caller, Depends(allowed
     view = station.view()
 
     def written() -> bytes:
-        rows = shown(station, view, caller)
-        rows.sort(key=lambda a: (a.priority, a.acknowledged, -a.raised_ms))
-        return ALARMS.dump_json(rows)
+        rows = rows_of(station)
+        rows.kept(len(view.alarms))
+        return b"[" + b",".join(rows.of(alarm, incident) for alarm, incident in shown(station, view, caller)) + b"]"
 
     small = len(view.alarms) < THREAD_FROM
     return Response(written() if small else await asyncio.to_thread(written), media_type="application/json")
