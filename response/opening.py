@@ -211,18 +211,19 @@ def _join(
         return out
     if plan is None or not called or joined.why == RANG_AGAIN:
         return out
-    new = _with(incident, alert)
+    level, why = incident.level, ""
     if over and grave:
-        out += escalation.reach(new, plan, context.site, at, 0, "again")
+        level, why = 0, "again"
     elif alert.priority < incident.priority:
-        # Whoever is on the way was called to something smaller.
-        out += escalation.reach(new, plan, context.site, at, incident.level, "worse")
+        why = "worse"  # whoever is on the way was called to something smaller
     elif (
         alert.life_safety
         and escalation.at_work(incident, plan, context.site)
         and (alert.subject not in incident.joined_ms or at >= incident.round_ms + INFORM_MS)
     ):
-        out += escalation.reach(new, plan, context.site, at, incident.level, "inform")
+        why = "inform"
+    if why:
+        out += escalation.reach(_with(incident, alert), plan, context.site, at, level, why)
     return out
 
 
