@@ -5,9 +5,10 @@ the board knows it was told by records, except what chatters: that it counts its
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from heapq import heappop, heappush
 from math import inf
+
+from msgspec.structs import replace
 
 from alarms import life, shelf
 from alarms.chatter import QUIET_MS, Chatter, Raises

@@ -5,8 +5,10 @@ it and the tests walk it both ways. What a record means may depend on what the a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from facility import records
 from facility.records import Kind, Record
@@ -162,8 +164,7 @@ _SIMPLE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(Struct, frozen=True):
     """Who put an alarm away, until when (UTC milliseconds) or until it clears if that is sooner, and why."""
 
     by: str
@@ -173,8 +174,7 @@ class Shelf:
     until_clear: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hide:
+class Hide(Struct, frozen=True):
     """What keeps an alarm out of sight by design or with its machine (`how`, `by` as in AlarmHidden), since when."""
 
     how: str
@@ -182,8 +182,7 @@ class Hide:
     since_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
+class Alarm(Struct, frozen=True):
     """One rule on one machine, from its first raise (or shelving) until it is over, seen and in sight.
 
     `raised_ms`, `cleared_ms` and `value` are of the newest raise; `count` says how often it was raised in this life.

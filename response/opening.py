@@ -1,9 +1,11 @@
 """Which alarm opens an incident, and which belongs to one that runs: one incident per cause, and one per life."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from facility import records
 from facility.equipment import Equipment

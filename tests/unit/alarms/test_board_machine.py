@@ -16,6 +16,7 @@ from board_site import GAS, MACHINES, RULES, board_site
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from msgspec.structs import replace as remade
 
 from alarms.board import Board
 from alarms.life import State, is_hidden, is_open
@@ -265,7 +266,7 @@ class Boards(RuleBasedStateMachine):
 
 def picture(board: Board):
     """All that a board believes; of what chatters not how often, which nobody wrote down."""
-    alarms = {s: replace(a, chattering=int(a.chattering > 0)) for s, a in board.open().items()}
+    alarms = {s: remade(a, chattering=int(a.chattering > 0)) for s, a in board.open().items()}
     return alarms, {k: v for k, v in board.active.items() if v}, board.since, board._hiding.works
 
 
