@@ -3,9 +3,9 @@
 import json
 import math
 import time
-from dataclasses import replace
 
 from fakestation import NOW, Client, FakeStation
+from msgspec.structs import replace
 
 from api import labels
 from api.figures import render
