@@ -10,7 +10,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 
-.PHONY: demo test setup check bench bench-headline torture serve console clean lock
+.PHONY: demo test setup check bench bench-headline torture mutants serve console clean lock
 
 demo: setup
 	@$(BIN)/dutyroom demo $(ARGS)
@@ -38,6 +38,11 @@ torture: .venv/.test
 	$(BIN)/python -m tests.torture.kills_mqtt
 	$(BIN)/python -m tests.torture.outage --server influxdb
 	$(BIN)/python -m tests.torture.outage --server victoria-metrics
+	PYTHONPATH=.:tests:tests/faults $(BIN)/python tests/faults/crowd.py 300 20
+
+# Seeded bugs in life, cause and rules, one after the other: the suite must catch each.
+mutants: .venv/.test
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 serve: setup
 	@test -n "$(SITE)" || { echo "make serve SITE=path/to/site-folder" >&2; exit 2; }
