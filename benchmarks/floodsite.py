@@ -47,7 +47,7 @@ def topic(n: int) -> str:
 
 
 def write(size: Size, folder: Path, ports: dict[str, int], broker: int, url: str) -> Path:
-    """Write the site; pages go to the `url`, `ports` are those of the Modbus lines. Return its folder."""
+    """Write the site; pages go to the `url` (empty: to the demo's phones), `ports` are the Modbus lines'."""
     site = folder / "site"
     (site / "profiles").mkdir(parents=True)
     _put(site / "rules.toml", (line for n in range(RULES) for line in _panel_rule(n)))
@@ -57,7 +57,7 @@ def write(size: Size, folder: Path, ports: dict[str, int], broker: int, url: str
     (site / "site.toml").write_text(head.replace('id = "wanglan"', 'id = "flood"'), encoding="utf-8")
     shutil.copy(DEMO / "roster.toml", site)
     people = (DEMO / "people.toml").read_text(encoding="utf-8").splitlines()
-    _put(site / "people.toml", (_by_webhook(line, url) for line in people))
+    _put(site / "people.toml", (_by_webhook(line, url) if url else line for line in people))
     _put(site / "equipment.toml", _equipment(size, ports, broker))
     return site
 

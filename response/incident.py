@@ -289,9 +289,10 @@ class Incidents:
     def _merged(self, context: Context) -> list[Record]:
         """Return what moves an incident into that of its cause, where the cause became known after its symptom."""
         explaining = [which for which, alarm in self._joined if consequence.explains(alarm, context.site)]
+        dark = [which for which, alarm in self._joined if sweep.mains_lost(alarm, context.site)]
         self._joined.clear()
+        self._unswept.update(dict.fromkeys((*explaining, *dark)))
         if explaining:
-            self._unswept.update(dict.fromkeys(explaining))
             self._doubted.update((i.id, None) for i in self._open.values() if i.closed_ms is None)
         while self._doubted:
             which = next(iter(self._doubted))

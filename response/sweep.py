@@ -7,13 +7,14 @@ or an entrapment of its own, for which people are on the way already.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from facility import records
 from facility.commands import ClearLift, Refused
 from facility.equipment import point_id
 from facility.plan import Plan
 from facility.records import Payload, Record
-from facility.rule import AlarmClass
+from facility.rule import AlarmClass, Compare, Condition
 from facility.scan import Reason
 from facility.site import Site
 from facility.text import Text
@@ -25,6 +26,12 @@ from response.running import Running
 
 LIFT = "lift"
 """The kind of machine that people ride in."""
+
+MAINS_LOST = "mains-lost"
+"""The word of library/kinds/lift.toml for the controller's code."""
+
+ONE_LOSS_MS = 60_000
+"""Alarms of one machine that come within so long of each other tell of one loss."""
 
 SUPPLY, SILENT = "supply", "silent"
 INTERCOM, GUARD, TRAPPED = "intercom", "guard", "trapped"
@@ -49,7 +56,10 @@ def listed(incident: Incident, context: Context) -> list[Record]:
     if incident.stage != CONFIRMED:
         return []
     out = []
-    for found in _affected(incident, context):
+    first: dict[str, Affected] = {}
+    for found in _affected(incident, context):  # a dark lift that falls silent later is no new loss
+        first.setdefault(found.lift, found)
+    for found in first.values():
         swept = incident.sweep.get(found.lift)
         if swept is None or (swept.cleared_ms is not None and swept.cleared_ms < found.at_ms):
             at = max(incident.last_ms, found.at_ms)
@@ -99,27 +109,63 @@ def plan_for(site: Site, lift: str) -> Plan | None:
 
 
 def _affected(incident: Incident, context: Context) -> Iterator[Affected]:
+    """Yield the lifts that the alarms of an incident leave dark or unseen, each with when the newest loss began."""
     site = context.site
-    lifts = site.by_kind.get(LIFT, ())
-    joined: dict[str, int] = {}  # machine or device -> when its newest active alarm joined
-    silent: dict[str, int] = {}  # device -> the same, of those that fell silent
+    since = _losses(incident, site)
+    feeding = [owner for owner in since if owner in site.supply.feeds]
+    behind = {lift for owner in feeding for lift in site.fed_by(owner, LIFT)}
+    for lift in site.by_kind.get(LIFT, ()) if behind else ():
+        if lift in behind and (cause := context.lost(lift)) is not None and cause in since:
+            yield Affected(lift, SUPPLY, since[cause])
+    for owner, at in since.items():
+        if owner in site.devices and owner not in site.equipment:
+            machines = dict.fromkeys(point.rpartition("/")[0] for point in site.devices[owner].points)
+            yield from (Affected(m, SILENT, at) for m in machines if _is_lift(m, site))
+        elif _is_lift(owner, site) and context.lost(owner) is None:  # its own switch may be open
+            yield Affected(owner, SUPPLY, at)
+
+
+def _losses(incident: Incident, site: Site) -> dict[str, int]:
+    """Return when the newest loss began of whatever feeds others, fell silent, or is a lift without mains."""
+    since: dict[str, list[int]] = {}
     for subject in incident.active_alarms:
         owner, rule = owner_rule(subject)
-        at = incident.joined_ms[subject]
-        joined[owner] = max(at, joined.get(owner, 0))
         known = site.rules.get(rule)
-        if known is not None and known.class_ is AlarmClass.COMMUNICATION and owner in site.devices:
-            silent[owner] = max(at, silent.get(owner, 0))
-    if not lifts or not joined:
-        return
-    behind = {lift for owner in joined if owner in site.supply.nodes for lift in site.fed_by(owner, LIFT)}
-    for lift in lifts:
-        if lift in behind and (cause := context.lost(lift)) is not None and cause in joined:
-            yield Affected(lift, SUPPLY, joined[cause])
-    for device, at in silent.items():
-        for machine in dict.fromkeys(point.rpartition("/")[0] for point in site.devices[device].points):
-            if machine in site.equipment and site.equipment[machine].kind == LIFT:
-                yield Affected(machine, SILENT, at)
+        silent = known is not None and known.class_ is AlarmClass.COMMUNICATION and owner in site.devices
+        if silent or owner in site.supply.feeds or mains_lost(subject, site):
+            since.setdefault(owner, []).append(incident.joined_ms[subject])
+    return {owner: _newest(moments) for owner, moments in since.items()}
+
+
+def _is_lift(machine: str, site: Site) -> bool:
+    return machine in site.equipment and site.equipment[machine].kind == LIFT
+
+
+def mains_lost(alarm: str, site: Site) -> bool:
+    """Say whether an alarm is a lift's own word that its mains are gone."""
+    owner, id = owner_rule(alarm)
+    rule = site.rules.get(id)
+    if rule is None or not _is_lift(owner, site):
+        return False
+    return any(_of_mains(c, site) for c in (*rule.when, *rule.any_of))
+
+
+def _of_mains(condition: Condition, site: Site) -> bool:
+    """Say whether a condition speaks of a lift's mains: its source of power, or its controller's code for it."""
+    if condition.point == "power_source":
+        return True
+    kind = site.kinds.get(LIFT)
+    code = kind.points.get(condition.point) if kind and condition.compare is Compare.IS else None
+    return code is not None and any(c.id == MAINS_LOST and c.value == condition.limit for c in code.codes)
+
+
+def _newest(moments: list[int]) -> int:
+    """Return when the newest loss began: what a machine says within a minute is one loss, told by several alarms."""
+    ranked = sorted(moments, reverse=True)
+    for later, earlier in pairwise(ranked):
+        if later - earlier > ONE_LOSS_MS:
+            return later
+    return ranked[-1]
 
 
 def _entrapment(lift: str, running: Running, site: Site) -> Incident | None:
