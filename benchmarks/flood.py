@@ -7,8 +7,9 @@ acknowledges. Afterwards the log book is read: it is the truth. The goals come f
 
 page   from the moment at which a gateway sent that somebody is trapped to the first POST of that incident's pages.
 list   from the moment at which a rule came true to the first answer of GET /api/v1/alarms that shows its alarm.
-lag    how long GET /api/v1/health takes, asked every 50 ms from the field's process; back to normal is the last second
-       with an answer slower than twice the slowest hundredth before the trip (or 50 ms), counted from the last alarm.
+lag    how long GET /api/v1/health takes, asked every 50 ms from the field's process. An answer is slow that takes twice
+       as long as the slowest hundredth before the trip (or 50 ms), a second is slow in which a tenth of them are; back
+       to normal is the end of the last slow second, counted from the last alarm.
 """
 
 import argparse
@@ -136,7 +137,7 @@ def measure(size: Size, seconds: float, folder: Path) -> dict[str, Any]:
             "list_took_ms": _spread(lists.took),
             "press_took_ms": _spread(presses.took),
             "health": _health(seen["health"], tripped_ms, figures["last_raised_ms"]),
-            "headline": next((i.get("headline", {}) for i in summaries if i["equipment"] == FIRST_OUT), {}),
+            "headline": next((i["consequence"] for i in summaries if i["equipment"] == FIRST_OUT), {}),
             "load": load(),
         }
 
@@ -236,13 +237,17 @@ def _health(asked: Sequence[tuple[float, float]], tripped_ms: int, last_raised_m
     normal = max(2 * part(calm, 0.99), SLOW_MS)
     flood = [took for at, took in asked if at >= tripped_ms]
     end = tripped_ms + last_raised_ms
-    slow = [at + took - end for at, took in asked if at > end and took > normal]
+    after: dict[int, list[float]] = {}
+    for at, took in asked:
+        if at > end:
+            after.setdefault(int((at - end) / 1000), []).append(took)
+    slow = [second + 1 for second, all_ in after.items() if sum(took > normal for took in all_) > len(all_) / 10]
     return {
         "calm_ms": _spread(calm),
         "flood_ms": _spread(flood),
         "normal_ms": round(normal, 1),
-        "slow_answers_after": len(slow),
-        "normal_after_s": round(max(slow, default=0.0) / 1000, 1),
+        "slow_answers_after": sum(took > normal for all_ in after.values() for took in all_),
+        "normal_after_s": max(slow, default=0),
     }
 
 
