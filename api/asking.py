@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.problems import ProblemError, refused
-from api.shapes import DoneShape
+from api.shapes.record import DoneShape
 from api.station import Station
 from api.views import record_shape
 from facility.commands import Command, Refused

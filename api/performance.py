@@ -7,7 +7,7 @@ from typing import Any
 from alarms.figures import Figure, Report, consoles
 from alarms.hiding import Hidden
 from api import labels
-from api.shapes import Shape, Words
+from api.shapes.base import Shape, Words
 from api.views import number, words
 from facility.site import Site
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from pydantic import TypeAdapter
 
 from api import labels
-from api.shapes import PersonName, Shape, Words
+from api.shapes.base import Shape, Words
+from api.shapes.site import PersonName
 from api.station import Station, View
 from api.views import number, person_name, words
 from api.who import Caller

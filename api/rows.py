@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 from pydantic import TypeAdapter
 
 from alarms.life import Alarm
-from api import shapes
+from api.shapes.alarm import AlarmShape
 from api.station import Station
 from api.views import alarm_shape
 from facility.site import Site
@@ -13,7 +13,7 @@ from facility.site import Site
 SPARE = 1_000
 """So many rows of alarms that are over may be kept beside as many as are open."""
 
-_ROW = TypeAdapter(shapes.AlarmShape)
+_ROW = TypeAdapter(AlarmShape)
 
 
 class Rows:

@@ -15,13 +15,15 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from alarms.life import is_hidden, is_open
-from api import shapes
 from api.figures import Figures
 from api.planned import PlannedCount, counts
 from api.rights import Right
 from api.routes.alarms import hidden_from, shown
 from api.routes.incidents import whole
-from api.shapes import Shape
+from api.shapes.alarm import AlarmShape, HiddenShape
+from api.shapes.base import Shape
+from api.shapes.health import NoticeShape
+from api.shapes.incident import IncidentShape, IncidentSummary
 from api.station import Station, View
 from api.views import alarm_shape, incident_summary, joined, notice_shape, number
 from api.who import Caller, find_caller, station_of
@@ -48,10 +50,10 @@ class Snapshot(Shape):
     """Everything that is open."""
 
     type: Literal["snapshot"] = "snapshot"
-    alarms: list[shapes.AlarmShape]
-    hidden: list[shapes.HiddenShape]
-    incidents: list[shapes.IncidentSummary]
-    notices: list[shapes.NoticeShape]
+    alarms: list[AlarmShape]
+    hidden: list[HiddenShape]
+    incidents: list[IncidentSummary]
+    notices: list[NoticeShape]
     at_ms: int
     planned: PlannedCount
 
@@ -63,13 +65,13 @@ class Change(Shape):
     """
 
     type: Literal["change"] = "change"
-    alarms: list[shapes.AlarmShape]
+    alarms: list[AlarmShape]
     gone: list[str]
-    incidents: list[shapes.IncidentShape]
+    incidents: list[IncidentShape]
     closed: list[str]
-    notices: list[shapes.NoticeShape]
+    notices: list[NoticeShape]
     at_ms: int
-    hidden: list[shapes.HiddenShape] | None = None
+    hidden: list[HiddenShape] | None = None
     planned: PlannedCount | None = None
 
 
@@ -124,7 +126,7 @@ class Screen:
         self._points: list[str] = []
         self._fresh = False  # the watch list is new: everything is sent once
         self._version = 0
-        self._notices: list[shapes.NoticeShape] = []
+        self._notices: list[NoticeShape] = []
 
     async def serve(self) -> None:
         """Run until the client leaves or the stream is over."""
@@ -254,7 +256,7 @@ class Screen:
         if present or over or hidden is not None or change.planned is not None:
             await self._send(change.model_dump_json().encode())
 
-    def _hides(self, view: View, subjects: set[str]) -> list[shapes.HiddenShape] | None:
+    def _hides(self, view: View, subjects: set[str]) -> list[HiddenShape] | None:
         """Return what is out of sight, when one of these alarms is, or was; None when nothing of it changed."""
         alarms = (view.alarms.get(s) for s in subjects)
         if self._hidden.isdisjoint(subjects) and not any(a and (is_hidden(a) or a.chattering) for a in alarms):
@@ -263,9 +265,9 @@ class Screen:
         self._hidden = {h.subject for h in hidden}
         return hidden
 
-    def _alarms(self, view: View, subjects: set[str]) -> list[shapes.AlarmShape]:
+    def _alarms(self, view: View, subjects: set[str]) -> list[AlarmShape]:
         in_incident = joined(view)
-        out: list[shapes.AlarmShape] = []
+        out: list[AlarmShape] = []
         for subject in subjects:
             alarm = view.alarms.get(subject)
             if alarm is None or not is_open(alarm) or is_hidden(alarm):
@@ -276,7 +278,7 @@ class Screen:
                 out.append(alarm_shape(self._station.site, alarm, incident))
         return out
 
-    async def _incidents(self, view: View, subjects: set[str]) -> list[shapes.IncidentShape]:
+    async def _incidents(self, view: View, subjects: set[str]) -> list[IncidentShape]:
         ids = (s.removeprefix("incident:") for s in subjects if s.startswith("incident:"))
         found = map(view.incidents.get, ids)
         return [await whole(self._station, i) for i in found if i is not None and self._caller.sees(i)]

@@ -9,8 +9,23 @@ from pydantic import TypeAdapter
 
 from alarms.hiding import Hidden
 from alarms.life import Alarm, is_hidden, is_open
-from api import labels, shapes
-from api.shapes import Words
+from api import labels
+from api.shapes.alarm import AlarmShape, HiddenShape
+from api.shapes.base import Words
+from api.shapes.health import NoticeShape
+from api.shapes.incident import (
+    CardShape,
+    IncidentShape,
+    IncidentSummary,
+    PageShape,
+    PromiseShape,
+    ResponderShape,
+    StepShape,
+    SweepShape,
+)
+from api.shapes.record import RecordShape
+from api.shapes.site import CodeShape, EquipmentShape, PersonName, PlanShape, PointShape, RuleShape, SiteShape
+from api.shapes.value import BucketShape, ValueShape
 from api.station import Notice, Station, View
 from facility.equipment import Card, Equipment, point_id
 from facility.plan import Plan, Step
@@ -66,10 +81,10 @@ def certificate_name(site: Site, certificate: str) -> Text:
 # -- the site ---------------------------------------------------------------------------------------------
 
 
-def site_shape(station: Station, *, inside: bool) -> shapes.SiteShape:
+def site_shape(station: Station, *, inside: bool) -> SiteShape:
     """Return the site; to whoever is not logged in (`inside` false) only what the log-in page shows."""
     site = station.site
-    return shapes.SiteShape(
+    return SiteShape(
         id=site.id,
         name=words(site.name),
         timezone=site.timezone,
@@ -94,11 +109,11 @@ def _table(table: Mapping[str, Text]) -> dict[str, Words]:
     return {key: words(text) for key, text in table.items()}
 
 
-def _equipment(site: Site, machine: Equipment) -> shapes.EquipmentShape:
+def _equipment(site: Site, machine: Equipment) -> EquipmentShape:
     kind = site.kinds[machine.kind]
     # Points that no device speaks for are left out: a screen must not wait for what never comes.
     points = [(point_id(machine.id, p.name), p) for p in kind.points.values()]
-    return shapes.EquipmentShape(
+    return EquipmentShape(
         id=machine.id,
         kind=machine.kind,
         kind_name=words(kind.text),
@@ -111,20 +126,20 @@ def _equipment(site: Site, machine: Equipment) -> shapes.EquipmentShape:
     )
 
 
-def _point(id: str, point: Point) -> shapes.PointShape:
-    return shapes.PointShape(
+def _point(id: str, point: Point) -> PointShape:
+    return PointShape(
         id=id,
         name=point.name,
         text=words(point.text),
         unit=point.unit,
         type=point.type.value,
         decimals=point.decimals,
-        codes=[shapes.CodeShape(value=c.value, id=c.id, name=words(c.name)) for c in point.codes],
+        codes=[CodeShape(value=c.value, id=c.id, name=words(c.name)) for c in point.codes],
     )
 
 
-def _plan(plan: Plan) -> shapes.PlanShape:
-    return shapes.PlanShape(
+def _plan(plan: Plan) -> PlanShape:
+    return PlanShape(
         id=plan.id,
         name=words(plan.name),
         kinds=list(plan.kinds),
@@ -133,10 +148,10 @@ def _plan(plan: Plan) -> shapes.PlanShape:
     )
 
 
-def _rule(site: Site, rule: Rule) -> shapes.RuleShape:
+def _rule(site: Site, rule: Rule) -> RuleShape:
     plan = site.plans.get(rule.plan)
     role = plan.levels[0].calls[0].role if plan and plan.levels and plan.levels[0].calls else ""
-    return shapes.RuleShape(
+    return RuleShape(
         name=words(rule.name),
         cause=words(rule.cause),
         consequence=words(rule.consequence),
@@ -152,8 +167,8 @@ def _rule(site: Site, rule: Rule) -> shapes.RuleShape:
     )
 
 
-def _name(id: str, name: str, roles: Sequence[str]) -> shapes.PersonName:
-    return shapes.PersonName(id=id, name=name, roles=list(roles))
+def _name(id: str, name: str, roles: Sequence[str]) -> PersonName:
+    return PersonName(id=id, name=name, roles=list(roles))
 
 
 # -- alarms -----------------------------------------------------------------------------------------------
@@ -164,12 +179,12 @@ def joined(view: View) -> dict[str, str]:
     return {subject: incident.id for incident in view.incidents.values() for subject in incident.alarms}
 
 
-def alarm_shape(site: Site, alarm: Alarm, incident: str | None) -> shapes.AlarmShape:
+def alarm_shape(site: Site, alarm: Alarm, incident: str | None) -> AlarmShape:
     """Return an alarm as it leaves."""
     rule, machine = site.rules.get(alarm.rule), site.equipment.get(alarm.owner)
     point = alarm.point or (point_id(alarm.owner, rule.when[0].point) if rule and rule.when else "")
     known = site.point(point) if point else None
-    return shapes.AlarmShape(
+    return AlarmShape(
         subject=alarm.subject,
         owner=alarm.owner,
         rule=alarm.rule,
@@ -195,11 +210,11 @@ def alarm_shape(site: Site, alarm: Alarm, incident: str | None) -> shapes.AlarmS
     )
 
 
-def hidden_shape(station: Station, hidden: Hidden) -> shapes.HiddenShape:
+def hidden_shape(station: Station, hidden: Hidden) -> HiddenShape:
     """Return an alarm that disturbs nobody, and why, as it leaves."""
     site = station.site
     rule, machine = site.rules.get(hidden.rule), site.equipment.get(hidden.owner)
-    return shapes.HiddenShape(
+    return HiddenShape(
         subject=hidden.subject,
         owner=hidden.owner,
         rule=hidden.rule,
@@ -248,19 +263,19 @@ def plan_name(site: Site, incident: Incident) -> Text:
     return plan.name if plan else Text(incident.plan, incident.plan)
 
 
-def incident_summary(site: Site, incident: Incident) -> shapes.IncidentSummary:
+def incident_summary(site: Site, incident: Incident) -> IncidentSummary:
     """Return an incident as it stands in a list."""
-    return shapes.IncidentSummary(**_summary(site, incident))
+    return IncidentSummary(**_summary(site, incident))
 
 
 def incident_shape(
     site: Site, incident: Incident, missing: Iterable[Text], records: Iterable[Written]
-) -> shapes.IncidentShape:
+) -> IncidentShape:
     """Return an incident with everything that is known of it; `records` newest first."""
     plan = site.plans.get(incident.plan)
     machine = site.equipment.get(incident.equipment)
     never = [*(machine.card.never if machine else ()), *(plan.never if plan else ())]
-    return shapes.IncidentShape(
+    return IncidentShape(
         **_summary(site, incident),
         plan_version=incident.plan_version,
         card=card_shape(site, machine.card if machine else Card()),
@@ -275,9 +290,9 @@ def incident_shape(
     )
 
 
-def _swept(site: Site, lift: str, swept: Swept) -> shapes.SweepShape:
+def _swept(site: Site, lift: str, swept: Swept) -> SweepShape:
     machine = site.equipment.get(lift)
-    return shapes.SweepShape(
+    return SweepShape(
         lift=lift,
         name=words(site.owner_name(lift)),
         place=words(machine.place) if machine else NO_WORDS,
@@ -312,7 +327,7 @@ def _summary(site: Site, incident: Incident) -> dict[str, Any]:
         "consequence": words(said) if (said := consequence.sentence(site, incident)) else None,
         "sweep_left": len(sweep.left(incident)),
         "promises": [
-            shapes.PromiseShape(
+            PromiseShape(
                 id=name,
                 name=words(promise_name(site, name, plan)),
                 by_ms=p.by_ms,
@@ -324,10 +339,10 @@ def _summary(site: Site, incident: Incident) -> dict[str, Any]:
     }
 
 
-def card_shape(site: Site, card: Card) -> shapes.CardShape:
+def card_shape(site: Site, card: Card) -> CardShape:
     """Return what a responder needs, with the names and numbers of the contractors."""
     contractor, deputy = site.parties.get(card.contractor), site.parties.get(card.deputy)
-    return shapes.CardShape(
+    return CardShape(
         registration=card.registration,
         rescue_code=card.rescue_code,
         contractor=card.contractor,
@@ -347,12 +362,12 @@ def card_shape(site: Site, card: Card) -> shapes.CardShape:
     )
 
 
-def step_shape(site: Site, incident: Incident, step: Step) -> shapes.StepShape:
+def step_shape(site: Site, incident: Incident, step: Step) -> StepShape:
     """Return a step with its state and by when it is due."""
     said = incident.steps.get(step.id)
     promise = incident.promises.get(steps.promise_of(step))
     signed = said.by.split("+") if said else []
-    return shapes.StepShape(
+    return StepShape(
         id=step.id,
         text=words(step.text),
         role=step.role,
@@ -370,9 +385,9 @@ def step_shape(site: Site, incident: Incident, step: Step) -> shapes.StepShape:
     )
 
 
-def page_shape(site: Site, page: PageState) -> shapes.PageShape:
+def page_shape(site: Site, page: PageState) -> PageShape:
     """Return one attempt to reach one person."""
-    return shapes.PageShape(
+    return PageShape(
         key=page.key,
         person=page.person,
         name=person_name(site, page.person),
@@ -387,14 +402,14 @@ def page_shape(site: Site, page: PageState) -> shapes.PageShape:
     )
 
 
-def responders(site: Site, incident: Incident) -> list[shapes.ResponderShape]:
+def responders(site: Site, incident: Incident) -> list[ResponderShape]:
     """Return everybody who answered, in the order in which they were paged."""
     roles = {page.person: page.role for page in incident.pages.values()}
     ids = dict.fromkeys(
         [*roles, *incident.seen, *incident.accepted, *incident.arrived, *incident.finished, *incident.declined]
     )
     return [
-        shapes.ResponderShape(
+        ResponderShape(
             id=who,
             name=person_name(site, who),
             role=roles.get(who, ""),
@@ -419,10 +434,10 @@ def payload(data: Payload) -> dict[str, Any]:
     return {k: number(v) if isinstance(v, float) else v for k, v in fields.items()}
 
 
-def record_shape(written: Written) -> shapes.RecordShape:
+def record_shape(written: Written) -> RecordShape:
     """Return a line of the log book."""
     record = written.record
-    return shapes.RecordShape(
+    return RecordShape(
         seq=written.seq,
         at_ms=record.at_ms,
         kind=str(record.kind),
@@ -434,10 +449,10 @@ def record_shape(written: Written) -> shapes.RecordShape:
     )
 
 
-def value_shape(id: str, now: Now | None) -> shapes.ValueShape:
+def value_shape(id: str, now: Now | None) -> ValueShape:
     """Return the newest word about a point; never heard is a bad value like any other."""
     if now is None:
-        return shapes.ValueShape(
+        return ValueShape(
             id=id,
             value=None,
             quality="bad",
@@ -448,7 +463,7 @@ def value_shape(id: str, now: Now | None) -> shapes.ValueShape:
             last_good_ms=None,
             text="",
         )
-    return shapes.ValueShape(
+    return ValueShape(
         id=id,
         value=number(now.value),
         quality=quality(now.reason).value,
@@ -461,9 +476,9 @@ def value_shape(id: str, now: Now | None) -> shapes.ValueShape:
     )
 
 
-def bucket_shape(bucket: Bucket) -> shapes.BucketShape:
+def bucket_shape(bucket: Bucket) -> BucketShape:
     """Return one span of history."""
-    return shapes.BucketShape(
+    return BucketShape(
         from_ms=bucket.from_ms,
         count=bucket.count,
         bad=bucket.bad,
@@ -473,15 +488,15 @@ def bucket_shape(bucket: Bucket) -> shapes.BucketShape:
     )
 
 
-def notice_shape(notice: Notice) -> shapes.NoticeShape:
+def notice_shape(notice: Notice) -> NoticeShape:
     """Return a standing word of the product."""
-    return shapes.NoticeShape(id=notice.id, level=notice.level, text=words(notice.text), since_ms=notice.since_ms)
+    return NoticeShape(id=notice.id, level=notice.level, text=words(notice.text), since_ms=notice.since_ms)
 
 
-HIDDEN = TypeAdapter(list[shapes.HiddenShape])
-VALUES = TypeAdapter(list[shapes.ValueShape])
-RECORDS = TypeAdapter(list[shapes.RecordShape])
-INCIDENTS = TypeAdapter(list[shapes.IncidentSummary])
+HIDDEN = TypeAdapter(list[HiddenShape])
+VALUES = TypeAdapter(list[ValueShape])
+RECORDS = TypeAdapter(list[RecordShape])
+INCIDENTS = TypeAdapter(list[IncidentSummary])
 
 
 def open_alarms(view: View) -> Mapping[str, Alarm]:

@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from alarms.life import Alarm
 from alarms.shelf import DEFAULT_MINUTES, MOST_MINUTES
-from api import shapes
 from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
 from api.problems import not_found, refused
 from api.rights import Reach, Right, own_machines
 from api.rows import rows_of
+from api.shapes.alarm import AlarmShape, HiddenShape
+from api.shapes.record import DoneShape
 from api.station import Station, View
 from api.views import HIDDEN, hidden_shape, joined, open_alarms
 from api.who import Caller, StationHere, allowed, forbidden
@@ -71,7 +72,7 @@ def shown(station: Station, view: View, caller: Caller) -> list[tuple[Alarm, str
     return sorted(found, key=lambda row: (row[0].priority, row[0].acknowledged, -row[0].raised_ms))
 
 
-@router.get("", response_model=list[shapes.AlarmShape])
+@router.get("", response_model=list[AlarmShape])
 async def alarms(station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.SEE_LIVE))]) -> Response:
     """List what is active or not yet acknowledged, most urgent first, then newest."""
     view = station.view()
@@ -85,7 +86,7 @@ async def alarms(station: StationHere, caller: Annotated[Caller, Depends(allowed
     return Response(written() if small else await asyncio.to_thread(written), media_type="application/json")
 
 
-@router.post("/acknowledge", response_model=shapes.DoneShape)
+@router.post("/acknowledge", response_model=DoneShape)
 async def acknowledge(
     body: AcknowledgeBody,
     request: Request,
@@ -103,19 +104,19 @@ async def acknowledge(
     return await carry_out(request, command)
 
 
-@router.get("/hiding", response_model=list[shapes.HiddenShape])
+@router.get("/hiding", response_model=list[HiddenShape])
 async def hiding(station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.SEE_LIVE))]) -> Response:
     """List what every shelf, suppression, permit and damping keeps from disturbing anybody now: active first."""
     return Response(HIDDEN.dump_json(hidden_from(station, caller)), media_type="application/json")
 
 
-def hidden_from(station: Station, caller: Caller) -> list[shapes.HiddenShape]:
+def hidden_from(station: Station, caller: Caller) -> list[HiddenShape]:
     """Return what is out of sight within a caller's reach."""
     machines = caller.machines(station.site)
     return [hidden_shape(station, h) for h in station.hiding() if machines is None or h.owner in machines]
 
 
-@router.post("/shelve", response_model=shapes.DoneShape)
+@router.post("/shelve", response_model=DoneShape)
 async def shelve(
     body: ShelveBody,
     request: Request,
@@ -126,7 +127,7 @@ async def shelve(
     return await carry_out(request, _shelving(body, caller, request_id(caller.actor, key, body.request)))
 
 
-@router.post("/shelve/preview", response_model=list[shapes.HiddenShape])
+@router.post("/shelve/preview", response_model=list[HiddenShape])
 async def preview(
     body: ShelveBody, station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.SHELVE))]
 ) -> Response:
@@ -137,7 +138,7 @@ async def preview(
     return Response(HIDDEN.dump_json([hidden_shape(station, h) for h in found]), media_type="application/json")
 
 
-@router.post("/unshelve", response_model=shapes.DoneShape)
+@router.post("/unshelve", response_model=DoneShape)
 async def unshelve(
     body: UnshelveBody,
     request: Request,
@@ -149,7 +150,7 @@ async def unshelve(
     return await carry_out(request, command)
 
 
-@router.post("/reset", response_model=shapes.DoneShape)
+@router.post("/reset", response_model=DoneShape)
 async def reset(
     body: ResetBody,
     request: Request,

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from api import shapes
 from api.gate import LOOPBACK
 from api.problems import not_found
 from api.rights import Right
+from api.shapes.duty import MessageShape
 from api.views import person_name
 from api.who import StationHere, find_caller
 from facility.text import Text
@@ -16,13 +16,13 @@ from facility.text import Text
 router = APIRouter(prefix="/api/v1/demo", tags=["demo"])
 
 
-@router.get("/phone", response_model=list[shapes.MessageShape])
+@router.get("/phone")
 async def phone(
     request: Request,
     station: StationHere,
     person: Annotated[str, Query(max_length=80, description="One person's phone; all of them when left out.")] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> list[shapes.MessageShape]:
+) -> list[MessageShape]:
     """List the messages on the demo phones, newest first.
 
     The links in them are as good as the phone itself, so beyond loopback only who sees incidents anyway gets them.
@@ -37,7 +37,7 @@ async def phone(
     received = await asyncio.to_thread(station.phones)  # they are lines in a file
     got = [m for m in received if person in {"", m.message.person}]
     return [
-        shapes.MessageShape(
+        MessageShape(
             key=m.message.key,
             at_ms=m.at_ms,
             person=m.message.person,

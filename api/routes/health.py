@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api import shapes
 from api.figures import Figures, render
 from api.gate import LOOPBACK
+from api.shapes.health import HeadShape, HealthShape, LineShape, SpoolShape, StoreShape, TaskShape
 from api.station import Status
 from api.views import words
 from api.who import StationHere, find_caller
@@ -13,7 +13,7 @@ from api.who import StationHere, find_caller
 router = APIRouter(tags=["health"])
 
 
-@router.get("/api/v1/health", response_model=shapes.HealthShape, responses={503: {"model": shapes.HealthShape}})
+@router.get("/api/v1/health", response_model=HealthShape, responses={503: {"model": HealthShape}})
 async def health(request: Request, station: StationHere) -> Response:
     """Say who made progress when: 200 while it works (ok or degraded), 503 when a task stands still.
 
@@ -21,25 +21,23 @@ async def health(request: Request, station: StationHere) -> Response:
     """
     now = station.health()
     inside = station.settings.host in LOOPBACK or await find_caller(request) is not None
-    shape = shapes.HealthShape(
+    shape = HealthShape(
         status=now.status.value,
         at_ms=now.at_ms,
-        tasks=[shapes.TaskShape(name=t.name, age_ms=t.age_ms, limit_ms=t.limit_ms) for t in now.tasks],
-        spool=shapes.SpoolShape(
+        tasks=[TaskShape(name=t.name, age_ms=t.age_ms, limit_ms=t.limit_ms) for t in now.tasks],
+        spool=SpoolShape(
             rows=now.spool.rows,
             oldest_ms=now.spool.oldest_ms,
             bytes=now.spool.bytes,
             budget=now.spool.budget,
             stores=[
-                shapes.StoreShape(
-                    id=lag.reader, rows=lag.rows, oldest_ms=lag.oldest_ms, trouble=lag.trouble if inside else ""
-                )
+                StoreShape(id=lag.reader, rows=lag.rows, oldest_ms=lag.oldest_ms, trouble=lag.trouble if inside else "")
                 for lag in now.spool.stores
             ],
         ),
-        book=shapes.HeadShape(seq=now.book_seq, head=now.book_head),
+        book=HeadShape(seq=now.book_seq, head=now.book_head),
         lines=[
-            shapes.LineShape(
+            LineShape(
                 id=line.line,
                 connected=line.connected,
                 last_good_ms=line.last_good_ms,

@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from api import labels, shapes
+from api import labels
 from api.problems import ProblemError, not_found
 from api.rights import Right
+from api.shapes.value import GapShape, GapsShape, HistoryShape
 from api.views import bucket_shape
 from api.who import Caller, StationHere, allowed
 from facility.equipment import split_point
@@ -22,7 +23,7 @@ LONGEST_MS = 400 * 86_400_000
 LATEST_MS = 4_102_444_800_000  # the year 2100
 
 
-@router.get("/gaps", response_model=shapes.GapsShape)
+@router.get("/gaps", response_model=GapsShape)
 async def gaps(
     station: StationHere,
     caller: Annotated[Caller, Depends(allowed(Right.SEE_LIVE))],
@@ -36,7 +37,7 @@ async def gaps(
 
     def written() -> str:
         rows = [
-            shapes.GapShape(
+            GapShape(
                 why=labels.reason_id(found.gap.why),
                 from_ms=found.gap.from_ms,
                 to_ms=found.gap.to_ms,
@@ -45,7 +46,7 @@ async def gaps(
             )
             for found in station.gaps(device, limit)
         ]
-        return shapes.GapsShape(device=device, gaps=rows).model_dump_json()
+        return GapsShape(device=device, gaps=rows).model_dump_json()
 
     try:
         answer = await asyncio.to_thread(written)
@@ -54,7 +55,7 @@ async def gaps(
     return Response(answer, media_type="application/json")
 
 
-@router.get("", response_model=shapes.HistoryShape)
+@router.get("", response_model=HistoryShape)
 async def history(
     station: StationHere,
     caller: Annotated[Caller, Depends(allowed(Right.SEE_LIVE))],
@@ -80,7 +81,7 @@ async def history(
     def written() -> str:
         found = station.telemetry.history(point, from_ms, to_ms, buckets)
         rows = [bucket_shape(b) for b in found]
-        return shapes.HistoryShape(point=point, from_ms=from_ms, to_ms=to_ms, buckets=rows).model_dump_json()
+        return HistoryShape(point=point, from_ms=from_ms, to_ms=to_ms, buckets=rows).model_dump_json()
 
     try:
         answer = await asyncio.to_thread(written)

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api import past, shapes
+from api import past
 from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
 from api.problems import ProblemError, not_found
 from api.rights import Reach, Right
+from api.shapes.incident import IncidentShape, IncidentSummary
+from api.shapes.record import DoneShape
 from api.station import Station
 from api.views import INCIDENTS, incident_shape, incident_summary
 from api.who import Caller, StationHere, allowed, forbidden
@@ -124,7 +126,7 @@ class CloseBody(Body):
     result: Note = ""
 
 
-@router.get("", response_model=list[shapes.IncidentSummary])
+@router.get("", response_model=list[IncidentSummary])
 async def incidents(
     station: StationHere,
     caller: Reader,
@@ -145,7 +147,7 @@ def _closed(station: Station, limit: int) -> list[Incident]:
     return [incident for incident in found if incident is not None and incident.closed_ms is not None]
 
 
-@router.get("/{id}", response_model=shapes.IncidentShape)
+@router.get("/{id}", response_model=IncidentShape)
 async def incident(id: str, station: StationHere, caller: Reader) -> Response:
     """Give one incident whole: steps, pages, people, promises, what still forbids closing, and its records."""
     found = await find(station, id)
@@ -161,14 +163,14 @@ async def find(station: Station, id: str) -> Incident | None:
     return found if found is not None else await asyncio.to_thread(past.refold, station, id)
 
 
-async def whole(station: Station, incident: Incident) -> shapes.IncidentShape:
+async def whole(station: Station, incident: Incident) -> IncidentShape:
     """Return an incident with its records, read in a thread."""
     records = await asyncio.to_thread(past.records_of, station, incident.id, past.SHOWN_LIMIT)
     missing = station.missing(incident.id) if incident.closed_ms is None else ()
     return incident_shape(station.site, incident, missing, records)
 
 
-@router.post("", response_model=shapes.DoneShape)
+@router.post("", response_model=DoneShape)
 async def start(
     body: StartBody,
     request: Request,
@@ -181,7 +183,7 @@ async def start(
     return await carry_out(request, command)
 
 
-@router.post("/{id}/answer", response_model=shapes.DoneShape)
+@router.post("/{id}/answer", response_model=DoneShape)
 async def answer(
     id: Id, body: AnswerBody, request: Request, station: StationHere, caller: Lead, key: IdempotencyKey = ""
 ) -> Response:
@@ -191,7 +193,7 @@ async def answer(
     return await carry_out(request, AnswerBell(caller.actor, said, id, body.trapped, body.note))
 
 
-@router.post("/{id}/accept", response_model=shapes.DoneShape)
+@router.post("/{id}/accept", response_model=DoneShape)
 async def accept(
     id: Id, body: AcceptBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
 ) -> Response:
@@ -202,7 +204,7 @@ async def accept(
     return await carry_out(request, Accept(caller.actor, said, id, person, heard_by))
 
 
-@router.post("/{id}/decline", response_model=shapes.DoneShape)
+@router.post("/{id}/decline", response_model=DoneShape)
 async def decline(
     id: Id, body: DeclineBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
 ) -> Response:
@@ -212,7 +214,7 @@ async def decline(
     return await carry_out(request, Decline(caller.actor, said, id, person, body.why))
 
 
-@router.post("/{id}/arrive", response_model=shapes.DoneShape)
+@router.post("/{id}/arrive", response_model=DoneShape)
 async def arrive(
     id: Id, body: PersonBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
 ) -> Response:
@@ -222,7 +224,7 @@ async def arrive(
     return await carry_out(request, Arrive(caller.actor, said, id, person))
 
 
-@router.post("/{id}/tick", response_model=shapes.DoneShape)
+@router.post("/{id}/tick", response_model=DoneShape)
 async def tick(
     id: Id, body: TickBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
 ) -> Response:
@@ -233,7 +235,7 @@ async def tick(
     return await carry_out(request, TickStep(caller.actor, said, id, body.step, person, body.note))
 
 
-@router.post("/{id}/skip", response_model=shapes.DoneShape)
+@router.post("/{id}/skip", response_model=DoneShape)
 async def skip(
     id: Id, body: SkipBody, request: Request, station: StationHere, caller: Lead, key: IdempotencyKey = ""
 ) -> Response:
@@ -243,7 +245,7 @@ async def skip(
     return await carry_out(request, SkipStep(caller.actor, said, id, body.step, body.reason))
 
 
-@router.post("/{id}/sweep", response_model=shapes.DoneShape)
+@router.post("/{id}/sweep", response_model=DoneShape)
 async def clear_lift(
     id: Id, body: SweepBody, request: Request, station: StationHere, caller: Lead, key: IdempotencyKey = ""
 ) -> Response:
@@ -253,7 +255,7 @@ async def clear_lift(
     return await carry_out(request, ClearLift(caller.actor, said, id, body.lift, body.how, body.person, body.note))
 
 
-@router.post("/{id}/finish", response_model=shapes.DoneShape)
+@router.post("/{id}/finish", response_model=DoneShape)
 async def finish(
     id: Id, body: FinishBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
 ) -> Response:
@@ -263,7 +265,7 @@ async def finish(
     return await carry_out(request, Finish(caller.actor, said, id, person, body.result))
 
 
-@router.post("/{id}/note", response_model=shapes.DoneShape)
+@router.post("/{id}/note", response_model=DoneShape)
 async def note(
     id: Id,
     body: NoteBody,
@@ -278,7 +280,7 @@ async def note(
     return await carry_out(request, AddNote(caller.actor, said, id, body.note))
 
 
-@router.post("/{id}/close", response_model=shapes.DoneShape)
+@router.post("/{id}/close", response_model=DoneShape)
 async def close(
     id: Id,
     body: CloseBody,

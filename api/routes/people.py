@@ -4,30 +4,28 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from api import shapes
 from api.rights import Reach, Right
+from api.shapes.duty import CertificateShape, PartyShape, PeopleShape, PersonShape
 from api.views import certificate_name, words
 from api.who import Caller, StationHere, allowed
 
 router = APIRouter(prefix="/api/v1/people", tags=["people"])
 
 
-@router.get("", response_model=shapes.PeopleShape)
-async def people(
-    station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.SEE_CONTACTS))]
-) -> shapes.PeopleShape:
+@router.get("")
+async def people(station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.SEE_CONTACTS))]) -> PeopleShape:
     """List people and parties; to a technician, his own number and the parties' 24 h numbers."""
     site = station.site
     everybody = caller.may(Right.SEE_CONTACTS) is not Reach.OWN
-    return shapes.PeopleShape(
+    return PeopleShape(
         people=[
-            shapes.PersonShape(
+            PersonShape(
                 id=p.id,
                 name=p.name,
                 roles=list(p.roles),
                 phone=p.phone if everybody or p.id == caller.person else "",
                 certificates=[
-                    shapes.CertificateShape(
+                    CertificateShape(
                         kind=c.kind,
                         name=words(certificate_name(site, c.kind)),
                         until=c.until.isoformat() if c.until else "",
@@ -39,7 +37,7 @@ async def people(
             for p in site.people.values()
         ],
         parties=[
-            shapes.PartyShape(id=p.id, name=words(p.name), roles=list(p.roles), phone=p.phone, deputy=p.deputy)
+            PartyShape(id=p.id, name=words(p.name), roles=list(p.roles), phone=p.phone, deputy=p.deputy)
             for p in site.parties.values()
         ],
     )

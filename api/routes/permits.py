@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from api import planned, shapes
+from api import planned
 from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
 from api.problems import ProblemError, not_found
 from api.rights import Reach, Right
+from api.shapes.record import DoneShape
 from api.station import Station
 from api.who import Caller, StationHere, allowed, forbidden
 from facility.commands import CheckEquipment, EndPermit, ExtendPermit, IssuePermit
@@ -91,7 +92,7 @@ async def permit(id: str, station: StationHere, caller: Reader) -> Response:
     return Response(planned.permit_shape(station, found).model_dump_json(), media_type="application/json")
 
 
-@router.post("", response_model=shapes.DoneShape)
+@router.post("", response_model=DoneShape)
 async def issue(body: IssueBody, request: Request, caller: Issuer, key: IdempotencyKey = "") -> Response:
     """Announce planned work; it begins and hides by itself, and its holder is paged when nobody ends it in time."""
     return await carry_out(request, _issuing(body, caller, request_id(caller.actor, key, body.request)))
@@ -115,7 +116,7 @@ async def preview(body: IssueBody, station: StationHere, caller: Issuer) -> Resp
     return Response(shape.model_dump_json(), media_type="application/json")
 
 
-@router.post("/{id}/extend", response_model=shapes.DoneShape)
+@router.post("/{id}/extend", response_model=DoneShape)
 async def extend(
     id: Id, body: ExtendBody, request: Request, station: StationHere, caller: Issuer, key: IdempotencyKey = ""
 ) -> Response:
@@ -125,7 +126,7 @@ async def extend(
     return await carry_out(request, ExtendPermit(caller.actor, said, id, body.until_ms, body.reason))
 
 
-@router.post("/{id}/end", response_model=shapes.DoneShape)
+@router.post("/{id}/end", response_model=DoneShape)
 async def end(
     id: Id, body: EndBody, request: Request, station: StationHere, caller: Issuer, key: IdempotencyKey = ""
 ) -> Response:
@@ -135,7 +136,7 @@ async def end(
     return await carry_out(request, EndPermit(caller.actor, said, id, body.why, body.note))
 
 
-@router.post("/{id}/check", response_model=shapes.DoneShape)
+@router.post("/{id}/check", response_model=DoneShape)
 async def check(
     id: Id, body: CheckBody, request: Request, station: StationHere, caller: Checker, key: IdempotencyKey = ""
 ) -> Response:

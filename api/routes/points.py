@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from api import shapes
 from api.problems import not_found
 from api.rights import Right
+from api.shapes.value import ValueShape
 from api.views import VALUES, value_shape
 from api.who import Caller, StationHere, allowed
 from facility.equipment import split_point
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1/points", tags=["points"])
 THREAD_FROM = 500
 
 
-@router.get("", response_model=list[shapes.ValueShape])
+@router.get("", response_model=list[ValueShape])
 async def points(
     station: StationHere,
     caller: Annotated[Caller, Depends(allowed(Right.SEE_LIVE))],

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from api import shapes
 from api.rights import Reach, Right
+from api.shapes.record import RecordShape
 from api.station import Station
 from api.views import RECORDS, record_shape
 from api.who import Caller, StationHere, allowed
@@ -20,7 +20,7 @@ _SEQ = 2**53
 _KINDS = frozenset(k.value for k in Kind)
 
 
-@router.get("", response_model=list[shapes.RecordShape])
+@router.get("", response_model=list[RecordShape])
 async def records(
     station: StationHere,
     caller: Annotated[Caller, Depends(allowed(Right.SEE_AUDIT))],

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from api import labels, shapes
+from api import labels
 from api.asking import StrictRoute
 from api.problems import ProblemError
 from api.rights import rights_of
+from api.shapes.duty import MeShape
 from api.station import Station
 from api.views import words
 from api.who import Caller, Somebody, StationHere, caller_of, cookie_name
@@ -55,7 +56,7 @@ class Door:
             self._waiting -= 1
 
 
-@router.post("/login", response_model=shapes.MeShape)
+@router.post("/login", response_model=MeShape)
 async def login(body: LoginBody, request: Request, station: StationHere) -> Response:
     """Log in: the answer sets the session cookie. Too many tries must wait before anything is compared."""
     address = request.client.host if request.client else ""
@@ -94,16 +95,16 @@ async def logout(request: Request, station: StationHere) -> Response:
     return response
 
 
-@router.get("/me", response_model=shapes.MeShape)
-async def me(caller: Somebody) -> shapes.MeShape:
+@router.get("/me")
+async def me(caller: Somebody) -> MeShape:
     """Say who is logged in and what they may do."""
     return me_shape(caller)
 
 
-def me_shape(caller: Caller) -> shapes.MeShape:
+def me_shape(caller: Caller) -> MeShape:
     """Return a user with the rights of the role."""
     rights = rights_of(caller.role)
-    return shapes.MeShape(
+    return MeShape(
         id=caller.id,
         name=caller.name,
         role=caller.role,

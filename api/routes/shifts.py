@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from api import shapes
 from api.rights import Right
 from api.routes.history import LATEST_MS
+from api.shapes.duty import ExpiringShape, HoleShape, OnDuty, ShiftsShape
+from api.shapes.site import PersonName
 from api.station import Station
 from api.views import certificate_name, person_name, role_name, words
 from api.who import Caller, StationHere, allowed
@@ -20,7 +21,7 @@ AHEAD_MS = 7 * 86_400_000
 EXPIRING_DAYS = 30
 
 
-@router.get("", response_model=shapes.ShiftsShape)
+@router.get("", response_model=ShiftsShape)
 async def shifts(
     station: StationHere,
     _: Annotated[Caller, Depends(allowed(Right.SEE_SHIFTS))],
@@ -32,14 +33,14 @@ async def shifts(
     return Response(shape.model_dump_json(), media_type="application/json")
 
 
-def _shifts(station: Station, at_ms: int) -> shapes.ShiftsShape:
+def _shifts(station: Station, at_ms: int) -> ShiftsShape:
     site = station.site
-    on: list[shapes.OnDuty] = []
+    on: list[OnDuty] = []
     for role in duty.roles(site):
         now, after = duty.now_and_next(site, role, at_ms)
         minimum = max((layer.minimum for layer in site.roster.layers if layer.role == role), default=0)
         on.append(
-            shapes.OnDuty(
+            OnDuty(
                 role=role,
                 role_name=words(role_name(site, role)),
                 minimum=minimum,
@@ -48,11 +49,11 @@ def _shifts(station: Station, at_ms: int) -> shapes.ShiftsShape:
                 changes_ms=after.from_ms if after else None,
             )
         )
-    return shapes.ShiftsShape(
+    return ShiftsShape(
         at_ms=at_ms,
         duty=on,
         holes=[
-            shapes.HoleShape(
+            HoleShape(
                 role=h.role,
                 from_ms=h.from_ms,
                 to_ms=h.to_ms,
@@ -64,7 +65,7 @@ def _shifts(station: Station, at_ms: int) -> shapes.ShiftsShape:
             for h in duty.holes(site, at_ms, at_ms + AHEAD_MS)
         ],
         expiring=[
-            shapes.ExpiringShape(
+            ExpiringShape(
                 person=e.person,
                 name=person_name(site, e.person),
                 certificate=e.certificate,
@@ -77,6 +78,6 @@ def _shifts(station: Station, at_ms: int) -> shapes.ShiftsShape:
     )
 
 
-def _person(station: Station, id: str) -> shapes.PersonName:
+def _person(station: Station, id: str) -> PersonName:
     known = station.site.people.get(id)
-    return shapes.PersonName(id=id, name=person_name(station.site, id), roles=list(known.roles) if known else [])
+    return PersonName(id=id, name=person_name(station.site, id), roles=list(known.roles) if known else [])

@@ -5,9 +5,9 @@ import asyncio
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api import shapes
 from api.gate import LOOPBACK
 from api.rights import Right
+from api.shapes.site import DemoUser, SiteShape
 from api.station import Station
 from api.views import site_shape
 from api.who import StationHere, find_caller
@@ -15,7 +15,7 @@ from api.who import StationHere, find_caller
 router = APIRouter(prefix="/api/v1", tags=["site"])
 
 
-@router.get("/site", response_model=shapes.SiteShape)
+@router.get("/site", response_model=SiteShape)
 async def site(request: Request, station: StationHere) -> Response:
     """Give the site; whoever is not logged in gets its name, its words and, in the demo, its users."""
     caller = await find_caller(request)
@@ -33,14 +33,12 @@ def _written(station: Station, inside: bool) -> bytes:  # noqa: FBT001 - to_thre
     return shape.model_copy(update={"demo_users": demo_users(station)}).model_dump_json().encode()
 
 
-def demo_users(station: Station) -> list[shapes.DemoUser]:
+def demo_users(station: Station) -> list[DemoUser]:
     """Return the users that log-in buttons may be offered for: in the demo, and on loopback, only."""
     settings = station.settings
     if not settings.demo or settings.host not in LOOPBACK:
         return []
     known = {user.id: user for user in station.accounts.users()}
     return [
-        shapes.DemoUser(id=user, name=known[user].name, role=known[user].role)
-        for user in settings.demo_users
-        if user in known
+        DemoUser(id=user, name=known[user].name, role=known[user].role) for user in settings.demo_users if user in known
     ]

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from api import planned, shapes
+from api import planned
 from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
 from api.problems import not_found
 from api.rights import Right
 from api.routes.permits import speaks_for
+from api.shapes.record import DoneShape
 from api.station import Station
 from api.views import words
 from api.who import Caller, StationHere, allowed
@@ -103,7 +104,7 @@ async def rehearse(body: StepsBody, station: StationHere, _: Issuer) -> Response
     return Response(planned.REMARKS.dump_json(shown), media_type="application/json")
 
 
-@router.post("", response_model=shapes.DoneShape)
+@router.post("", response_model=DoneShape)
 async def issue(body: TicketBody, request: Request, caller: Issuer, key: IdempotencyKey = "") -> Response:
     """Write a ticket: both people certified today, and no operation that the order of switching forbids."""
     steps = tuple((s.equipment, s.point, s.value, s.text) for s in body.steps)
@@ -111,7 +112,7 @@ async def issue(body: TicketBody, request: Request, caller: Issuer, key: Idempot
     return await carry_out(request, IssueTicket(caller.actor, said, body.task, steps, body.operator, body.supervisor))
 
 
-@router.post("/{id}/sign", response_model=shapes.DoneShape)
+@router.post("/{id}/sign", response_model=DoneShape)
 async def sign(
     id: Id, body: SignBody, request: Request, station: StationHere, caller: Signer, key: IdempotencyKey = ""
 ) -> Response:
@@ -122,7 +123,7 @@ async def sign(
     return await carry_out(request, SignOperation(caller.actor, said, id, body.step, person, body.reason))
 
 
-@router.post("/{id}/stop", response_model=shapes.DoneShape)
+@router.post("/{id}/stop", response_model=DoneShape)
 async def stop(
     id: Id, body: StopBody, request: Request, station: StationHere, caller: Issuer, key: IdempotencyKey = ""
 ) -> Response:

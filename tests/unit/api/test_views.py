@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from api import labels
 from api.figures import render
 from api.rows import rows_of
-from api.shapes import BucketShape
+from api.shapes.value import BucketShape
 from api.station import Health, SpoolHealth, Status, TaskHealth
 from facility.records import Kind
 from facility.scan import Gap, Reason

@@ -1,0 +1,148 @@
+"""Incidents: steps, pages, people, promises, lifts to be looked into."""
+
+from api.shapes.base import Shape, Words
+from api.shapes.record import RecordShape
+
+
+class CardShape(Shape):
+    """What a responder needs; an empty string means not known."""
+
+    registration: str
+    rescue_code: str
+    contractor: str
+    contractor_name: Words
+    contractor_phone: str
+    deputy: str
+    deputy_name: Words
+    deputy_phone: str
+    intercom: str
+    key_cabinet: str
+    isolator: str
+    camera: str
+    responsible: str
+    may_reset: list[str]
+    next_inspection: str
+    next_maintenance: str
+
+
+class StepShape(Shape):
+    """One step of a running plan; `by` signed it last, `signed` names everybody who did.
+
+    `certificates` are what whoever signs it must hold, by name.
+    """
+
+    id: str
+    text: Words
+    role: str
+    role_name: Words
+    due_ms: int | None
+    state: str
+    by: str
+    signed: list[str]
+    at_ms: int | None
+    mandatory: bool
+    persons: int
+    certificates: list[Words]
+    note: str
+    proof: bool
+
+
+class PageShape(Shape):
+    """One attempt to reach one person."""
+
+    key: str
+    person: str
+    name: str
+    role: str
+    channel: str
+    level: int
+    round: int
+    state: str
+    at_ms: int
+    said: str
+    responder: bool
+
+
+class ResponderShape(Shape):
+    """One person's way through the incident."""
+
+    id: str
+    name: str
+    role: str
+    accepted_ms: int | None
+    arrived_ms: int | None
+    finished_ms: int | None
+    declined_ms: int | None
+
+
+class PromiseShape(Shape):
+    """A response time."""
+
+    id: str
+    name: Words
+    by_ms: int
+    kept_ms: int | None
+    broken_ms: int | None
+
+
+class SweepShape(Shape):
+    """A lift that is presumed occupied since then, and why (supply, silent); or what became known of it, and how.
+
+    `how` is telemetry, intercom, guard or trapped; empty while nobody knows. `by` is who said so.
+    """
+
+    lift: str
+    name: Words
+    place: Words
+    intercom: str
+    since_ms: int
+    why: str
+    cleared_ms: int | None
+    how: str
+    by: str
+    note: str
+
+
+class IncidentSummary(Shape):
+    """An incident in a list.
+
+    `consequence` is its named cause with what it brought, counted; null while it concerns nothing but itself.
+    `sweep_left` counts the lifts that are still presumed occupied.
+    """
+
+    id: str
+    plan: str
+    plan_name: Words
+    priority: int
+    stage: str
+    equipment: str
+    equipment_name: Words
+    place: Words
+    opened_ms: int
+    closed_ms: int | None
+    alarms: list[str]
+    level: int
+    round: int
+    accepted: int
+    arrived: int
+    promises: list[PromiseShape]
+    consequence: Words | None
+    sweep_left: int
+
+
+class IncidentShape(IncidentSummary):
+    """An incident with everything that is known of it; `missing` says what still forbids closing it.
+
+    `into` is the incident that took it over, its cause being there; empty where none did.
+    """
+
+    plan_version: str
+    card: CardShape
+    steps: list[StepShape]
+    pages: list[PageShape]
+    people: list[ResponderShape]
+    never: list[Words]
+    sweep: list[SweepShape]
+    into: str
+    missing: list[Words]
+    records: list[RecordShape]
