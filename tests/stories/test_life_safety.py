@@ -42,6 +42,7 @@ SYMPTOMS = (
     *((f"gw-{lift}", "communication-lost") for lift in LIFTS),
     ("ch-1", "chiller-fault"),
     ("pit", "pit-pump"),
+    ("room", "room-dead"),
     ("f1", "hv-trip"),
 )
 
@@ -59,6 +60,7 @@ def flood_site() -> Site:
         rule("gas-leak", "room", "fire", Priority.HIGH, class_=LIFE),
         rule("pit-water", "pit", "flood", Priority.HIGH, class_=LIFE),
         rule("pit-pump", "pit", "flood", Priority.HIGH),
+        rule("room-dead", "room", "hv-trip", Priority.LIFE),  # graver than the gas, and another matter
     )
     plans = (*base.plans.values(), FIRE, FLOOD)
     kinds = {m.kind: replace(base.kinds["lift"], id=m.kind) for m in machines}
@@ -124,20 +126,21 @@ def played(lines: list) -> Night:
     return night
 
 
-def taken(night: Night, alarm: Record) -> Iterator[tuple[Record, str]]:
-    """Yield what opened or joined with an alarm since it rose, and the incident's machine."""
-    machine: dict[str, str] = {}
+def taken(night: Night, alarm: Record) -> Iterator[tuple[Record, str, str]]:
+    """Yield what opened or joined with an alarm since it rose, and the incident's machine and plan."""
+    of: dict[str, tuple[str, str]] = {}
     for record in night.log:
         if isinstance(record.data, records.IncidentOpened):
-            machine[record.subject] = record.data.equipment
+            of[record.subject] = record.data.equipment, record.data.plan
         if not isinstance(record.data, records.IncidentOpened | records.IncidentJoined):
             continue
         if record.data.alarm == alarm.subject and record.at_ms >= alarm.at_ms:
-            yield record, machine[record.subject]
+            yield record, *of[record.subject]
 
 
 @given(script)
 @settings(max_examples=60, deadline=None)
+@example([(0, ("alarm", ("room", "room-dead"))), (1_000, ("alarm", ("room", "gas-leak")))])
 @example([(0, ("dark", True)), (0, ("burst", [("f1", "hv-trip"), *LIVES, *SYMPTOMS[:8]]))])
 @example(
     [
@@ -167,7 +170,8 @@ def test_every_life_has_its_own_incident_and_its_page_at_once(lines: list) -> No
         assert isinstance(alarm.data, records.AlarmRaised)
         found = list(taken(night, alarm))
         assert found, f"{alarm.subject} belongs nowhere"
-        first, machine = found[0]
+        first, machine, matter = found[0]
+        assert matter == SITE.rules[alarm.data.rule].plan, "bundled with another matter of its machine"
         assert machine == alarm.data.owner, "bundled with another machine's matter"
         assert first.at_ms == alarm.at_ms, "late"
         assert paged[first.subject] <= alarm.at_ms, "nobody was called at once"
