@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from api.station import Notice
+from dutyroom.archiving import Archiving
+from dutyroom.forwarding import Forwarding
 from facility.ports import Clock
 from facility.text import Text
+from stores.telemetry.source import CURSOR
 from stores.telemetry.spool import Spool
 
 log = structlog.get_logger(__name__)
@@ -26,6 +30,17 @@ class Reader:
 
     has: Callable[[], int]
     trouble: Callable[[], str]
+
+
+def readers(spool: Spool, archiving: Archiving | None, forwarding: Forwarding | None) -> dict[str, Reader]:
+    """Return the stores that a station has behind its spool."""
+    found: dict[str, Reader] = {}
+    if archiving:
+        found["archive"] = Reader(partial(spool.cursor, CURSOR), lambda: archiving.trouble)
+    if forwarding:
+        forwarder = forwarding.influx.forwarder
+        found["influx"] = Reader(partial(forwarder.sent, spool), lambda: forwarder.trouble)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

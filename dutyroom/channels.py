@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from dutyroom.dispatch import Addressee
 from dutyroom.settings import Settings
 from facility.ports import Clock, Pager
+from facility.site import Site
+from response import token
 from response.pagers import aliyun, demo, modem, robots, smtp, webhook
 
 
@@ -33,3 +36,12 @@ def channels(settings: Settings, secrets: Mapping[str, str], clock: Clock, phone
     if settings.demo:
         out["demo"] = demo.DemoPager(phone_file, clock)
     return out
+
+
+def addressee(site: Site, settings: Settings, person: str, channel: str, incident: str) -> Addressee | None:
+    """Return where somebody is paged by a channel, with the link of their own; None where they have no such one."""
+    who = site.people.get(person) or site.parties.get(person)
+    address = next((c.address for c in who.channels if c.kind == channel), None) if who else None
+    if address is None:
+        return None
+    return Addressee(address, f"{settings.base_url}/p/{token.phone_token(settings.secret, incident, person)}")

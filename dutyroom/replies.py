@@ -1,14 +1,47 @@
 """What people send back to a page by text message: 1 accepts, 2 cannot come, 3 has arrived."""
 
-from collections.abc import Iterable
+import asyncio
+import hashlib
+from collections.abc import Iterable, Sequence
 
-from facility.commands import Accept, Arrive, Command, Decline
+import structlog
+
+from dutyroom.desk import Desk
+from facility.commands import Accept, Arrive, Command, Decline, Refused
 from facility.person import Party, Person
+from facility.ports import Clock, Written
 from facility.site import Site
 from response.incident import Incident
+from response.pagers.modem import Reply
+
+log = structlog.get_logger(__name__)
 
 DIGITS = 11
 """Of a mobile number in China; what stands before them is the country."""
+
+
+class Replies:
+    """Carries out what people send back."""
+
+    def __init__(self, site: Site, clock: Clock, desk: Desk) -> None:
+        self._site, self._clock, self._desk = site, clock, desk
+        self._asking: set[asyncio.Task[Sequence[Written] | Refused]] = set()
+
+    def take(self, reply: Reply) -> None:
+        """Carry out what somebody sent back; what was not understood is said, so that the operator may ask."""
+        request = hashlib.sha256(f"{reply.number}/{reply.text}/{self._clock.now()}".encode()).hexdigest()[:24]
+        asked = command_of(reply.number, reply.text, request, self._site, self._desk.standing.incidents.values())
+        if asked is None:
+            log.warning("a text message that is no reply to a page", number=reply.number[-4:], text=reply.text[:20])
+            return
+        task = asyncio.create_task(self._desk.ask(asked), name="reply")
+        self._asking.add(task)
+        task.add_done_callback(self._answered)
+
+    def _answered(self, task: "asyncio.Task[Sequence[Written] | Refused]") -> None:
+        self._asking.discard(task)
+        if not task.cancelled() and isinstance(said := task.result(), Refused):
+            log.warning("a reply was refused", why=said.why.en)
 
 
 def command_of(number: str, text: str, request: str, site: Site, incidents: Iterable[Incident]) -> Command | None:

@@ -1,0 +1,198 @@
+"""What the station says of itself: its health, its notices and figures, its look at itself, and its sign of life."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from api.station import Health, Notice, SpoolHealth, TaskHealth
+from dutyroom import backlog
+from dutyroom import notices as words
+from dutyroom.backlog import Backlog
+from dutyroom.clock import SystemClock
+from dutyroom.desk import Desk
+from dutyroom.forwarding import Forwarding
+from dutyroom.heartbeat import FAILED_AFTER, Heart, Sign
+from dutyroom.supervisor import Supervisor
+from facility.person import Party, Person
+from facility.ports import Pager
+from facility.site import Site
+from facility.text import Text
+from stores.logbook import LogBook
+from stores.reserve import disk_state
+from stores.telemetry.spool import Spool
+
+if TYPE_CHECKING:
+    from collectors.supervisor import Collectors, LineStatus
+
+log = structlog.get_logger(__name__)
+
+UNCLEAN_SHOWN_MS = 60_000
+LINES_MS = 10_000
+"""How long after the start a line that was not asked anything yet is not called down."""
+_STANDING_MS = 60_000
+"""A roster does not change by the second."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Condition:
+    """Looks at the station's parts and says how it is.
+
+    `collectors` and `heart` come later, or never; `clean` and `damaged` say how the log book was found.
+    """
+
+    site: Site
+    data: Path
+    clock: SystemClock
+    book: LogBook
+    spool: Spool
+    desk: Desk
+    supervisor: Supervisor
+    backlog: Backlog
+    forwarding: Forwarding | None
+    ways: Mapping[str, Pager]
+    damaged: bool
+    clean: bool = False
+    collectors: "Collectors | None" = None
+    heart: Heart | None = None
+    _started: int = field(init=False)
+    _standing: list[Notice] = field(default_factory=list)
+    _standing_at: int = 0
+    _told_down: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Remember when this began."""
+        self._started = self.clock.now()
+
+    def notices(self) -> list[Notice]:
+        """Return what every screen must say about the product itself."""
+        now = self.clock.now()
+        if now - self._standing_at > _STANDING_MS:
+            self._standing, self._standing_at = words.standing(self.site, now, self.unpaged()), now
+        passing = words.passing(self.desk.standing.incidents, self._troubles(), now)
+        return self._standing + passing + backlog.notices(self.backlog.held, now)
+
+    def health(self) -> Health:
+        """Return who made progress when, and what is missing."""
+        loop = asyncio.get_running_loop().time()
+        tasks = [TaskHealth(t.name, t.age_ms(loop), t.limit_ms) for t in self.supervisor.tasks.values()]
+        seq, head = self.book.head()
+        reasons = [n.text for n in self.notices() if n.level == "error" or n.id.startswith("line:")]
+        held = self.backlog.held
+        spool = SpoolHealth(held.rows, held.oldest_ms, held.bytes, held.budget, held.lags)
+        return Health(self.clock.now(), tasks, spool, seq, head, self.site.id, reasons)
+
+    def sign(self) -> Sign:
+        """Return the sign of life that leaves the house."""
+        health = self.health()
+        reasons = [f"{t.name} {t.age_ms // 1000} s" for t in health.tasks if t.age_ms > t.limit_ms]
+        reasons += [reason.en for reason in health.reasons]
+        return Sign(self.site.id, health.at_ms, health.book_seq, health.book_head, health.status.value, reasons)
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return figures for /metrics."""
+        counts, now, held = self.desk.counts, self.clock.now(), self.backlog.held
+        figures: dict[str, float] = {
+            "scans_total": counts.scans,
+            "scans_lost_total": counts.scans_lost,
+            "transitions_total": counts.transitions,
+            "records_total": counts.records,
+            "commits_total": counts.commits,
+            "commands_total": counts.commands,
+            "pages_sent_total": counts.pages_sent,
+            "pages_refused_total": counts.pages_refused,
+            "dead_letters_total": counts.dead_letters,
+            "book_failures_total": counts.book_failures,
+            "spool_failures_total": counts.spool_failures,
+            "scans_waiting": self.desk.ledger.waiting,
+            "spool_rows": held.rows,
+            "spool_bytes": held.bytes,
+            "spool_budget_bytes": held.budget,
+            "spool_oldest_seconds": (now - held.oldest_ms) / 1000 if held.oldest_ms else 0.0,
+            "alarms_open": len(self.desk.standing.alarms),
+            "alarms_active": sum(a.active for a in self.desk.standing.alarms.values()),
+            "incidents_open": len(self.desk.standing.incidents),
+            "task_restarts_total": self._restarts(),
+            "clock_offset_seconds": self.clock.offset() / 1000,
+        }
+        for lag in held.lags:
+            figures[f'store_behind_seconds{{store="{lag.reader}"}}'] = (now - (lag.oldest_ms or now)) / 1000
+            figures[f'store_scans_given_up_total{{store="{lag.reader}"}}'] = held.given_up.get(lag.reader, 0)
+        if self.forwarding:
+            figures.update(self.forwarding.figures())
+        for line in self.lines():
+            figures[f'line_up{{line="{line.line}"}}'] = float(line.connected)
+        for device, had in self.spool.gap_counts().items():
+            figures[f'gaps_total{{device="{device}"}}'] = float(had.gaps)
+            figures[f'messages_missing_total{{device="{device}"}}'] = float(had.missing)
+            figures[f'messages_filled_total{{device="{device}"}}'] = float(had.filled)
+        return figures
+
+    def look(self) -> Mapping[str, float]:
+        """Return what the station reads of itself as a device, and tell the log which lines went or came."""
+        self._tell_lines()
+        counts, held = self.desk.counts, self.backlog.held
+        refused = sum(
+            page.state == "refused" for i in self.desk.standing.incidents.values() for page in i.pages.values()
+        )
+        return {
+            "disk_used": disk_state(self.data).used_percent,
+            "spool_age": (self.clock.now() - held.oldest_ms) / 1000 if held.oldest_ms else 0.0,
+            "spool_used": held.used_percent,
+            "readings_given_up": float(sum(held.given_up.values())),
+            "task_restarts": float(self._restarts()),
+            "scans_lost": float(counts.scans_lost),
+            "dead_letters": float(counts.dead_letters),
+            "pages_refused": float(refused),
+            "store_failures": float(counts.book_failures + counts.spool_failures),
+            "store_damaged": float(self.damaged),
+            "unclean_start": float(not self.clean and self.clock.now() < self._started + UNCLEAN_SHOWN_MS),
+            "clock_offset": abs(self.clock.offset()) / 1000,
+        }
+
+    def lines(self) -> "Sequence[LineStatus]":
+        """Return the state of every line."""
+        return self.collectors.status() if self.collectors else ()
+
+    def unpaged(self) -> dict[str, int]:
+        """Count, by kind of channel that this service cannot use, whom it would not reach."""
+        everybody: tuple[Person | Party, ...] = (*self.site.people.values(), *self.site.parties.values())
+        kinds = [c.kind for one in everybody for c in one.channels if c.kind not in self.ways]
+        return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+
+    def _restarts(self) -> int:
+        return sum(t.restarts for t in self.supervisor.tasks.values())
+
+    def _troubles(self) -> words.Troubles:
+        return words.Troubles(
+            disk_state(self.data).used_percent,
+            self.desk.ledger.refused,
+            self.desk.ledger.stuck,
+            self.desk.counts.scans_lost,
+            self._lines_down(),
+            self._remarks(),
+            self.heart.why if self.heart and self.heart.failures >= FAILED_AFTER else "",
+        )
+
+    def _tell_lines(self) -> None:
+        """Say in the log, once each time, that a line went down or came back."""
+        down = set(self._lines_down())
+        for line in sorted(down - self._told_down):
+            log.warning("a line is down; it is tried again by itself", line=line)
+        for line in sorted(self._told_down - down):
+            log.warning("a line is back", line=line)
+        self._told_down = down
+
+    def _lines_down(self) -> list[str]:
+        """Return the lines that are not connected; one that was not tried yet is not down."""
+        tried = self.clock.now() >= self._started + LINES_MS
+        return [line.line for line in self._troubled() if not line.connected and (tried or line.failures)]
+
+    def _remarks(self) -> list[tuple[str, Text]]:
+        return [(line.line, remark) for line in self._troubled() for remark in line.remarks]
+
+    def _troubled(self) -> "Sequence[LineStatus]":
+        return self.collectors.troubled() if self.collectors else ()
