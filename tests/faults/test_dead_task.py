@@ -36,7 +36,7 @@ def die():
 hurt(Poller, "_next", "poller", die)
 hurt(MqttLine, "_tend", "broker", die)
 hurt(Desk, "_settle", "desk", die, lambda desk: any(r.kind == "alarm.raised" for r in desk._decided))
-hurt(Desk, "turn", "block", lambda: time.sleep(60))
+hurt(Desk, "_turn", "block", lambda: time.sleep(60))
 station.LoopWatch = lambda: supervisor.LoopWatch(limit_s=2)
 threading.Thread(target=listen, daemon=True).start()
 """
