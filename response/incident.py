@@ -84,6 +84,7 @@ class Incidents:
         self._doubted: dict[str, None] = {}  # incidents that may be consequences of another
         self._sweeping: dict[str, None] = {}  # incidents with lifts that are presumed occupied
         self._unswept: dict[str, None] = {}  # incidents whose list may lack a lift, or hold one too many
+        self._telling: dict[str, dict[str, None]] = {}  # incident -> those of its alarms that tell of lost lifts
         self._sweep_ms = 0  # when their readings are looked at next
         self._context: Context | None = None  # whose readings were looked at
         self._hash = ""  # of the site by whose plans the calendar stands
@@ -121,6 +122,7 @@ class Incidents:
         for over in closed:
             self._calls.closed(over.id)
             self._unswept.pop(over.id, None)
+            self._telling.pop(over.id, None)
             self._touched.pop(over.id, None)
             self._undated.pop(over.id, None)
             self._due_ms.pop(over.id, None)
@@ -288,10 +290,13 @@ class Incidents:
 
     def _merged(self, context: Context) -> list[Record]:
         """Return what moves an incident into that of its cause, where the cause became known after its symptom."""
-        explaining = [which for which, alarm in self._joined if consequence.explains(alarm, context.site)]
-        dark = [which for which, alarm in self._joined if sweep.mains_lost(alarm, context.site)]
+        explaining = False
+        for which, alarm in self._joined:
+            explains = consequence.explains(alarm, context.site)
+            if explains or sweep.mains_lost(alarm, context.site):
+                self._telling.setdefault(which, {})[alarm] = self._unswept[which] = None
+            explaining = explaining or explains
         self._joined.clear()
-        self._unswept.update(dict.fromkeys((*explaining, *dark)))
         if explaining:
             self._doubted.update((i.id, None) for i in self._open.values() if i.closed_ms is None)
         while self._doubted:
@@ -354,7 +359,9 @@ class Incidents:
             at = max(incident.cleared_ms or 0, incident.last_ms)
             return [escalation.write(incident, at, records.IncidentNormal())]
         if incident.id in self._unswept:
-            if swept := sweep.listed(incident, context) or sweep.cleared(incident, self._open, context):
+            if swept := sweep.listed(incident, self._telling.get(incident.id, ()), context) or sweep.cleared(
+                incident, self._open, context
+            ):
                 return swept
             del self._unswept[incident.id]
         first = escalation.first(incident, plan, context.site, context.now)

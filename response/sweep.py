@@ -5,7 +5,7 @@ clears it: readings from after its listing that prove it empty, somebody who ans
 or an entrapment of its own, for which people are on the way already.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -51,13 +51,13 @@ def left(incident: Incident) -> list[str]:
     return [lift for lift, swept in incident.sweep.items() if swept.cleared_ms is None]
 
 
-def listed(incident: Incident, context: Context) -> list[Record]:
-    """Return the records of lifts that belong on the list and are not there."""
+def listed(incident: Incident, alarms: Iterable[str], context: Context) -> list[Record]:
+    """Return the records of lifts that belong on the list and are not there; `alarms` are those that tell of them."""
     if incident.stage != CONFIRMED:
         return []
     out = []
     first: dict[str, Affected] = {}
-    for found in _affected(incident, context):  # a dark lift that falls silent later is no new loss
+    for found in _affected(incident, alarms, context):  # a dark lift that falls silent later is no new loss
         first.setdefault(found.lift, found)
     for found in first.values():
         swept = incident.sweep.get(found.lift)
@@ -108,10 +108,10 @@ def plan_for(site: Site, lift: str) -> Plan | None:
     return next(plans, None)
 
 
-def _affected(incident: Incident, context: Context) -> Iterator[Affected]:
+def _affected(incident: Incident, alarms: Iterable[str], context: Context) -> Iterator[Affected]:
     """Yield the lifts that the alarms of an incident leave dark or unseen, each with when the newest loss began."""
     site = context.site
-    since = _losses(incident, site)
+    since = _losses(incident, alarms, site)
     feeding = [owner for owner in since if owner in site.supply.feeds]
     behind = {lift for owner in feeding for lift in site.fed_by(owner, LIFT)}
     for lift in site.by_kind.get(LIFT, ()) if behind else ():
@@ -125,10 +125,12 @@ def _affected(incident: Incident, context: Context) -> Iterator[Affected]:
             yield Affected(owner, SUPPLY, at)
 
 
-def _losses(incident: Incident, site: Site) -> dict[str, int]:
+def _losses(incident: Incident, alarms: Iterable[str], site: Site) -> dict[str, int]:
     """Return when the newest loss began of whatever feeds others, fell silent, or is a lift without mains."""
     since: dict[str, list[int]] = {}
-    for subject in incident.active_alarms:
+    for subject in alarms:
+        if subject not in incident.active_alarms:
+            continue
         owner, rule = owner_rule(subject)
         known = site.rules.get(rule)
         silent = known is not None and known.class_ is AlarmClass.COMMUNICATION and owner in site.devices
