@@ -1,11 +1,11 @@
 """From a request to the desk and back: who asks, under which request id, and what was written."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Concatenate, ParamSpec
 
 import msgspec
-from fastapi import Header
+from fastapi import Depends, Header
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.problems import ProblemError, refused
+from api.rights import Reach, Right
 from api.shapes.record import DoneShape
 from api.station import Station
 from api.views import record_shape
+from api.who import Caller, allowed
 from facility.commands import Command, Refused
 from facility.ports import Written
 from facility.text import Text
@@ -28,6 +30,8 @@ Said = Annotated[str, Field(min_length=1, max_length=2000)]
 """What a person must have written."""
 Note = Annotated[str, Field(max_length=2000)]
 """What a person wrote, or nothing."""
+
+_Said = ParamSpec("_Said")
 
 IdempotencyKey = Annotated[
     str, Header(alias="Idempotency-Key", max_length=80, pattern=r"^[A-Za-z0-9._:-]*$", description="One per press.")
@@ -86,7 +90,56 @@ async def _ask(station: Station, command: Command) -> Sequence[Written] | Refuse
     return await station.ask(command)
 
 
-def request_id(actor: str, header: str, body: str) -> str:
+class Press:
+    """One press of a button: who pressed it, with which right, and the way to the desk."""
+
+    def __init__(self, request: Request, caller: Caller, right: Right, key: str) -> None:
+        self.caller, self.right = caller, right
+        self.station: Station = request.app.state.station
+        self._flights: Flights = request.app.state.flights
+        self._key = key
+
+    @property
+    def own(self) -> bool:
+        """Whether the caller's right reaches no further than what is his own."""
+        return self.caller.may(self.right) is Reach.OWN
+
+    async def asks(
+        self,
+        body: Body,
+        make: Callable[Concatenate[str, str, _Said], Command],
+        *said: _Said.args,
+        **named: _Said.kwargs,
+    ) -> Response:
+        """Ask for a command, and answer with what was written; the desk's no becomes a problem in its own words.
+
+        `make` takes actor and request id before what is `said`.
+        """
+        command = make(self.caller.actor, _request_id(self.caller.actor, self._key, body.request), *said, **named)
+        written = await self._flights.ask(self.station, command)
+        if isinstance(written, Refused):
+            raise refused(written)
+        subjects = [w.record.subject for w in written if w.record.subject.startswith("incident:")]
+        done = DoneShape(
+            records=[record_shape(w) for w in written],
+            incident=subjects[0].removeprefix("incident:") if subjects else "",
+            repeated=not written,
+        )
+        return Response(done.model_dump_json(), media_type="application/json")
+
+
+def pressed(right: Right) -> Callable[..., Awaitable[Press]]:
+    """Return the dependency that lets in presses by callers with this right, and no others."""
+
+    async def press(
+        request: Request, caller: Annotated[Caller, Depends(allowed(right))], key: IdempotencyKey = ""
+    ) -> Press:
+        return Press(request, caller, right, key)
+
+    return press
+
+
+def _request_id(actor: str, header: str, body: str) -> str:
     """Return the id under which a press is known to the book; two users can never have the same one."""
     given = header or body
     if not given:
@@ -99,19 +152,3 @@ def request_id(actor: str, header: str, body: str) -> str:
             ),
         )
     return f"{actor}/{given}"
-
-
-async def carry_out(request: Request, command: Command) -> Response:
-    """Ask, and answer with what was written; the desk's no becomes a problem in the desk's own words."""
-    station: Station = request.app.state.station
-    flights: Flights = request.app.state.flights
-    said = await flights.ask(station, command)
-    if isinstance(said, Refused):
-        raise refused(said)
-    subjects = [w.record.subject for w in said if w.record.subject.startswith("incident:")]
-    done = DoneShape(
-        records=[record_shape(w) for w in said],
-        incident=subjects[0].removeprefix("incident:") if subjects else "",
-        repeated=not said,
-    )
-    return Response(done.model_dump_json(), media_type="application/json")

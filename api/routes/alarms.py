@@ -3,15 +3,15 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.responses import Response
 
 from alarms.life import Alarm
 from alarms.shelf import DEFAULT_MINUTES, MOST_MINUTES
-from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
+from api.asking import Body, Id, IdOrNothing, Note, Press, Said, StrictRoute, pressed
 from api.problems import not_found, refused
-from api.rights import Reach, Right, own_machines
+from api.rights import Right, own_machines
 from api.rows import rows_of
 from api.shapes.alarm import AlarmShape, HiddenShape
 from api.shapes.record import DoneShape
@@ -87,21 +87,14 @@ async def alarms(station: StationHere, caller: Annotated[Caller, Depends(allowed
 
 
 @router.post("/acknowledge", response_model=DoneShape)
-async def acknowledge(
-    body: AcknowledgeBody,
-    request: Request,
-    station: StationHere,
-    caller: Annotated[Caller, Depends(allowed(Right.ACKNOWLEDGE))],
-    key: IdempotencyKey = "",
-) -> Response:
+async def acknowledge(body: AcknowledgeBody, press: Annotated[Press, Depends(pressed(Right.ACKNOWLEDGE))]) -> Response:
     """Say that an alarm was seen: stops sound and blinking, nothing else."""
-    view = station.view()
-    if caller.may(Right.ACKNOWLEDGE) is Reach.OWN:
+    view = press.station.view()
+    if press.own:
         incident = view.incidents.get(joined(view).get(body.alarm, ""))
-        if incident is None or not caller.responds_to(incident):
+        if incident is None or not press.caller.responds_to(incident):
             raise forbidden() if body.alarm in view.alarms else not_found(Text("这条报警", "such alarm"))
-    command = AcknowledgeAlarm(caller.actor, request_id(caller.actor, key, body.request), body.alarm, body.comment)
-    return await carry_out(request, command)
+    return await press.asks(body, AcknowledgeAlarm, body.alarm, body.comment)
 
 
 @router.get("/hiding", response_model=list[HiddenShape])
@@ -117,14 +110,9 @@ def hidden_from(station: Station, caller: Caller) -> list[HiddenShape]:
 
 
 @router.post("/shelve", response_model=DoneShape)
-async def shelve(
-    body: ShelveBody,
-    request: Request,
-    caller: Annotated[Caller, Depends(allowed(Right.SHELVE))],
-    key: IdempotencyKey = "",
-) -> Response:
+async def shelve(body: ShelveBody, press: Annotated[Press, Depends(pressed(Right.SHELVE))]) -> Response:
     """Put an alarm away for a time, with a reason; life-safety alarms are refused."""
-    return await carry_out(request, _shelving(body, caller, request_id(caller.actor, key, body.request)))
+    return await press.asks(body, _shelving, body)
 
 
 @router.post("/shelve/preview", response_model=list[HiddenShape])
@@ -132,43 +120,31 @@ async def preview(
     body: ShelveBody, station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.SHELVE))]
 ) -> Response:
     """Say what shelving would keep out of sight; nothing is changed."""
-    found = station.preview(_shelving(body, caller, ""))
+    found = station.preview(_shelving(caller.actor, "", body))
     if isinstance(found, Refused):
         raise refused(found)
     return Response(HIDDEN.dump_json([hidden_shape(station, h) for h in found]), media_type="application/json")
 
 
 @router.post("/unshelve", response_model=DoneShape)
-async def unshelve(
-    body: UnshelveBody,
-    request: Request,
-    caller: Annotated[Caller, Depends(allowed(Right.SHELVE))],
-    key: IdempotencyKey = "",
-) -> Response:
+async def unshelve(body: UnshelveBody, press: Annotated[Press, Depends(pressed(Right.SHELVE))]) -> Response:
     """Take an alarm off the shelf; whoever does has seen it."""
-    command = UnshelveAlarm(caller.actor, request_id(caller.actor, key, body.request), body.alarm)
-    return await carry_out(request, command)
+    return await press.asks(body, UnshelveAlarm, body.alarm)
 
 
 @router.post("/reset", response_model=DoneShape)
-async def reset(
-    body: ResetBody,
-    request: Request,
-    station: StationHere,
-    caller: Annotated[Caller, Depends(allowed(Right.RESET))],
-    key: IdempotencyKey = "",
-) -> Response:
+async def reset(body: ResetBody, press: Annotated[Press, Depends(pressed(Right.RESET))]) -> Response:
     """Reset a latched alarm; the machine's card names the roles that may."""
+    station, caller = press.station, press.caller
     owner = body.alarm.removeprefix("alarm:").rpartition("/")[0]
-    if caller.may(Right.RESET) is Reach.OWN:
+    if press.own:
         if owner not in own_machines(station.site, caller.person):
             raise not_found(Text("这条报警", "such alarm"))
         if body.person not in {"", caller.person}:
             raise forbidden()
     person = body.person or caller.person
-    made = request_id(caller.actor, key, body.request)
-    return await carry_out(request, ResetAlarm(caller.actor, made, body.alarm, person, body.comment))
+    return await press.asks(body, ResetAlarm, body.alarm, person, body.comment)
 
 
-def _shelving(body: ShelveBody, caller: Caller, request: str) -> ShelveAlarm:
-    return ShelveAlarm(caller.actor, request, body.alarm, body.reason, body.minutes, body.until_clear)
+def _shelving(actor: str, request: str, body: ShelveBody) -> ShelveAlarm:
+    return ShelveAlarm(actor, request, body.alarm, body.reason, body.minutes, body.until_clear)

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from api import past
-from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
+from api.asking import Body, Id, IdOrNothing, Note, Press, Said, StrictRoute, pressed
 from api.problems import ProblemError, not_found
 from api.rights import Reach, Right
 from api.shapes.incident import IncidentShape, IncidentSummary
@@ -41,8 +41,8 @@ _NO_RESULT = Text(
 )
 
 Reader = Annotated[Caller, Depends(allowed(Right.SEE_INCIDENTS))]
-Responder = Annotated[Caller, Depends(allowed(Right.RESPOND))]
-Lead = Annotated[Caller, Depends(allowed(Right.LEAD))]
+Responder = Annotated[Press, Depends(pressed(Right.RESPOND))]
+Lead = Annotated[Press, Depends(pressed(Right.LEAD))]
 
 
 class StartBody(Body):
@@ -171,152 +171,102 @@ async def whole(station: Station, incident: Incident) -> IncidentShape:
 
 
 @router.post("", response_model=DoneShape)
-async def start(
-    body: StartBody,
-    request: Request,
-    caller: Annotated[Caller, Depends(allowed(Right.START_PLAN))],
-    key: IdempotencyKey = "",
-) -> Response:
+async def start(body: StartBody, press: Annotated[Press, Depends(pressed(Right.START_PLAN))]) -> Response:
     """Start a plan by hand: most incidents begin with a phone call."""
-    said = request_id(caller.actor, key, body.request)
-    command = StartPlan(caller.actor, said, body.plan, body.equipment, body.place, body.caller, body.note)
-    return await carry_out(request, command)
+    return await press.asks(body, StartPlan, body.plan, body.equipment, body.place, body.caller, body.note)
 
 
 @router.post("/{id}/answer", response_model=DoneShape)
-async def answer(
-    id: Id, body: AnswerBody, request: Request, station: StationHere, caller: Lead, key: IdempotencyKey = ""
-) -> Response:
+async def answer(id: Id, body: AnswerBody, press: Lead) -> Response:
     """Write down what the car said."""
-    _within(station, caller, id, Right.LEAD)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, AnswerBell(caller.actor, said, id, body.trapped, body.note))
+    _within(press, id)
+    return await press.asks(body, AnswerBell, id, body.trapped, body.note)
 
 
 @router.post("/{id}/accept", response_model=DoneShape)
-async def accept(
-    id: Id, body: AcceptBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
-) -> Response:
+async def accept(id: Id, body: AcceptBody, press: Responder) -> Response:
     """Take it: for oneself, or, by the operator, for somebody who said so by voice."""
-    person = _who(station, caller, id, body.person)
-    heard_by = "" if person == caller.person else caller.id
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, Accept(caller.actor, said, id, person, heard_by))
+    person = _who(press, id, body.person)
+    heard_by = "" if person == press.caller.person else press.caller.id
+    return await press.asks(body, Accept, id, person, heard_by)
 
 
 @router.post("/{id}/decline", response_model=DoneShape)
-async def decline(
-    id: Id, body: DeclineBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
-) -> Response:
+async def decline(id: Id, body: DeclineBody, press: Responder) -> Response:
     """Cannot come: the next one is paged at once."""
-    person = _who(station, caller, id, body.person)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, Decline(caller.actor, said, id, person, body.why))
+    person = _who(press, id, body.person)
+    return await press.asks(body, Decline, id, person, body.why)
 
 
 @router.post("/{id}/arrive", response_model=DoneShape)
-async def arrive(
-    id: Id, body: PersonBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
-) -> Response:
+async def arrive(id: Id, body: PersonBody, press: Responder) -> Response:
     """Stand at the place."""
-    person = _who(station, caller, id, body.person)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, Arrive(caller.actor, said, id, person))
+    person = _who(press, id, body.person)
+    return await press.asks(body, Arrive, id, person)
 
 
 @router.post("/{id}/tick", response_model=DoneShape)
-async def tick(
-    id: Id, body: TickBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
-) -> Response:
+async def tick(id: Id, body: TickBody, press: Responder) -> Response:
     """Mark a step done."""
-    _within(station, caller, id, Right.RESPOND)
-    person = _who(station, caller, id, body.person) if body.person or _own(caller) else caller.person
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, TickStep(caller.actor, said, id, body.step, person, body.note))
+    _within(press, id)
+    person = _who(press, id, body.person) if body.person or press.own else press.caller.person
+    return await press.asks(body, TickStep, id, body.step, person, body.note)
 
 
 @router.post("/{id}/skip", response_model=DoneShape)
-async def skip(
-    id: Id, body: SkipBody, request: Request, station: StationHere, caller: Lead, key: IdempotencyKey = ""
-) -> Response:
+async def skip(id: Id, body: SkipBody, press: Lead) -> Response:
     """Leave a step out, with a reason."""
-    _within(station, caller, id, Right.LEAD)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, SkipStep(caller.actor, said, id, body.step, body.reason))
+    _within(press, id)
+    return await press.asks(body, SkipStep, id, body.step, body.reason)
 
 
 @router.post("/{id}/sweep", response_model=DoneShape)
-async def clear_lift(
-    id: Id, body: SweepBody, request: Request, station: StationHere, caller: Lead, key: IdempotencyKey = ""
-) -> Response:
+async def clear_lift(id: Id, body: SweepBody, press: Lead) -> Response:
     """Say of a lift that was presumed occupied that it is empty; or that somebody is in it, which calls for help."""
-    _within(station, caller, id, Right.LEAD)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, ClearLift(caller.actor, said, id, body.lift, body.how, body.person, body.note))
+    _within(press, id)
+    return await press.asks(body, ClearLift, id, body.lift, body.how, body.person, body.note)
 
 
 @router.post("/{id}/finish", response_model=DoneShape)
-async def finish(
-    id: Id, body: FinishBody, request: Request, station: StationHere, caller: Responder, key: IdempotencyKey = ""
-) -> Response:
+async def finish(id: Id, body: FinishBody, press: Responder) -> Response:
     """Say that a responder's work is done, with the result."""
-    person = _who(station, caller, id, body.person)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, Finish(caller.actor, said, id, person, body.result))
+    person = _who(press, id, body.person)
+    return await press.asks(body, Finish, id, person, body.result)
 
 
 @router.post("/{id}/note", response_model=DoneShape)
-async def note(
-    id: Id,
-    body: NoteBody,
-    request: Request,
-    station: StationHere,
-    caller: Annotated[Caller, Depends(allowed(Right.COMMENT))],
-    key: IdempotencyKey = "",
-) -> Response:
+async def note(id: Id, body: NoteBody, press: Annotated[Press, Depends(pressed(Right.COMMENT))]) -> Response:
     """Write something down."""
-    _within(station, caller, id, Right.COMMENT)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, AddNote(caller.actor, said, id, body.note))
+    _within(press, id)
+    return await press.asks(body, AddNote, id, body.note)
 
 
 @router.post("/{id}/close", response_model=DoneShape)
-async def close(
-    id: Id,
-    body: CloseBody,
-    request: Request,
-    station: StationHere,
-    caller: Annotated[Caller, Depends(allowed(Right.CLOSE))],
-    key: IdempotencyKey = "",
-) -> Response:
+async def close(id: Id, body: CloseBody, press: Annotated[Press, Depends(pressed(Right.CLOSE))]) -> Response:
     """Close it: what it was and how it ended. An operator can once a responder has given a result."""
-    now = _within(station, caller, id, Right.CLOSE)
+    now = _within(press, id)
     paged = now is not None and any(page.responder for page in now.pages.values())
-    if now is not None and caller.may(Right.CLOSE) is Reach.RESULT and paged and not now.finished:
+    if now is not None and press.caller.may(Right.CLOSE) is Reach.RESULT and paged and not now.finished:
         raise ProblemError(403, "no-result", _NO_RESULT)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, CloseIncident(caller.actor, said, id, body.cause, body.result))
+    return await press.asks(body, CloseIncident, id, body.cause, body.result)
 
 
-def _own(caller: Caller) -> bool:
-    return caller.may(Right.RESPOND) is Reach.OWN
-
-
-def _within(station: Station, caller: Caller, id: str, right: Right) -> Incident | None:
+def _within(press: Press, id: str) -> Incident | None:
     """Return the open incident; refuse one beyond the caller's reach as if it were not there.
 
     None is left to the desk, which knows whether a repeated request was about an incident that is closed by now.
     """
-    found = station.view().incidents.get(id)
-    if caller.may(right) is Reach.OWN and (found is None or not caller.responds_to(found)):
+    found = press.station.view().incidents.get(id)
+    if press.own and (found is None or not press.caller.responds_to(found)):
         raise not_found(_INCIDENT)
     return found
 
 
-def _who(station: Station, caller: Caller, id: str, person: str) -> str:
+def _who(press: Press, id: str, person: str) -> str:
     """Return whom a command speaks of: a technician speaks for himself only, a lead for whom he names, or himself."""
-    _within(station, caller, id, Right.RESPOND)
-    if _own(caller) and person not in {"", caller.person}:
+    _within(press, id)
+    caller = press.caller
+    if press.own and person not in {"", caller.person}:
         raise forbidden()
     if not (person or caller.person):
         raise ProblemError(422, "invalid", _NOBODY)

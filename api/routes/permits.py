@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
 from api import planned
-from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
+from api.asking import Body, Id, IdOrNothing, Note, Press, Said, StrictRoute, pressed
 from api.problems import ProblemError, not_found
-from api.rights import Reach, Right
+from api.rights import Right
 from api.shapes.record import DoneShape
 from api.station import Station
 from api.who import Caller, StationHere, allowed, forbidden
@@ -27,8 +27,8 @@ PAST = 30
 
 Moment = Annotated[int, Field(ge=0, le=8_640_000_000_000)]
 Reader = Annotated[Caller, Depends(allowed(Right.SEE_WORKS))]
-Issuer = Annotated[Caller, Depends(allowed(Right.ISSUE_PERMITS))]
-Checker = Annotated[Caller, Depends(allowed(Right.CHECK_MACHINES))]
+Issuer = Annotated[Press, Depends(pressed(Right.ISSUE_PERMITS))]
+Checker = Annotated[Press, Depends(pressed(Right.CHECK_MACHINES))]
 
 
 class IssueBody(Body):
@@ -93,13 +93,15 @@ async def permit(id: str, station: StationHere, caller: Reader) -> Response:
 
 
 @router.post("", response_model=DoneShape)
-async def issue(body: IssueBody, request: Request, caller: Issuer, key: IdempotencyKey = "") -> Response:
+async def issue(body: IssueBody, press: Issuer) -> Response:
     """Announce planned work; it begins and hides by itself, and its holder is paged when nobody ends it in time."""
-    return await carry_out(request, _issuing(body, caller, request_id(caller.actor, key, body.request)))
+    return await press.asks(body, _issuing, body)
 
 
 @router.post("/preview", response_model=planned.PermitPreview)
-async def preview(body: IssueBody, station: StationHere, caller: Issuer) -> Response:
+async def preview(
+    body: IssueBody, station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.ISSUE_PERMITS))]
+) -> Response:
     """Say what a permit would do if it began now; nothing is changed."""
     site, read = station.site, planned.reading(station)
     machines = [m for m in body.equipment if m in site.equipment]
@@ -107,7 +109,7 @@ async def preview(body: IssueBody, station: StationHere, caller: Issuer) -> Resp
     stands = outage.position(site, lambda point: outage.value(read, point))
     expected = outage.expected(site, machines, stands) if cut else ()
     lifts = outage.lifts(site, machines, stands) if cut else ()
-    hidden = station.preview(_issuing(body, caller, "preview"))
+    hidden = station.preview(_issuing(caller.actor, "preview", body))
     shape = planned.PermitPreview(
         expected=planned.expected_shapes(site, expected),
         lifts=planned.lift_shapes(site, lifts, read, lambda _lift: None),
@@ -117,50 +119,40 @@ async def preview(body: IssueBody, station: StationHere, caller: Issuer) -> Resp
 
 
 @router.post("/{id}/extend", response_model=DoneShape)
-async def extend(
-    id: Id, body: ExtendBody, request: Request, station: StationHere, caller: Issuer, key: IdempotencyKey = ""
-) -> Response:
+async def extend(id: Id, body: ExtendBody, press: Issuer) -> Response:
     """Give it longer, with a reason."""
-    _within(station, caller, id)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, ExtendPermit(caller.actor, said, id, body.until_ms, body.reason))
+    _within(press, id)
+    return await press.asks(body, ExtendPermit, id, body.until_ms, body.reason)
 
 
 @router.post("/{id}/end", response_model=DoneShape)
-async def end(
-    id: Id, body: EndBody, request: Request, station: StationHere, caller: Issuer, key: IdempotencyKey = ""
-) -> Response:
+async def end(id: Id, body: EndBody, press: Issuer) -> Response:
     """End the work, or cancel it before it begins; each machine then waits for its check."""
-    _within(station, caller, id)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, EndPermit(caller.actor, said, id, body.why, body.note))
+    _within(press, id)
+    return await press.asks(body, EndPermit, id, body.why, body.note)
 
 
 @router.post("/{id}/check", response_model=DoneShape)
-async def check(
-    id: Id, body: CheckBody, request: Request, station: StationHere, caller: Checker, key: IdempotencyKey = ""
-) -> Response:
+async def check(id: Id, body: CheckBody, press: Checker) -> Response:
     """Say whether a machine works after the work; before a power cut, whether a lift stands empty."""
-    _within(station, caller, id)
-    person = speaks_for(caller, Right.CHECK_MACHINES, body.person)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(
-        request, CheckEquipment(caller.actor, said, id, body.equipment, body.works, person, body.note)
-    )
+    _within(press, id)
+    person = speaks_for(press, body.person)
+    return await press.asks(body, CheckEquipment, id, body.equipment, body.works, person, body.note)
 
 
-def speaks_for(caller: Caller, right: Right, person: str) -> str:
+def speaks_for(press: Press, person: str) -> str:
     """Return whose word it is: a technician's own, or, at the desk, whoever said so by voice."""
-    if caller.may(right) is Reach.OWN and person not in {"", caller.person}:
+    caller = press.caller
+    if press.own and person not in {"", caller.person}:
         raise forbidden()
     if not (person or caller.person):
         raise ProblemError(422, "invalid", _NOBODY)
     return person or caller.person
 
 
-def _issuing(body: IssueBody, caller: Caller, request: str) -> IssuePermit:
+def _issuing(actor: str, request: str, body: IssueBody) -> IssuePermit:
     return IssuePermit(
-        caller.actor,
+        actor,
         request,
         body.work,
         tuple(body.equipment),
@@ -178,8 +170,8 @@ async def _find(station: Station, id: str) -> Permit | None:
     return found or (await planned.one(station, permit_subject(id))).permits().get(id)
 
 
-def _within(station: Station, caller: Caller, id: str) -> None:
+def _within(press: Press, id: str) -> None:
     """Refuse a permit beyond the caller's reach as if it were not there; what is over is left to the desk."""
-    found = station.view().permits.get(id)
-    if found is not None and not planned.sees_permit(caller, station.site, found):
+    found = press.station.view().permits.get(id)
+    if found is not None and not planned.sees_permit(press.caller, press.station.site, found):
         raise not_found(_PERMIT)

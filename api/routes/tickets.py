@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
 from api import planned
-from api.asking import Body, Id, IdempotencyKey, IdOrNothing, Note, Said, StrictRoute, carry_out, request_id
+from api.asking import Body, Id, IdOrNothing, Note, Press, Said, StrictRoute, pressed
 from api.problems import not_found
 from api.rights import Right
 from api.routes.permits import speaks_for
 from api.shapes.record import DoneShape
-from api.station import Station
 from api.views import words
 from api.who import Caller, StationHere, allowed
 from facility.commands import IssueTicket, SignOperation, StopTicket
@@ -26,8 +25,8 @@ _TICKET = Text("这张操作票", "such ticket")
 PAST = 20
 
 Reader = Annotated[Caller, Depends(allowed(Right.SEE_WORKS))]
-Issuer = Annotated[Caller, Depends(allowed(Right.ISSUE_TICKETS))]
-Signer = Annotated[Caller, Depends(allowed(Right.SIGN_OPERATIONS))]
+Issuer = Annotated[Press, Depends(pressed(Right.ISSUE_TICKETS))]
+Signer = Annotated[Press, Depends(pressed(Right.SIGN_OPERATIONS))]
 
 
 class StepBody(Body):
@@ -95,7 +94,9 @@ async def ticket(id: str, station: StationHere, caller: Reader) -> Response:
 
 
 @router.post("/rehearse", response_model=list[planned.RemarkShape])
-async def rehearse(body: StepsBody, station: StationHere, _: Issuer) -> Response:
+async def rehearse(
+    body: StepsBody, station: StationHere, _: Annotated[Caller, Depends(allowed(Right.ISSUE_TICKETS))]
+) -> Response:
     """Play operations through from the present positions; nothing is changed."""
     read = planned.reading(station)
     steps = [SwitchStep(s.equipment, s.point, s.value, s.text) for s in body.steps]
@@ -105,36 +106,28 @@ async def rehearse(body: StepsBody, station: StationHere, _: Issuer) -> Response
 
 
 @router.post("", response_model=DoneShape)
-async def issue(body: TicketBody, request: Request, caller: Issuer, key: IdempotencyKey = "") -> Response:
+async def issue(body: TicketBody, press: Issuer) -> Response:
     """Write a ticket: both people certified today, and no operation that the order of switching forbids."""
     steps = tuple((s.equipment, s.point, s.value, s.text) for s in body.steps)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, IssueTicket(caller.actor, said, body.task, steps, body.operator, body.supervisor))
+    return await press.asks(body, IssueTicket, body.task, steps, body.operator, body.supervisor)
 
 
 @router.post("/{id}/sign", response_model=DoneShape)
-async def sign(
-    id: Id, body: SignBody, request: Request, station: StationHere, caller: Signer, key: IdempotencyKey = ""
-) -> Response:
+async def sign(id: Id, body: SignBody, press: Signer) -> Response:
     """Order the operation at hand (supervisor), say that it is done (operator), or stand for its position (both)."""
-    _within(station, caller, id)
-    person = speaks_for(caller, Right.SIGN_OPERATIONS, body.person)
-    said = request_id(caller.actor, key, body.request)
-    return await carry_out(request, SignOperation(caller.actor, said, id, body.step, person, body.reason))
+    _within(press, id)
+    person = speaks_for(press, body.person)
+    return await press.asks(body, SignOperation, id, body.step, person, body.reason)
 
 
 @router.post("/{id}/stop", response_model=DoneShape)
-async def stop(
-    id: Id, body: StopBody, request: Request, station: StationHere, caller: Issuer, key: IdempotencyKey = ""
-) -> Response:
+async def stop(id: Id, body: StopBody, press: Issuer) -> Response:
     """Do not carry it on, and say why."""
-    _within(station, caller, id)
-    return await carry_out(
-        request, StopTicket(caller.actor, request_id(caller.actor, key, body.request), id, body.note)
-    )
+    _within(press, id)
+    return await press.asks(body, StopTicket, id, body.note)
 
 
-def _within(station: Station, caller: Caller, id: str) -> None:
-    found = station.view().tickets.get(id)
-    if found is not None and not planned.sees_ticket(caller, station.site, found):
+def _within(press: Press, id: str) -> None:
+    found = press.station.view().tickets.get(id)
+    if found is not None and not planned.sees_ticket(press.caller, press.station.site, found):
         raise not_found(_TICKET)
