@@ -29,7 +29,7 @@ DEMO = ROOT / "simulators" / "sites" / "demo"
 
 STAGES = (
     ("pit-water", "pit-1", "pit-water"),
-    ("pump-room-flood", "pump-room-1", "pump-room-flood"),
+    ("lift-entrapment", "lift-p2", "lift-trapped-code"),
     ("fire-signal", "fire-panel-1", "fire-signal"),
     ("lift-entrapment", "lift-1b", "lift-trapped-code"),
     ("lift-entrapment", "lift-2b", "lift-trapped-code"),
