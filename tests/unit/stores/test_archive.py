@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from hands import Hands
 
 from facility.records import HistoryForgotten
 from facility.scan import Reason, Scan, missed
@@ -25,24 +26,13 @@ _START = 20_700 * _DAY
 _HOUR = 3_600_000
 
 
-class _Hands:
-    def __init__(self) -> None:
-        self.ms = _START
-
-    def now(self) -> int:
-        return self.ms
-
-    async def until(self, at_ms: int) -> None:
-        self.ms = max(self.ms, at_ms)
+@pytest.fixture
+def clock() -> Hands:
+    return Hands(_START)
 
 
 @pytest.fixture
-def clock() -> _Hands:
-    return _Hands()
-
-
-@pytest.fixture
-def spool(tmp_path: Path, clock: _Hands) -> Iterator[Spool]:
+def spool(tmp_path: Path, clock: Hands) -> Iterator[Spool]:
     spool = Spool(tmp_path / "spool.db", clock)
     spool.layout("meter", ("M/v", "M/i"), "v1")
     spool.layout("lift-1", ("L1/floor", "L1/speed", "L1/bell"), "v1")
@@ -75,7 +65,7 @@ def _files(tmp_path: Path, kind: str) -> list[Path]:
 
 
 def test_answers_are_complete_before_during_and_after_compaction(
-    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path
 ) -> None:
     for minute in range(4):
         spool.commit(_minute(_START + 60_000 * minute))
@@ -93,7 +83,7 @@ def test_answers_are_complete_before_during_and_after_compaction(
 
 
 def test_the_files_open_anywhere_and_say_everything(
-    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path
 ) -> None:
     at = _START + 500
     spool.commit([missed("meter", at + 1000, 2, Reason.BUSY), Scan("meter", at, at + 60_000, (1.5, -0.0), bytes(2))])
@@ -108,7 +98,7 @@ def test_the_files_open_anywhere_and_say_everything(
 
 
 def test_a_kill_between_files_and_cursor_gives_no_doubles(
-    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool.cursor(CURSOR)
     spool.commit(_minute(_START))
@@ -145,7 +135,7 @@ def test_a_kill_between_files_and_cursor_gives_no_doubles(
 
 
 def test_a_kill_anywhere_in_the_work_of_days_neither_loses_nor_doubles(
-    tmp_path: Path, spool: Spool, clock: _Hands, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, spool: Spool, clock: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every durable step may be the last: the seeded dice decide."""
     dice = random.Random(43)
@@ -191,7 +181,7 @@ def test_a_kill_anywhere_in_the_work_of_days_neither_loses_nor_doubles(
     archive.close()
 
 
-def test_the_number_of_files_stays_small(archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path) -> None:
+def test_the_number_of_files_stays_small(archive: Archive, spool: Spool, clock: Hands, tmp_path: Path) -> None:
     """A day of heads would be 96 files of each kind; merged, a few; the day over, one."""
     for turn in range(96):
         clock.ms = _START + 900_000 * turn
@@ -216,7 +206,7 @@ def test_the_number_of_files_stays_small(archive: Archive, spool: Spool, clock: 
 
 
 def test_a_late_reading_of_a_closed_day_is_added_and_not_counted_twice(
-    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path
 ) -> None:
     for day in (0, 1):
         at = _START + 60_000 * day  # both readings are of the first day, the second comes a day late
@@ -232,7 +222,7 @@ def test_a_late_reading_of_a_closed_day_is_added_and_not_counted_twice(
 
 
 def test_retention_deletes_days_and_charts_fall_back_on_rollups(
-    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path
 ) -> None:
     for day in range(4):
         spool.commit(_minute(_START + day * _DAY))
@@ -252,7 +242,7 @@ def test_retention_deletes_days_and_charts_fall_back_on_rollups(
 
 
 def test_completeness_counts_what_was_said_what_was_missed_and_the_longest_hole(
-    archive: Archive, spool: Spool, clock: _Hands
+    archive: Archive, spool: Spool, clock: Hands
 ) -> None:
     for minute in range(10):
         if minute not in {4, 5}:
@@ -288,7 +278,7 @@ def test_history_from_elsewhere_is_imported_by_the_column(tmp_path: Path) -> Non
     again.close()
 
 
-def test_readers_are_never_wrong_while_compactions_run(archive: Archive, spool: Spool, clock: _Hands) -> None:
+def test_readers_are_never_wrong_while_compactions_run(archive: Archive, spool: Spool, clock: Hands) -> None:
     wrong: list[int] = []
     done = threading.Event()
     committed = [0]
@@ -317,7 +307,7 @@ def test_readers_are_never_wrong_while_compactions_run(archive: Archive, spool: 
 
 
 def test_a_full_disk_is_said_and_the_turn_is_done_later(
-    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool.commit(_minute(_START))
     clock.ms += 300_000
@@ -335,7 +325,7 @@ def test_a_full_disk_is_said_and_the_turn_is_done_later(
     assert not list((tmp_path / "archive").glob("*.part"))
 
 
-def _days(archive: Archive, spool: Spool, clock: _Hands) -> None:
+def _days(archive: Archive, spool: Spool, clock: Hands) -> None:
     """Two days in closed files, a third in open ones and in the spool."""
     for day in range(3):
         for half in range(2):
@@ -348,7 +338,7 @@ def _days(archive: Archive, spool: Spool, clock: _Hands) -> None:
 
 
 def test_a_broken_manifest_is_made_again_from_what_the_files_say(
-    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path
 ) -> None:
     _days(archive, spool, clock)
     manifest = tmp_path / "archive" / "manifest.json"
@@ -367,7 +357,7 @@ def test_a_broken_manifest_is_made_again_from_what_the_files_say(
 
 @pytest.mark.parametrize("kind", ["raw", "minute", "hour"])
 def test_a_broken_file_is_set_aside_and_costs_no_other_days(
-    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path, kind: str
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path, kind: str
 ) -> None:
     _days(archive, spool, clock)
     clock.ms += GRACE_MS
@@ -392,7 +382,7 @@ def test_a_broken_file_is_set_aside_and_costs_no_other_days(
     again.close()
 
 
-def test_a_new_spool_is_read_from_its_beginning(archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path) -> None:
+def test_a_new_spool_is_read_from_its_beginning(archive: Archive, spool: Spool, clock: Hands, tmp_path: Path) -> None:
     """The old file was set aside as corrupt, or the clock went back: no row of the new one is taken for an old one."""
     spool.commit(_minute(_START, every=5000))
     clock.ms += 300_000
@@ -411,7 +401,7 @@ def test_a_new_spool_is_read_from_its_beginning(archive: Archive, spool: Spool, 
 
 
 def test_a_clock_far_off_does_not_scatter_files_over_the_years(
-    archive: Archive, spool: Spool, clock: _Hands, tmp_path: Path
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path
 ) -> None:
     spool.commit([Scan("meter", _DAY * n, _START, (1.0, 1.0), bytes(2)) for n in range(100)])
     clock.ms += 300_000

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hands import Hands
 
 from facility.scan import Scan
 from stores.errors import HistoryAwayError, HistoryBusyError, HistoryTooLargeError, StoreError
@@ -28,24 +29,13 @@ _ROOT = Path(__file__).parents[3]
 _POINTS = tuple(f"M/p{n:03}" for n in range(100))
 
 
-class _Hands:
-    def __init__(self) -> None:
-        self.ms = _START
-
-    def now(self) -> int:
-        return self.ms
-
-    async def until(self, at_ms: int) -> None:
-        raise NotImplementedError
+@pytest.fixture
+def clock() -> Hands:
+    return Hands(_START)
 
 
 @pytest.fixture
-def clock() -> _Hands:
-    return _Hands()
-
-
-@pytest.fixture
-def spool(tmp_path: Path, clock: _Hands) -> Iterator[Spool]:
+def spool(tmp_path: Path, clock: Hands) -> Iterator[Spool]:
     spool = Spool(tmp_path / "spool.db", clock)
     spool.layout("meter", _POINTS, "meter@1")
     yield spool
@@ -64,7 +54,7 @@ def archivist() -> Iterator[Archivist]:
     archivist.kill()
 
 
-def _commit(spool: Spool, clock: _Hands, scans: int) -> None:
+def _commit(spool: Spool, clock: Hands, scans: int) -> None:
     """Commit so many scans, one a second."""
     rng = np.random.default_rng(clock.ms)
     values = np.round(rng.uniform(0, 100, (scans, len(_POINTS))), 1).tolist()
@@ -93,7 +83,7 @@ def _alive(pid: int) -> bool:
 
 
 def test_killed_at_any_instant_of_its_turns_it_neither_loses_nor_doubles(
-    spool: Spool, clock: _Hands, begin: Begin, archivist: Archivist
+    spool: Spool, clock: Hands, begin: Begin, archivist: Archivist
 ) -> None:
     dice = random.Random(46)
     spool.cursor(CURSOR)
@@ -128,7 +118,7 @@ def test_killed_at_any_instant_of_its_turns_it_neither_loses_nor_doubles(
 
 
 def test_the_line_is_whole_again_after_a_kill_and_says_meanwhile_that_history_is_away(
-    spool: Spool, clock: _Hands, begin: Begin, archivist: Archivist
+    spool: Spool, clock: Hands, begin: Begin, archivist: Archivist
 ) -> None:
     with pytest.raises(HistoryAwayError, match="归档进程没有运行"):
         archivist.points()
@@ -148,7 +138,7 @@ def test_the_line_is_whole_again_after_a_kill_and_says_meanwhile_that_history_is
 
 
 def test_who_hangs_is_not_waited_for_and_who_asks_too_much_is_refused(
-    spool: Spool, clock: _Hands, begin: Begin, archivist: Archivist, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, clock: Hands, begin: Begin, archivist: Archivist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _commit(spool, clock, 1)
     monkeypatch.setattr(module, "MOST_QUESTIONS", 3)
@@ -186,7 +176,7 @@ def test_refusals_keep_their_words(begin: Begin, spool: Spool, archivist: Archiv
 
 
 def test_a_stop_lets_the_turn_end_and_a_hanging_process_does_not_hold_it_up(
-    spool: Spool, clock: _Hands, begin: Begin, archivist: Archivist
+    spool: Spool, clock: Hands, begin: Begin, archivist: Archivist
 ) -> None:
     _commit(spool, clock, 3000)
     archivist.start(begin)
@@ -238,7 +228,7 @@ def test_it_ends_with_its_service_however_that_ends_and_keeps_its_libraries_to_i
 
 
 def test_the_view_of_the_spool_learns_layouts_as_they_come_and_tells_what_is_damaged(
-    spool: Spool, clock: _Hands, tmp_path: Path
+    spool: Spool, clock: Hands, tmp_path: Path
 ) -> None:
     _commit(spool, clock, 5)
     view = SpoolView(tmp_path / "spool.db")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hands import Hands
 
 from facility.scan import Reason, Scan, missed
 from stores.telemetry import segments, upkeep
@@ -18,16 +19,6 @@ _DAY = 86_400_000
 _START = 20_700 * _DAY
 _MINUTE, _HOUR = 60_000, 3_600_000
 _END = _START + 8 * _HOUR
-
-
-class _Hands:
-    ms = _START
-
-    def now(self) -> int:
-        return self.ms
-
-    async def until(self, at_ms: int) -> None:
-        self.ms = max(self.ms, at_ms)
 
 
 def _plain(point: str, scans: Sequence[Scan], from_ms: int, to_ms: int) -> tuple[str, int, int, int]:
@@ -56,7 +47,7 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_files")
 def test_hours_and_minutes_tell_what_every_reading_told(seed: int, late: bool) -> None:
     roll = np.random.default_rng(seed)
-    clock = _Hands()
+    clock = Hands(_START)
     clock.ms = _START
     scans: dict[str, list[Scan]] = {"a": [], "b/1": [], "b": []}
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hands import Hands
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,17 +18,6 @@ from stores.telemetry.lineprotocol import Lines
 from stores.telemetry.spool import Spool
 
 _START = 1_790_000_000_000
-
-
-class _Hands:
-    def __init__(self) -> None:
-        self.ms = _START
-
-    def now(self) -> int:
-        return self.ms
-
-    async def until(self, at_ms: int) -> None:
-        self.ms = max(self.ms, at_ms)
 
 
 class _Server:
@@ -62,19 +52,19 @@ class _Server:
 
 
 @pytest.fixture
-def clock() -> _Hands:
-    return _Hands()
+def clock() -> Hands:
+    return Hands(_START)
 
 
 @pytest.fixture
-def spool(tmp_path: Path, clock: _Hands) -> Iterator[Spool]:
+def spool(tmp_path: Path, clock: Hands) -> Iterator[Spool]:
     spool = Spool(tmp_path / "spool.db", clock)
     spool.layout("lift-1", ("L1/floor", "L1/speed"), "v1")
     yield spool
     spool.close()
 
 
-def _fill(spool: Spool, clock: _Hands, numbers: range) -> None:
+def _fill(spool: Spool, clock: Hands, numbers: range) -> None:
     for n in numbers:
         clock.ms += 1000
         spool.checkpoint(spool.commit([Scan("lift-1", clock.ms, clock.ms, (float(n), 1.5), bytes(2))]), b"")
@@ -84,12 +74,12 @@ def _forwarder(server: _Server) -> Forwarder:
     return Forwarder(server, server.life, Lines("site", {"L1": "lift"}), chance=lambda: 1.0)
 
 
-def _drain(forwarder: Forwarder, spool: Spool, clock: _Hands) -> None:
+def _drain(forwarder: Forwarder, spool: Spool, clock: Hands) -> None:
     while forwarder.forward(spool, clock.ms):
         pass
 
 
-def test_readings_arrive_in_order_and_are_kept_a_minute_more(spool: Spool, clock: _Hands) -> None:
+def test_readings_arrive_in_order_and_are_kept_a_minute_more(spool: Spool, clock: Hands) -> None:
     server = _Server()
     forwarder = _forwarder(server)
     _fill(spool, clock, range(5))
@@ -106,7 +96,7 @@ def test_readings_arrive_in_order_and_are_kept_a_minute_more(spool: Spool, clock
     assert spool.trim(clock.ms) == 5
 
 
-def test_a_minute_is_counted_from_the_end_of_a_turn_that_took_long(spool: Spool, clock: _Hands) -> None:
+def test_a_minute_is_counted_from_the_end_of_a_turn_that_took_long(spool: Spool, clock: Hands) -> None:
     server = _Server()
     forwarder = _forwarder(server)
     _fill(spool, clock, range(1))
@@ -122,7 +112,7 @@ def test_a_minute_is_counted_from_the_end_of_a_turn_that_took_long(spool: Spool,
 
 
 def test_a_server_that_was_killed_between_two_posts_gets_everything_again_that_it_may_have_forgotten(
-    spool: Spool, clock: _Hands
+    spool: Spool, clock: Hands
 ) -> None:
     server = _Server()
     forwarder = _forwarder(server)
@@ -142,7 +132,7 @@ def test_a_server_that_was_killed_between_two_posts_gets_everything_again_that_i
     assert forwarder.sure
 
 
-def test_what_was_acknowledged_twice_and_killed_twice_is_sent_a_third_time(spool: Spool, clock: _Hands) -> None:
+def test_what_was_acknowledged_twice_and_killed_twice_is_sent_a_third_time(spool: Spool, clock: Hands) -> None:
     server = _Server()
     forwarder = _forwarder(server)
     for run in range(20):
@@ -159,7 +149,7 @@ def test_what_was_acknowledged_twice_and_killed_twice_is_sent_a_third_time(spool
     assert sorted(set(server.values)) == list(range(20))
 
 
-def test_what_two_runs_acknowledged_is_counted_from_the_second(spool: Spool, clock: _Hands) -> None:
+def test_what_two_runs_acknowledged_is_counted_from_the_second(spool: Spool, clock: Hands) -> None:
     server = _Server()
     forwarder = _forwarder(server)
     _fill(spool, clock, range(1))
@@ -175,7 +165,7 @@ def test_what_two_runs_acknowledged_is_counted_from_the_second(spool: Spool, clo
     assert spool.cursor(CURSOR) == spool.last_row
 
 
-def test_trouble_of_a_server_that_lived_on_repeats_nothing(spool: Spool, clock: _Hands) -> None:
+def test_trouble_of_a_server_that_lived_on_repeats_nothing(spool: Spool, clock: Hands) -> None:
     server = _Server()
     forwarder = _forwarder(server)
     _fill(spool, clock, range(3))
@@ -189,7 +179,7 @@ def test_trouble_of_a_server_that_lived_on_repeats_nothing(spool: Spool, clock: 
     assert server.values == [0, 1, 2, 3, 4]
 
 
-def test_a_server_that_has_just_been_started_is_left_alone_for_a_moment(spool: Spool, clock: _Hands) -> None:
+def test_a_server_that_has_just_been_started_is_left_alone_for_a_moment(spool: Spool, clock: Hands) -> None:
     server = _Server()
     server.young = True
     forwarder = _forwarder(server)
@@ -203,7 +193,7 @@ def test_a_server_that_has_just_been_started_is_left_alone_for_a_moment(spool: S
 
 @pytest.mark.parametrize("marks", [("",), ("1", "2", "1", "2", "1")], ids=["silent", "several"])
 def test_a_server_that_does_not_say_which_run_it_is_gets_the_last_minute_after_trouble(
-    spool: Spool, clock: _Hands, marks: Sequence[str]
+    spool: Spool, clock: Hands, marks: Sequence[str]
 ) -> None:
     server = _Server()
     forwarder = _forwarder(server)
@@ -223,7 +213,7 @@ def test_a_server_that_does_not_say_which_run_it_is_gets_the_last_minute_after_t
     assert server.values == [3, 4, 5], "what was acknowledged within the last minute, and what is new"
 
 
-def test_trouble_within_every_minute_does_not_send_the_same_minute_for_ever(spool: Spool, clock: _Hands) -> None:
+def test_trouble_within_every_minute_does_not_send_the_same_minute_for_ever(spool: Spool, clock: Hands) -> None:
     server = _Server()
     server.mark = ""
     forwarder = _forwarder(server)
@@ -239,7 +229,7 @@ def test_trouble_within_every_minute_does_not_send_the_same_minute_for_ever(spoo
     assert spool.cursor(CURSOR) > spool.last_row - 60
 
 
-def test_a_forwarder_that_starts_again_repeats_and_skips_nothing(spool: Spool, clock: _Hands) -> None:
+def test_a_forwarder_that_starts_again_repeats_and_skips_nothing(spool: Spool, clock: Hands) -> None:
     server = _Server()
     _fill(spool, clock, range(3))
     _drain(_forwarder(server), spool, clock)
@@ -249,7 +239,7 @@ def test_a_forwarder_that_starts_again_repeats_and_skips_nothing(spool: Spool, c
     assert len(set(server.lines)) == 6, "a repeat is the same line"
 
 
-def test_it_backs_off_and_comes_back_by_itself(spool: Spool, clock: _Hands) -> None:
+def test_it_backs_off_and_comes_back_by_itself(spool: Spool, clock: Hands) -> None:
     server = _Server()
     forwarder = _forwarder(server)
     _fill(spool, clock, range(1))
@@ -274,7 +264,7 @@ def test_it_backs_off_and_comes_back_by_itself(spool: Spool, clock: _Hands) -> N
     ("said", "waits"),
     [("30", 30_000), ("0.5", 1_000), ("Mon, 21 Sep 2026 14:14:21 GMT", 60_000), ("soon", 1_000), ("99999", 600_000)],
 )
-def test_it_waits_as_long_as_the_server_asks(spool: Spool, clock: _Hands, said: str, waits: int) -> None:
+def test_it_waits_as_long_as_the_server_asks(spool: Spool, clock: Hands, said: str, waits: int) -> None:
     server = _Server()
     forwarder = _forwarder(server)
     _fill(spool, clock, range(1))
@@ -285,7 +275,7 @@ def test_it_waits_as_long_as_the_server_asks(spool: Spool, clock: _Hands, said: 
     assert forwarder.forward(spool, clock.ms + waits) == 1
 
 
-def test_only_what_is_refused_alone_is_given_up_and_kept_as_a_dead_letter(spool: Spool, clock: _Hands) -> None:
+def test_only_what_is_refused_alone_is_given_up_and_kept_as_a_dead_letter(spool: Spool, clock: Hands) -> None:
     server = _Server()
     forwarder = _forwarder(server)
     _fill(spool, clock, range(100))
@@ -300,7 +290,7 @@ def test_only_what_is_refused_alone_is_given_up_and_kept_as_a_dead_letter(spool:
     assert forwarder.sent(spool) == spool.last_row
 
 
-def test_a_server_that_refuses_everything_gets_nothing_given_up_for_it(spool: Spool, clock: _Hands) -> None:
+def test_a_server_that_refuses_everything_gets_nothing_given_up_for_it(spool: Spool, clock: Hands) -> None:
     server = _Server()
     forwarder = _forwarder(server)
     _fill(spool, clock, range(4))
@@ -316,7 +306,7 @@ def test_a_server_that_refuses_everything_gets_nothing_given_up_for_it(spool: Sp
     assert sorted(set(server.values)) == [0, 1, 2, 3]
 
 
-def test_many_refused_lines_take_several_turns_and_each_is_bounded(spool: Spool, clock: _Hands) -> None:
+def test_many_refused_lines_take_several_turns_and_each_is_bounded(spool: Spool, clock: Hands) -> None:
     server = _Server()
     forwarder = _forwarder(server)
     _fill(spool, clock, range(200))
@@ -333,7 +323,7 @@ def test_many_refused_lines_take_several_turns_and_each_is_bounded(spool: Spool,
 
 
 def test_a_long_backlog_goes_in_portions_of_which_the_next_is_made_ready_meanwhile(
-    spool: Spool, clock: _Hands, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, clock: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forward, "TURN_READINGS", 400)  # four scans of a width not known yet, then 200
     server = _Server()
@@ -348,7 +338,7 @@ def test_a_long_backlog_goes_in_portions_of_which_the_next_is_made_ready_meanwhi
     assert server.values == [*range(4), *range(510)]
 
 
-def test_what_is_missing_is_said_and_not_left_out(spool: Spool, clock: _Hands) -> None:
+def test_what_is_missing_is_said_and_not_left_out(spool: Spool, clock: Hands) -> None:
     server = _Server()
     spool.commit(
         [
@@ -361,7 +351,7 @@ def test_what_is_missing_is_said_and_not_left_out(spool: Spool, clock: _Hands) -
     assert b"floor.bad=72i,speed=1.0" in server.lines[1]
 
 
-def test_a_second_turn_at_the_same_time_does_nothing(spool: Spool, clock: _Hands) -> None:
+def test_a_second_turn_at_the_same_time_does_nothing(spool: Spool, clock: Hands) -> None:
     found: list[int] = []
 
     def post(_: bytes) -> None:
@@ -388,7 +378,7 @@ def test_whatever_fails_a_kill_never_loses_what_the_cursor_has_passed(
     tmp_path: Path, acts: list[tuple[str, int]]
 ) -> None:
     """Against a server that loses, at each kill, all it took in the last minute, and is back before anybody asks."""
-    clock = _Hands()
+    clock = Hands(_START)
     spool = Spool(tmp_path / f"{uuid.uuid4()}.db", clock)
     spool.layout("lift-1", ("L1/floor", "L1/speed"), "v1")
     server, taken, number, runs = _Server(), dict[float, int](), 0, 1
@@ -436,7 +426,7 @@ def test_whatever_fails_a_kill_never_loses_what_the_cursor_has_passed(
     spool.close()
 
 
-def test_the_head_of_a_chart_begins_where_the_chart_does(spool: Spool, clock: _Hands) -> None:
+def test_the_head_of_a_chart_begins_where_the_chart_does(spool: Spool, clock: Hands) -> None:
     _fill(spool, clock, range(10))
     first = spool.last_row - 9
     assert spool.row_before(0, _START) == first - 1

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hands import Hands
 
 from facility.ports import Layout
 from facility.scan import Reason, Scan, missed
@@ -20,16 +21,6 @@ START = 20_780 * DAY_MS - 7 * 3_600_000  # so that midnight lies within
 POINTS = {"a": ("A/x", "B/x", "A/y"), "b/1": ("A/z",), "c": ("C/x", "C/y")}
 
 
-class Hands:
-    ms = START
-
-    def now(self) -> int:
-        return self.ms
-
-    async def until(self, at_ms: int) -> None:
-        self.ms = max(self.ms, at_ms)
-
-
 def told(scans: Sequence[Scan]) -> list[tuple]:
     """What a rule can see of scans; NaN equals itself."""
     return [(s.device, s.at_ms, s.received_ms, str(s.values), s.reasons) for s in scans]
@@ -38,7 +29,7 @@ def told(scans: Sequence[Scan]) -> list[tuple]:
 def lived(seed: int, folder: Path, policy: Policy | None = None) -> list[Scan]:
     """Nine hours of three devices: late words, repeats, clocks set back, silences, marks of gaps, restarts."""
     roll = random.Random(seed)
-    clock = Hands()
+    clock = Hands(START)
     clock.ms = START
     spool = Spool(folder / "spool.db", clock)
     for device, points in POINTS.items():
@@ -94,7 +85,7 @@ def test_every_scan_comes_back_as_it_came_and_when(seed: int, tmp_path: Path, mo
 
 
 def test_readings_that_were_left_out_are_those_that_were_kept_before(tmp_path: Path) -> None:
-    clock = Hands()
+    clock = Hands(START)
     spool = Spool(tmp_path / "spool.db", clock)
     spool.layout("a", POINTS["a"], "v1")
     archive = Archive(tmp_path / "archive", spool, Policy(600_000, {"A/x": 0.5, "B/x": 0.0}.get))
@@ -128,7 +119,7 @@ def test_a_device_with_other_points_by_now_gives_what_it_still_has(tmp_path: Pat
 
 
 def test_a_folder_without_arrivals_says_so(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "spool.db", Hands())
+    spool = Spool(tmp_path / "spool.db", Hands(START))
     archive = Archive(tmp_path / "archive", spool)
     archive.write([Scan("a", START, START, (1.0, 2.0, 3.0), bytes(3))], {"a": Layout(1, "a", POINTS["a"], "v1")})
     assert Recording(tmp_path / "archive", tmp_path / "spool.db").begin_ms() is None

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hands import Hands
 
 from facility.ports import Settled
 from facility.scan import Gap, Reason, Scan, missed
@@ -22,26 +23,13 @@ from stores.telemetry.spool import Spool
 _START = 1_790_000_000_000
 
 
-class _Hands:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.ms = _START
-
-    def now(self) -> int:
-        return self.ms
-
-    async def until(self, at_ms: int) -> None:
-        self.ms = max(self.ms, at_ms)
+@pytest.fixture
+def clock() -> Hands:
+    return Hands(_START)
 
 
 @pytest.fixture
-def clock() -> _Hands:
-    return _Hands()
-
-
-@pytest.fixture
-def spool(tmp_path: Path, clock: _Hands) -> Iterator[Spool]:
+def spool(tmp_path: Path, clock: Hands) -> Iterator[Spool]:
     spool = Spool(tmp_path / "spool.db", clock)
     spool.layout("lift-1", ("L1/floor", "L1/speed"), "v1")
     yield spool
@@ -57,12 +45,12 @@ def _times(scans: object) -> list[int]:
     return [scan.at_ms for scan in scans]  # type: ignore[attr-defined]  # an iterable of scans
 
 
-def _reopened(spool: Spool, tmp_path: Path, clock: _Hands) -> Spool:
+def _reopened(spool: Spool, tmp_path: Path, clock: Hands) -> Spool:
     spool.close()
     return Spool(tmp_path / "spool.db", clock)
 
 
-def test_what_was_committed_is_there_after_a_restart_in_its_order(spool: Spool, tmp_path: Path, clock: _Hands) -> None:
+def test_what_was_committed_is_there_after_a_restart_in_its_order(spool: Spool, tmp_path: Path, clock: Hands) -> None:
     first = spool.commit([_scan(2), _scan(1), missed("lift-1", 3, 2, Reason.BUSY)])
     second = spool.commit([_scan(4)])
     assert second > first
@@ -74,7 +62,7 @@ def test_what_was_committed_is_there_after_a_restart_in_its_order(spool: Spool, 
     again.close()
 
 
-def test_after_a_checkpoint_only_what_came_later_is_played_again(spool: Spool, tmp_path: Path, clock: _Hands) -> None:
+def test_after_a_checkpoint_only_what_came_later_is_played_again(spool: Spool, tmp_path: Path, clock: Hands) -> None:
     row = spool.commit([_scan(1)])
     spool.checkpoint(row, b"one")
     spool.commit([_scan(2)])
@@ -94,7 +82,7 @@ def test_a_checkpoint_or_a_cursor_is_never_ahead_of_what_is_committed(spool: Spo
         spool.advance("archive", row + 1)
 
 
-def test_a_row_goes_when_all_have_it_it_is_a_minute_old_and_checkpointed(spool: Spool, clock: _Hands) -> None:
+def test_a_row_goes_when_all_have_it_it_is_a_minute_old_and_checkpointed(spool: Spool, clock: Hands) -> None:
     assert spool.cursor("archive") == 0
     assert spool.cursor("influx") == 0
     row = spool.commit([_scan(1)])
@@ -116,7 +104,7 @@ def test_a_row_goes_when_all_have_it_it_is_a_minute_old_and_checkpointed(spool: 
 
 
 def test_a_spool_beyond_its_budget_gives_up_its_oldest_rows_and_says_what_whom_fails(
-    spool: Spool, clock: _Hands
+    spool: Spool, clock: Hands
 ) -> None:
     assert (spool.cursor("archive"), spool.cursor("influx")) == (0, 0)
     rows = []
@@ -153,7 +141,7 @@ def test_what_the_rule_memory_needs_is_never_given_up(spool: Spool) -> None:
     assert spool.shed(1) == {}
 
 
-def test_row_ids_never_repeat_after_everything_was_trimmed(spool: Spool, tmp_path: Path, clock: _Hands) -> None:
+def test_row_ids_never_repeat_after_everything_was_trimmed(spool: Spool, tmp_path: Path, clock: Hands) -> None:
     row = spool.commit([_scan(1)])
     spool.checkpoint(row, b"m")
     clock.ms += 60_000
@@ -177,7 +165,7 @@ def test_a_reader_reads_bounded_portions_and_goes_on_where_it_was(spool: Spool) 
     assert (pending.rows, pending.scans, pending.readings, pending.oldest_ms) == (3, 12, 24, _START)
 
 
-def test_old_rows_survive_a_profile_edit(spool: Spool, tmp_path: Path, clock: _Hands) -> None:
+def test_old_rows_survive_a_profile_edit(spool: Spool, tmp_path: Path, clock: Hands) -> None:
     spool.commit([_scan(1)])
     assert spool.layout("lift-1", ("L1/floor", "L1/speed"), "v1").id == 1
     new = spool.layout("lift-1", ("L1/speed", "L1/floor", "L1/bell"), "v2")
@@ -220,7 +208,7 @@ def test_a_full_disk_is_said_loses_nothing_and_heals_by_itself(spool: Spool) -> 
     assert len(_times(spool.restore()[1])) == 5_001
 
 
-def test_a_broken_file_is_set_aside_and_a_new_one_started(spool: Spool, tmp_path: Path, clock: _Hands) -> None:
+def test_a_broken_file_is_set_aside_and_a_new_one_started(spool: Spool, tmp_path: Path, clock: Hands) -> None:
     spool.cursor("archive")
     last = [spool.commit([_scan(n)]) for n in range(50)][-1]
     spool.advance("archive", last)
@@ -239,7 +227,7 @@ def test_a_broken_file_is_set_aside_and_a_new_one_started(spool: Spool, tmp_path
     again.close()
 
 
-def test_a_file_of_another_program_is_set_aside_too(tmp_path: Path, clock: _Hands) -> None:
+def test_a_file_of_another_program_is_set_aside_too(tmp_path: Path, clock: Hands) -> None:
     path = tmp_path / "spool.db"
     path.write_bytes(b"not a database at all" * 100)
     spool = Spool(path, clock)
@@ -248,7 +236,7 @@ def test_a_file_of_another_program_is_set_aside_too(tmp_path: Path, clock: _Hand
     spool.close()
 
 
-def test_a_file_of_a_later_version_is_left_alone(spool: Spool, tmp_path: Path, clock: _Hands) -> None:
+def test_a_file_of_a_later_version_is_left_alone(spool: Spool, tmp_path: Path, clock: Hands) -> None:
     spool.commit([_scan(1)])
     spool.close()
     with sqlite3.connect(tmp_path / "spool.db") as later:
@@ -258,7 +246,7 @@ def test_a_file_of_a_later_version_is_left_alone(spool: Spool, tmp_path: Path, c
         Spool(tmp_path / "spool.db", clock)
 
 
-def test_a_row_that_rotted_is_counted_and_the_rest_goes_on(spool: Spool, tmp_path: Path, clock: _Hands) -> None:
+def test_a_row_that_rotted_is_counted_and_the_rest_goes_on(spool: Spool, tmp_path: Path, clock: Hands) -> None:
     rows = [spool.commit([_scan(n)]) for n in range(3)]
     spool.close()
     with sqlite3.connect(tmp_path / "spool.db") as hand:
@@ -270,7 +258,7 @@ def test_a_row_that_rotted_is_counted_and_the_rest_goes_on(spool: Spool, tmp_pat
     again.close()
 
 
-def test_commits_go_on_while_another_thread_reads_and_trims(spool: Spool, clock: _Hands) -> None:
+def test_commits_go_on_while_another_thread_reads_and_trims(spool: Spool, clock: Hands) -> None:
     seen: list[int] = []
     spool.cursor("archive")
 
@@ -289,7 +277,7 @@ def test_commits_go_on_while_another_thread_reads_and_trims(spool: Spool, clock:
     assert seen == list(range(600))
 
 
-def test_a_known_spool_opens_at_once(spool: Spool, tmp_path: Path, clock: _Hands) -> None:
+def test_a_known_spool_opens_at_once(spool: Spool, tmp_path: Path, clock: Hands) -> None:
     for n in range(100):
         spool.commit([_scan(n * 50 + k, k * 0.1, n / 7) for k in range(50)])
     spool.close()
@@ -322,7 +310,7 @@ while True:
 """
 
 
-def test_ten_kills_in_mid_write_lose_nothing_that_was_acknowledged(tmp_path: Path, clock: _Hands) -> None:
+def test_ten_kills_in_mid_write_lose_nothing_that_was_acknowledged(tmp_path: Path, clock: Hands) -> None:
     dice = random.Random(35)
     acknowledged = 0
     for _ in range(10):
@@ -346,7 +334,7 @@ def test_ten_kills_in_mid_write_lose_nothing_that_was_acknowledged(tmp_path: Pat
 
 
 def test_damage_met_while_running_is_said_and_the_next_opening_looks_at_the_whole_file(
-    spool: Spool, tmp_path: Path, clock: _Hands, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, tmp_path: Path, clock: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noise = random.Random(2)
     for n in range(200):
@@ -370,9 +358,7 @@ def test_damage_met_while_running_is_said_and_the_next_opening_looks_at_the_whol
     third.close()
 
 
-def test_what_a_commit_settles_is_there_after_a_restart_and_counted(
-    spool: Spool, tmp_path: Path, clock: _Hands
-) -> None:
+def test_what_a_commit_settles_is_there_after_a_restart_and_counted(spool: Spool, tmp_path: Path, clock: Hands) -> None:
     gap = Gap("lift-1", Reason.LOST, 1, 9, 3, 0, 7)
     spool.commit([_scan(1)], Settled({"lift-1": b"a"}, [gap], [], []))
     spool.commit([_scan(2)], Settled({"lift-1": b"b"}, [], [("lift-1", 0, 8)], []))
@@ -389,7 +375,7 @@ def test_what_a_commit_settles_is_there_after_a_restart_and_counted(
     again.close()
 
 
-def test_heard_until_is_the_row_before_the_newest(spool: Spool, clock: _Hands) -> None:
+def test_heard_until_is_the_row_before_the_newest(spool: Spool, clock: Hands) -> None:
     assert spool.heard_until_ms() == 0
     moments = []
     for n in range(3):
@@ -399,7 +385,7 @@ def test_heard_until_is_the_row_before_the_newest(spool: Spool, clock: _Hands) -
     assert spool.heard_until_ms() == moments[-2]
 
 
-def test_a_spool_of_the_first_version_learns_the_tables_of_the_second(tmp_path: Path, clock: _Hands) -> None:
+def test_a_spool_of_the_first_version_learns_the_tables_of_the_second(tmp_path: Path, clock: Hands) -> None:
     path = tmp_path / "spool.db"
     old = Spool(path, clock)
     old.layout("lift-1", ("a", "b"), "v1")
@@ -419,7 +405,7 @@ def test_a_spool_of_the_first_version_learns_the_tables_of_the_second(tmp_path: 
     new.close()
 
 
-def test_what_was_written_ahead_is_replayed_where_it_came(tmp_path: Path, clock: _Hands) -> None:
+def test_what_was_written_ahead_is_replayed_where_it_came(tmp_path: Path, clock: Hands) -> None:
     path = tmp_path / "spool.db"
     spool = Spool(path, clock)
     for device in ("a", "b", "c"):

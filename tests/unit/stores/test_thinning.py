@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hands import Hands
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,16 +21,6 @@ _DAY = 86_400_000
 _START = 20_700 * _DAY
 _HEARTBEAT = 120_000
 _BANDS = {"M/all": None, "M/state": 0.0, "M/volt": 0.5}
-
-
-class _Hands:
-    ms = _START
-
-    def now(self) -> int:
-        return self.ms
-
-    async def until(self, at_ms: int) -> None:
-        self.ms = max(self.ms, at_ms)
 
 
 @st.composite
@@ -82,7 +73,7 @@ def test_much_is_left_out_of_what_stands_still() -> None:
 @pytest.fixture
 def both(tmp_path: Path) -> Iterator[tuple[Archive, Archive, Path]]:
     """The same three hours in an archive that thins and in one that does not, of a service that was down for a while."""
-    clock, archives, spools = _Hands(), [], []
+    clock, archives, spools = Hands(_START), [], []
     roll = np.random.default_rng(5)
     speeds = np.cumsum(roll.choice([0.0, 0.0, 0.0, 0.3], 2160)).tolist()
     scans = [  # every five seconds; at first nobody is there, later the meter does not answer
