@@ -4,19 +4,19 @@ import asyncio
 import time
 
 import pytest
-from modbus_script import BAD, Scripted, good, refusal, reply, words
+from modbus_asking import FIRST, SECOND, ask, asked, right
+from modbus_script import BAD, Scripted, good, refusal, reply
 
 from collectors.modbus.agenda import Agenda
 from collectors.modbus.guard import WriteRefusedError
 from collectors.modbus.readplan import Request
 from collectors.modbus.tcp import TcpLine
-from collectors.modbus.wire import Question, Wire, questions
+from collectors.modbus.wire import Wire, questions
 from dutyroom.clock import SystemClock
 from facility.equipment import Line
 from facility.scan import Reason
 
 TIMEOUT_MS = 60
-FIRST, SECOND = Request(3, 0, 5), Request(3, 100, 5)
 
 
 @pytest.fixture
@@ -37,25 +37,6 @@ async def line_to():
         line.close()
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
-
-
-def asked(line: Wire, question: Question) -> asyncio.Future:
-    reply = asyncio.get_running_loop().create_future()
-    line.ask(question, reply.set_result)
-    assert not reply.done()
-    return reply
-
-
-async def ask(line: Wire, question: Question):
-    for _ in range(5):  # as its owner does: a connect that a busy machine cut short is tried again
-        if line.connected or await line.connect():
-            break
-    assert line.connected
-    return await asked(line, question)
-
-
-def right(request: Request) -> bytes:
-    return words(request.address, request.count)
 
 
 async def test_a_good_answer_is_its_bytes(line_to):

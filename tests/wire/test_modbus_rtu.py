@@ -8,8 +8,9 @@ import random
 import time
 
 import pytest
+from modbus_asking import FIRST, SECOND, ask, asked, right, up
 from modbus_bus import BAD_UNNUMBERED, Bus
-from modbus_script import BAD_RTU, good, refusal, reply, words
+from modbus_script import BAD_RTU, good, refusal, reply
 
 from collectors.modbus.readplan import Request
 from collectors.modbus.rtu import REST, RtuLine
@@ -19,7 +20,6 @@ from facility.equipment import Line, Serial
 from facility.scan import Reason
 
 TIMEOUT_MS = 50
-FIRST, SECOND = Request(3, 0, 5), Request(3, 100, 5)
 NOTHING = {Reason.MALFORMED, Reason.NO_ANSWER, Reason.NOT_CONNECTED}
 
 
@@ -51,25 +51,6 @@ async def bus_of(request):
         await bus.stop()
 
 
-def asked(line: Wire, question: Question) -> asyncio.Future:
-    heard = asyncio.get_running_loop().create_future()
-    line.ask(question, heard.set_result)
-    assert not heard.done()
-    return heard
-
-
-async def up(line: Wire):
-    for _ in range(5):  # as its owner does: a connect that a busy machine cut short is tried again
-        if line.connected or await line.connect():
-            break
-    assert line.connected
-
-
-async def ask(line: Wire, question: Question):
-    await up(line)
-    return await asked(line, question)
-
-
 async def ask_until_good(line: Wire, question: Question, within_s=3.0):
     """Ask as a poller does; everything but the right answer must be a reason."""
     began = time.perf_counter()
@@ -81,10 +62,6 @@ async def ask_until_good(line: Wire, question: Question, within_s=3.0):
         assert heard in NOTHING
         assert time.perf_counter() - began < within_s
         await asyncio.sleep(0.01)
-
-
-def right(request: Request) -> bytes:
-    return words(request.address, request.count)
 
 
 async def test_a_good_answer_is_its_bytes(bus_of):
