@@ -190,6 +190,32 @@ def test_no_incident_with_a_life_in_it_is_closed_or_moved_by_itself(lines: list)
     assert not [r for r in night.told(Kind.INCIDENT_CLOSED) if r.subject in lives]
 
 
+@given(script)
+@settings(max_examples=40, deadline=None)
+@example(
+    [
+        (0, ("burst", [("lift-0", "lift-power-lost"), ("lift-1", "lift-power-lost")])),
+        (5, ("dark", True)),
+        (5, ("alarm", ("f1", "hv-trip"))),
+    ]
+)
+def test_no_lift_is_forgotten_when_its_incident_moves_to_the_cause(lines: list) -> None:
+    night = played(lines)
+    waits: dict[str, set[str]] = {}
+    ever: dict[str, set[str]] = {}
+    moved: list[tuple[str, set[str]]] = []
+    for record in night.log:
+        match record.data:
+            case records.SweepListed(lift=lift):
+                waits.setdefault(record.subject, set()).add(lift)
+                ever.setdefault(record.subject, set()).add(lift)
+            case records.SweepCleared(lift=lift):
+                waits[record.subject].discard(lift)
+            case records.IncidentClosed(into=into) if into:
+                moved.append((f"incident:{into}", set(waits.get(record.subject, ()))))
+    assert all(lifts <= ever.get(into, set()) for into, lifts in moved)
+
+
 TELLS_OF_A_LIFE = {
     "lift-bell", "lift-trapped", "lift-trapped-code", "lift-trapped-event", "lift-unintended-movement",
     "fire-signal", "lift-fire-recall", "sf6-leak", "sf6-oxygen-low", "pit-water",
