@@ -16,7 +16,7 @@ from api.problems import ProblemError, refused
 from api.rights import Reach, Right
 from api.shapes.record import DoneShape
 from api.station import Station
-from api.views import record_shape
+from api.views.record import record_shape
 from api.who import Caller, allowed
 from facility.commands import Command, Refused
 from facility.ports import Written

@@ -8,7 +8,7 @@ from alarms.figures import Figure, Report, consoles
 from alarms.hiding import Hidden
 from api import labels
 from api.shapes.base import Shape, Words
-from api.views import number, words
+from api.views.words import number, words
 from facility.site import Site
 
 

@@ -9,7 +9,7 @@ from api import labels
 from api.shapes.base import Shape, Words
 from api.shapes.site import PersonName
 from api.station import Station, View
-from api.views import number, person_name, words
+from api.views.words import number, person_name, words
 from api.who import Caller
 from facility.equipment import point_id
 from facility.records import Kind, SwitchStep, permit_subject

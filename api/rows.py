@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from alarms.life import Alarm
 from api.shapes.alarm import AlarmShape
 from api.station import Station
-from api.views import alarm_shape
+from api.views.alarm import alarm_shape
 from facility.site import Site
 
 SPARE = 1_000

@@ -25,7 +25,10 @@ from api.shapes.base import Shape
 from api.shapes.health import NoticeShape
 from api.shapes.incident import IncidentShape, IncidentSummary
 from api.station import Station, View
-from api.views import alarm_shape, incident_summary, joined, notice_shape, number
+from api.views.alarm import alarm_shape, joined
+from api.views.incident import incident_summary
+from api.views.record import notice_shape
+from api.views.words import number
 from api.who import Caller, find_caller, station_of
 from facility.equipment import split_point
 from facility.ports import Written

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from api.labels import NOT_A_SAFETY_FUNCTION
 from api.phone.sentences import sentence
-from api.views import person_name, place_of, plan_name, role_name
+from api.views.incident import place_of, plan_name
+from api.views.words import person_name, role_name
 from facility.equipment import Card
 from facility.person import Party
 from facility.plan import Plan

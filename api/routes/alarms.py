@@ -16,7 +16,7 @@ from api.rows import rows_of
 from api.shapes.alarm import AlarmShape, HiddenShape
 from api.shapes.record import DoneShape
 from api.station import Station, View
-from api.views import HIDDEN, hidden_shape, joined, open_alarms
+from api.views.alarm import HIDDEN, hidden_shape, joined, open_alarms
 from api.who import Caller, StationHere, allowed, forbidden
 from facility.commands import AcknowledgeAlarm, Refused, ResetAlarm, ShelveAlarm, UnshelveAlarm
 from facility.text import Text

@@ -9,7 +9,7 @@ from api.gate import LOOPBACK
 from api.problems import not_found
 from api.rights import Right
 from api.shapes.duty import MessageShape
-from api.views import person_name
+from api.views.words import person_name
 from api.who import StationHere, find_caller
 from facility.text import Text
 

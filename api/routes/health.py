@@ -7,7 +7,7 @@ from api.figures import Figures, render
 from api.gate import LOOPBACK
 from api.shapes.health import HeadShape, HealthShape, LineShape, SpoolShape, StoreShape, TaskShape
 from api.station import Status
-from api.views import words
+from api.views.words import words
 from api.who import StationHere, find_caller
 
 router = APIRouter(tags=["health"])

@@ -10,7 +10,7 @@ from api import labels
 from api.problems import ProblemError, not_found
 from api.rights import Right
 from api.shapes.value import GapShape, GapsShape, HistoryShape
-from api.views import bucket_shape
+from api.views.value import bucket_shape
 from api.who import Caller, StationHere, allowed
 from facility.equipment import split_point
 from facility.text import Text

@@ -13,7 +13,7 @@ from api.rights import Reach, Right
 from api.shapes.incident import IncidentShape, IncidentSummary
 from api.shapes.record import DoneShape
 from api.station import Station
-from api.views import INCIDENTS, incident_shape, incident_summary
+from api.views.incident import INCIDENTS, incident_shape, incident_summary
 from api.who import Caller, StationHere, allowed, forbidden
 from facility.commands import (
     Accept,

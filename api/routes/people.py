@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 
 from api.rights import Reach, Right
 from api.shapes.duty import CertificateShape, PartyShape, PeopleShape, PersonShape
-from api.views import certificate_name, words
+from api.views.words import certificate_name, words
 from api.who import Caller, StationHere, allowed
 
 router = APIRouter(prefix="/api/v1/people", tags=["people"])

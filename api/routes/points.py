@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.problems import not_found
 from api.rights import Right
 from api.shapes.value import ValueShape
-from api.views import VALUES, value_shape
+from api.views.value import VALUES, value_shape
 from api.who import Caller, StationHere, allowed
 from facility.equipment import split_point
 from facility.text import Text

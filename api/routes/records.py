@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.rights import Reach, Right
 from api.shapes.record import RecordShape
 from api.station import Station
-from api.views import RECORDS, record_shape
+from api.views.record import RECORDS, record_shape
 from api.who import Caller, StationHere, allowed
 from facility.ports import Written
 from facility.records import Kind

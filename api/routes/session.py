@@ -14,7 +14,7 @@ from api.problems import ProblemError
 from api.rights import rights_of
 from api.shapes.duty import MeShape
 from api.station import Station
-from api.views import words
+from api.views.words import words
 from api.who import Caller, Somebody, StationHere, caller_of, cookie_name
 from facility.text import Text
 from stores.accounts import Denied, Session

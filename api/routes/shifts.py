@@ -11,7 +11,7 @@ from api.routes.history import LATEST_MS
 from api.shapes.duty import ExpiringShape, HoleShape, OnDuty, ShiftsShape
 from api.shapes.site import PersonName
 from api.station import Station
-from api.views import certificate_name, person_name, role_name, words
+from api.views.words import certificate_name, person_name, role_name, words
 from api.who import Caller, StationHere, allowed
 from response import duty
 

@@ -9,7 +9,7 @@ from api.gate import LOOPBACK
 from api.rights import Right
 from api.shapes.site import DemoUser, SiteShape
 from api.station import Station
-from api.views import site_shape
+from api.views.site import site_shape
 from api.who import StationHere, find_caller
 
 router = APIRouter(prefix="/api/v1", tags=["site"])

@@ -12,7 +12,7 @@ from api.problems import not_found
 from api.rights import Right
 from api.routes.permits import speaks_for
 from api.shapes.record import DoneShape
-from api.views import words
+from api.views.words import words
 from api.who import Caller, StationHere, allowed
 from facility.commands import IssueTicket, SignOperation, StopTicket
 from facility.records import Kind, SwitchStep, ticket_subject

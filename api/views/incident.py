@@ -1,0 +1,205 @@
+"""Incidents as they leave, in a list or whole."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from api.shapes.incident import (
+    CardShape,
+    IncidentShape,
+    IncidentSummary,
+    PageShape,
+    PromiseShape,
+    ResponderShape,
+    StepShape,
+    SweepShape,
+)
+from api.views.record import record_shape
+from api.views.words import NO_WORDS, certificate_name, person_name, promise_name, role_name, words
+from facility.equipment import Card
+from facility.plan import Step
+from facility.ports import Written
+from facility.site import Site
+from facility.text import NOTHING, Text
+from response import consequence, sweep
+from response import plan as steps
+from response.fold import Swept
+from response.incident import Incident, PageState
+
+
+def place_of(site: Site, incident: Incident) -> Text:
+    """Return where it is: the words it was started with, or the machine's place."""
+    machine = site.equipment.get(incident.equipment)
+    if incident.place:
+        return Text(incident.place, incident.place)
+    return machine.place if machine else NOTHING
+
+
+def plan_name(site: Site, incident: Incident) -> Text:
+    """Return the plan's name."""
+    plan = site.plans.get(incident.plan)
+    return plan.name if plan else Text(incident.plan, incident.plan)
+
+
+def incident_summary(site: Site, incident: Incident) -> IncidentSummary:
+    """Return an incident as it stands in a list."""
+    return IncidentSummary(**_summary(site, incident))
+
+
+def incident_shape(
+    site: Site, incident: Incident, missing: Iterable[Text], records: Iterable[Written]
+) -> IncidentShape:
+    """Return an incident with everything that is known of it; `records` newest first."""
+    plan = site.plans.get(incident.plan)
+    machine = site.equipment.get(incident.equipment)
+    never = [*(machine.card.never if machine else ()), *(plan.never if plan else ())]
+    return IncidentShape(
+        **_summary(site, incident),
+        plan_version=incident.plan_version,
+        card=card_shape(site, machine.card if machine else Card()),
+        steps=[step_shape(site, incident, step) for step in (plan.steps if plan else ())],
+        pages=[page_shape(site, page) for page in incident.pages.values()],
+        people=responders(site, incident),
+        never=[words(text) for text in dict.fromkeys(never)],
+        sweep=[_swept(site, lift, swept) for lift, swept in incident.sweep.items()],
+        into=incident.into,
+        missing=[words(text) for text in missing],
+        records=[record_shape(w) for w in records],
+    )
+
+
+def _swept(site: Site, lift: str, swept: Swept) -> SweepShape:
+    machine = site.equipment.get(lift)
+    return SweepShape(
+        lift=lift,
+        name=words(site.owner_name(lift)),
+        place=words(machine.place) if machine else NO_WORDS,
+        intercom=machine.card.intercom if machine else "",
+        since_ms=swept.since_ms,
+        why=swept.why,
+        cleared_ms=swept.cleared_ms,
+        how=swept.how,
+        by=swept.by,
+        note=swept.note,
+    )
+
+
+def _summary(site: Site, incident: Incident) -> dict[str, Any]:
+    plan = site.plans.get(incident.plan)
+    return {
+        "id": incident.id,
+        "plan": incident.plan,
+        "plan_name": words(plan_name(site, incident)),
+        "priority": incident.priority,
+        "stage": incident.stage,
+        "equipment": incident.equipment,
+        "equipment_name": words(site.owner_name(incident.equipment)) if incident.equipment else NO_WORDS,
+        "place": words(place_of(site, incident)),
+        "opened_ms": incident.opened_ms,
+        "closed_ms": incident.closed_ms,
+        "alarms": list(incident.alarms),
+        "level": incident.level,
+        "round": incident.round,
+        "accepted": len(incident.accepted),
+        "arrived": len(incident.arrived),
+        "consequence": words(said) if (said := consequence.sentence(site, incident)) else None,
+        "sweep_left": len(sweep.left(incident)),
+        "promises": [
+            PromiseShape(
+                id=name,
+                name=words(promise_name(site, name, plan)),
+                by_ms=p.by_ms,
+                kept_ms=p.kept_ms,
+                broken_ms=p.broken_ms,
+            )
+            for name, p in sorted(incident.promises.items(), key=lambda item: item[1].by_ms)
+        ],
+    }
+
+
+def card_shape(site: Site, card: Card) -> CardShape:
+    """Return what a responder needs, with the names and numbers of the contractors."""
+    contractor, deputy = site.parties.get(card.contractor), site.parties.get(card.deputy)
+    return CardShape(
+        registration=card.registration,
+        rescue_code=card.rescue_code,
+        contractor=card.contractor,
+        contractor_name=words(contractor.name) if contractor else NO_WORDS,
+        contractor_phone=contractor.phone if contractor else "",
+        deputy=card.deputy,
+        deputy_name=words(deputy.name) if deputy else NO_WORDS,
+        deputy_phone=deputy.phone if deputy else "",
+        intercom=card.intercom,
+        key_cabinet=card.key_cabinet,
+        isolator=card.isolator,
+        camera=card.camera,
+        responsible=card.responsible,
+        may_reset=list(card.may_reset),
+        next_inspection=card.next_inspection.isoformat() if card.next_inspection else "",
+        next_maintenance=card.next_maintenance.isoformat() if card.next_maintenance else "",
+    )
+
+
+def step_shape(site: Site, incident: Incident, step: Step) -> StepShape:
+    """Return a step with its state and by when it is due."""
+    said = incident.steps.get(step.id)
+    promise = incident.promises.get(steps.promise_of(step))
+    signed = said.by.split("+") if said else []
+    return StepShape(
+        id=step.id,
+        text=words(step.text),
+        role=step.role,
+        role_name=words(role_name(site, step.role)),
+        due_ms=promise.by_ms if promise else None,
+        state=steps.state(incident, step),
+        by=signed[-1] if signed else "",
+        signed=signed,
+        at_ms=said.at_ms if said else None,
+        mandatory=step.mandatory,
+        persons=step.persons,
+        certificates=[words(certificate_name(site, c)) for c in step.certificates],
+        note=said.note if said else "",
+        proof=bool(step.proof),
+    )
+
+
+def page_shape(site: Site, page: PageState) -> PageShape:
+    """Return one attempt to reach one person."""
+    return PageShape(
+        key=page.key,
+        person=page.person,
+        name=person_name(site, page.person),
+        role=page.role,
+        channel=page.channel,
+        level=page.level,
+        round=page.round,
+        state=page.state,
+        at_ms=page.at_ms,
+        said=page.said,
+        responder=page.responder,
+    )
+
+
+def responders(site: Site, incident: Incident) -> list[ResponderShape]:
+    """Return everybody who answered, in the order in which they were paged."""
+    roles = {page.person: page.role for page in incident.pages.values()}
+    ids = dict.fromkeys(
+        [*roles, *incident.seen, *incident.accepted, *incident.arrived, *incident.finished, *incident.declined]
+    )
+    return [
+        ResponderShape(
+            id=who,
+            name=person_name(site, who),
+            role=roles.get(who, ""),
+            accepted_ms=incident.accepted.get(who, incident.seen.get(who)),
+            arrived_ms=incident.arrived.get(who),
+            finished_ms=incident.finished.get(who),
+            declined_ms=incident.declined.get(who),
+        )
+        for who in ids
+        if any(who in how for how in (incident.accepted, incident.arrived, incident.finished, incident.declined))
+    ]
+
+
+INCIDENTS = TypeAdapter(list[IncidentSummary])
