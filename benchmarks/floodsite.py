@@ -83,7 +83,7 @@ def _panel_rule(n: int) -> list[str]:
         'kind = "lv_meter"',
         f"name = {_words(f'panel dead {n}')}",
         f'when = [{{ point = "{VOLTAGES[n % 3]}", below = 180, deadband = 10 }}]',
-        f'on_delay = "{max(2, n)} s"',
+        f'on_delay = "{n} s"',
         'class = "equipment"',
         f"cause = {_words('benchmark')}",
         f"consequence = {_words('benchmark')}",
