@@ -10,7 +10,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 
-.PHONY: demo test setup check bench bench-headline torture mutants serve console clean lock
+.PHONY: demo test setup check bench bench-headline bench-flood torture mutants serve console clean lock
 
 demo: setup
 	@$(BIN)/dutyroom demo $(ARGS)
@@ -31,6 +31,9 @@ bench: .venv/.ready
 
 bench-headline: .venv/.test
 	@$(BIN)/python -m benchmarks.headline $(ARGS)
+
+bench-flood: .venv/.test
+	@$(BIN)/python -m benchmarks.flood $(ARGS)
 
 # What takes too long for every day: a million broken frames per framing, kills of broker, servers and service, an hour's outage.
 torture: .venv/.test

@@ -7,7 +7,9 @@ from crowd import CLIENTS, DONE, Crowd, judged
 from facility.records import Kind
 
 
-async def test_a_hundred_lines_and_a_hundred_clients_with_a_restart_never_make_two_alarms_of_one(tmp_path: Path) -> None:
+async def test_a_hundred_lines_and_a_hundred_clients_with_a_restart_never_make_two_alarms_of_one(
+    tmp_path: Path,
+) -> None:
     crowd = Crowd(tmp_path, 7)
     service = await crowd.run(seconds=6, kills=1)
     assert not crowd.doubles
