@@ -28,6 +28,11 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+# One file is one worker's, and the browser's files are one worker's together: they share a running demo.
+def _group(item):
+    return "e2e" if "/tests/e2e/" in item.path.as_posix() else item.path.as_posix()
+
+
 # Files that wait for real processes take longest; the last file to begin is the end of the run.
 LONG = ("faults/test_kills.py", "faults/test_publishers.py", "faults/test_tsdb", "e2e/", "faults/", "wire/", "stories/")
 
@@ -38,3 +43,5 @@ def pytest_collection_modifyitems(items):
         return next((i for i, part in enumerate(LONG) if f"/tests/{part}" in path), len(LONG))
 
     items.sort(key=rank)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))

@@ -115,8 +115,10 @@ async def test_a_hung_device_is_told_in_two_polls_and_delays_no_other_line(wired
         async with Running(
             lines, [device("h", "hung"), device("w", "well", interval=50)], PROFILES, patience=HURRY
         ) as run:
-            await until(lambda: len(run.sink.of("h")) >= 2)
-            assert not any(s.reached for s in run.sink.of("h"))
+            # On a starved machine the first slot may come while we still wait for the first answer: that is no word of its.
+            told = lambda: [s for s in run.sink.of("h") if Reason.BUSY not in s.reasons]  # noqa: E731 - asked three times
+            await until(lambda: len(told()) >= 2)
+            assert not any(s.reached for s in told())
             await asyncio.sleep(0.5)
             gaps = [b.at_ms - a.at_ms for a, b in pairwise(run.sink.of("w"))]
             assert max(gaps) < 150
