@@ -5,6 +5,7 @@ the board knows it was told by records, except what chatters: that it counts its
 """
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from heapq import heappop, heappush
 from math import inf
 
@@ -55,8 +56,13 @@ class Board:
         found = [h for h in found if h.by != ONLY_WHILE]
         return sorted(found, key=lambda h: (not h.active, h.priority, h.subject))
 
-    def preview(self, command: Command, now_ms: int) -> list[Hidden] | Refused:
-        """Return what a shelf or a permit would keep out of sight if it were set now; or why it would be refused."""
+    def preview(
+        self, command: Command, now_ms: int, expected: AbstractSet[str] = frozenset()
+    ) -> list[Hidden] | Refused:
+        """Return what a shelf or a permit would keep out of sight if it were set now; or why it would be refused.
+
+        `expected` are the alarms (subjects) that a power cut causes: those, and no others, it would suppress.
+        """
         if isinstance(command, ShelveAlarm):
             alarm = self._open(command.alarm)
             if no := shelf.why_not(self.site, command, alarm):
@@ -65,9 +71,8 @@ class Board:
             until = now_ms + minutes * 60_000
             return [self._would(command.alarm, "shelved", command.actor, now_ms, until, command.reason)]
         if isinstance(command, IssuePermit):
-            subjects = self._hiding.would_hide(command.work, frozenset(command.equipment))
+            how, subjects = self._hiding.would_hide(command.work, frozenset(command.equipment), expected)
             begins, ends = command.from_ms, command.until_ms
-            how = "out-of-service"
             return [self._would(s, how, command.actor, begins, ends, command.task) for s in subjects]
         return []
 

@@ -142,12 +142,12 @@ class Hiding:
             return work.until_ms, work.task
         return (self.next_change(rule, at_ms) if rule and by in {"season", "hours"} else None), ""
 
-    def would_hide(self, work: str, machines: AbstractSet[str], expected: AbstractSet[str] = frozenset()) -> list[str]:
-        """Return the subjects that a work would keep out of sight, whether they stand or not."""
+    def would_hide(self, work: str, machines: AbstractSet[str], expected: AbstractSet[str]) -> tuple[str, list[str]]:
+        """Return how a work would keep which alarms (subjects) out of sight, whether they stand or not."""
         if work not in TAKES_OUT:
-            return sorted(s for s in expected if self._hideable(s))
+            return SUPPRESSED, sorted(s for s in expected if work in EXPECTS and self._hideable(s))
         owners = self._owners(frozenset(machines))
-        return sorted(
+        return OUT_OF_SERVICE, sorted(
             alarm_subject(owner, rule.id)
             for owner in owners
             for rule in self._site.rules.values()

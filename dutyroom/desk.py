@@ -24,13 +24,13 @@ from collectors.mqtt.receipts import Receipts
 from dutyroom.clock import WakingClock
 from dutyroom.dispatch import Address, Dispatch
 from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
-from facility.commands import Command, Refused, ResetAlarm
+from facility.commands import Command, IssuePermit, Refused, ResetAlarm
 from facility.ports import LogBook, Pager, Written
 from facility.records import AlarmReset, Record, incident_subject
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
-from response import planned
+from response import planned, works
 from response.incident import Context, Incident, Incidents
 from response.permit import Permit
 from response.planned import Planned
@@ -148,7 +148,11 @@ class Desk:
 
     def preview(self, command: Command) -> Sequence[Hidden] | Refused:
         """Return what a shelf or a permit would keep out of sight if it were set now; or why it would be refused."""
-        return self.board.preview(command, self.clock.now())
+        now = self.clock.now()
+        if not isinstance(command, IssuePermit):
+            return self.board.preview(command, now)
+        expected = works.expected(command.work, command.equipment, self._context(now))
+        return self.board.preview(command, now, frozenset(expected))
 
     def missing(self, incident: str) -> Sequence[Text]:
         """Return what still forbids closing an open incident; empty when it may be closed."""

@@ -4,7 +4,7 @@ What hides alarms reads the same records; nothing here hides anything. The momen
 things were due, however late `decide` is called.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from facility import records
 from facility.commands import CheckEquipment, Command, EndPermit, ExtendPermit, IssuePermit, Refused
@@ -164,9 +164,16 @@ def _what_is_due(p: Permit, context: Context) -> Payload:
 def _started(p: Permit, context: Context) -> records.PermitStarted:
     if p.work != POWER_CUT:
         return records.PermitStarted()
+    return records.PermitStarted(expected(p.work, p.equipment, context), unparked(p, context))
+
+
+def expected(work: str, machines: Iterable[str], context: Context) -> tuple[str, ...]:
+    """Return the alarms (subjects, sorted) that such a work would suppress if it began now: those a cut causes."""
+    if work != POWER_CUT:
+        return ()
     site, read = context.site, context.read
     stands = outage.position(site, lambda point: outage.value(read, point))
-    return records.PermitStarted(outage.expected(site, p.equipment, stands), unparked(p, context))
+    return outage.expected(site, [m for m in machines if m in site.equipment], stands)
 
 
 def unparked(p: Permit, context: Context) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from api.rights import Right
 from api.shapes.record import DoneShape
 from api.station import Station
 from api.who import Caller, StationHere, allowed, forbidden
-from facility.commands import CheckEquipment, EndPermit, ExtendPermit, IssuePermit
+from facility.commands import CheckEquipment, EndPermit, ExtendPermit, IssuePermit, Refused
 from facility.records import Kind, permit_subject
 from facility.text import Text
 from response import outage
@@ -107,13 +107,13 @@ async def preview(
     machines = [m for m in body.equipment if m in site.equipment]
     cut = body.work == POWER_CUT
     stands = outage.position(site, lambda point: outage.value(read, point))
-    expected = outage.expected(site, machines, stands) if cut else ()
     lifts = outage.lifts(site, machines, stands) if cut else ()
-    hidden = station.preview(_issuing(caller.actor, "preview", body))
+    found = station.preview(_issuing(caller.actor, "preview", body))
+    hidden = [] if isinstance(found, Refused) else [h.subject for h in found]
     shape = planned.PermitPreview(
-        expected=planned.expected_shapes(site, expected),
+        expected=planned.expected_shapes(site, hidden if cut else ()),
         lifts=planned.lift_shapes(site, lifts, read, lambda _lift: None),
-        hides=len(expected) if cut else len(hidden) if isinstance(hidden, list | tuple) else 0,
+        hides=len(hidden),
     )
     return Response(shape.model_dump_json(), media_type="application/json")
 

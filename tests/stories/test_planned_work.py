@@ -170,6 +170,9 @@ async def test_a_planned_power_cut_expects_what_it_causes_and_any_other_alarm_is
         await night.reads(lift, **WELL)
     await night.reads("lift-p1", occupied=1, running=1)
     await night.until("08:56")
+    asked = IssuePermit("user:op", "p", "power-cut", ("hv-f1",), HOLDER, ms("09:00"), ms("11:00"), "换柜")
+    would = night.desk.preview(asked)
+    assert not isinstance(would, Refused)
     permit = await issue(night, "power-cut", "hv-f1")
     await night.ask(
         CheckEquipment, "user:op", permit=permit, equipment="lift-p1", works=False, person="chen-yu", note="有人"
@@ -179,6 +182,7 @@ async def test_a_planned_power_cut_expects_what_it_causes_and_any_other_alarm_is
     assert {"alarm:hv-f1/hv-breaker-opened", "alarm:lvm-1/lv-power-lost", f"alarm:{LIFT}/lift-power-lost"} <= {
         *started.data.expected  # type: ignore[attr-defined]
     }
+    assert [(h.subject, h.how) for h in would] == [(s, "suppressed") for s in started.data.expected]  # type: ignore[attr-defined]
     assert not [s for s in started.data.expected if "lift-2" in s or "bell" in s or "trapped" in s]  # type: ignore[attr-defined]
     assert started.data.unparked == ("lift-p1",)  # type: ignore[attr-defined]
 

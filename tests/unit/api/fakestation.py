@@ -18,7 +18,7 @@ from alarms.shelf import ASKS
 from api.station import Health, Notice, PhoneMessage, SpoolHealth, TaskHealth, View
 from dutyroom.performance import Performance
 from facility import records
-from facility.commands import Command, Refused
+from facility.commands import Command, IssuePermit, Refused
 from facility.duty import Layer, Roster, Shift
 from facility.equipment import Card, Device, Equipment
 from facility.person import Certificate, Channel, Party, Person
@@ -31,7 +31,7 @@ from facility.scan import Reason, Scan
 from facility.site import Site
 from facility.supply import Supply
 from facility.text import Text
-from response import planned
+from response import planned, works
 from response.incident import Context, Incidents
 from response.planned import Planned
 from stores.live import Live
@@ -349,7 +349,11 @@ class FakeStation:
         return self.board.hiding(self.clock.now())
 
     def preview(self, command: Command) -> Sequence[Hidden] | Refused:
-        return self.board.preview(command, self.clock.now())
+        now = self.clock.now()
+        if not isinstance(command, IssuePermit):
+            return self.board.preview(command, now)
+        expected = works.expected(command.work, command.equipment, self.context())
+        return self.board.preview(command, now, frozenset(expected))
 
     def missing(self, incident: str) -> Sequence[Text]:
         found = self.incidents.open().get(incident)
