@@ -29,28 +29,6 @@ EXPECTS = frozenset({"power-cut", TICKET})
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
-    """One alarm that disturbs nobody now (or would not), and why.
-
-    `how` is shelved, suppressed, out-of-service or chattering; `by` an actor, "permit:<id>", "rule:<id>", "season",
-    "hours" or "only-while". `until_ms` is None where nobody can say.
-    """
-
-    subject: str
-    owner: str
-    rule: str
-    priority: int
-    class_: str
-    how: str
-    by: str
-    since_ms: int
-    until_ms: int | None
-    reason: str
-    active: bool
-    count: int = 0  # chattering: raises so far
-
-
-@dataclass(frozen=True, slots=True)
 class Work:
     """Planned work as its records tell it; it hides while it is `started`."""
 

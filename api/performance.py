@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from alarms.figures import Figure, Report, consoles
-from alarms.hiding import Hidden
+from alarms.hidden import Hidden
 from api import labels
 from api.shapes.base import Shape, Words
 from api.views.words import number, words

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from alarms.figures import Report
-from alarms.hiding import Hidden
+from alarms.hidden import Hidden
 from alarms.life import Alarm
 from facility.commands import Command, Refused
 from facility.ports import Bucket, Clock, Message, Written

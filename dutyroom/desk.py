@@ -14,10 +14,11 @@ from functools import cache
 
 import structlog
 
-from alarms.board import Board, request_of
+from alarms.board import Board
 from alarms.cause import Causes
-from alarms.hiding import Hidden
+from alarms.hidden import Hidden
 from alarms.life import Alarm
+from alarms.lines import request_of
 from alarms.rules import Evaluator, Transition
 from alarms.shelf import ASKS
 from collectors.mqtt.receipts import Receipts

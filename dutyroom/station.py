@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from alarms.figures import Report
-from alarms.hiding import Hidden
+from alarms.hidden import Hidden
 from api.station import Health, PhoneMessage, Status, View
 from collectors.mqtt.receipts import Receipts
 from dutyroom import __version__, chores, selfwatch, web

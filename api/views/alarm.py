@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import TypeAdapter
 
-from alarms.hiding import Hidden
+from alarms.hidden import Hidden
 from alarms.life import Alarm, is_hidden, is_open
 from api import labels
 from api.shapes.alarm import AlarmShape, HiddenShape

@@ -13,7 +13,7 @@ import httpx
 
 from alarms.board import Board
 from alarms.figures import Report
-from alarms.hiding import Hidden
+from alarms.hidden import Hidden
 from alarms.shelf import ASKS
 from api.station import Health, Notice, PhoneMessage, SpoolHealth, TaskHealth, View
 from dutyroom.performance import Performance
