@@ -16,7 +16,8 @@ from alarms.chatter import QUIET_MS, Chatter, Raises
 from alarms.hidden import Hidden, Why
 from alarms.hiding import Hiding
 from alarms.life import Alarm
-from alarms.rules import Evaluator, Transition
+from alarms.rules import Evaluator
+from alarms.transition import Transition
 from facility.commands import Command, IssuePermit, Refused, ShelveAlarm
 from facility.records import Kind, Record, alarm_subject
 from facility.rule import AlarmClass, Rule

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from alarms.chatter import Chatter
 from alarms.life import Alarm
-from alarms.rules import Transition
+from alarms.transition import Transition
 from facility import records
 from facility.records import Kind, Payload, Record, alarm_subject
 from facility.rule import Rule

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from math import inf
 
 from alarms.board import Board
-from alarms.rules import Evaluator, Transition
+from alarms.rules import Evaluator
+from alarms.transition import Transition
 from facility import records
 from facility.records import OPENS, Kind, Record
 from facility.scan import Scan

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from alarms import life, lines
 from alarms.chatter import Chatter
 from alarms.life import Alarm
-from alarms.rules import Evaluator, Transition
+from alarms.rules import Evaluator
+from alarms.transition import Transition
 from facility.records import Record
 from facility.site import Site
 

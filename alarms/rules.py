@@ -8,16 +8,15 @@ that is being read (flat, missing) comes true only while its device is heard.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import inf
-from typing import NamedTuple
 
 from alarms import memory
 from alarms.compiled import Compiled
+from alarms.delays import Delays
 from alarms.instance import Instance, Phase, Watchlist
-from alarms.timed import Flat, Runs, Timed
-from alarms.timers import Timers
-from alarms.watch import NEVER_QUIET, Missing, Silence
+from alarms.judge import Judge
+from alarms.timed import Runs
+from alarms.transition import Heard, Transition
+from alarms.watch import NEVER_QUIET
 from facility.scan import COMMUNICATION, Reason, Scan
 from facility.site import Site
 
@@ -27,33 +26,6 @@ CLOCK_SET_BACK_MS = 30_000
 _CLOCK = int(Reason.CLOCK)
 _CLOCK_BELIEVED = bytes(Reason.GOOD if r == Reason.CLOCK else r for r in range(256))
 _NO_PROOF_OF_LIFE = COMMUNICATION | {Reason.RETAINED, Reason.NEVER}
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A rung of a rule came true on a machine (`raised`), or no longer holds; rung 0 is the rule itself.
-
-    `value` and `point` are of the first condition that decided. `device` and `scan_ms` name the scan that moved it;
-    after a delay, the scan that started the delay. `at_ms` is strictly later than the one before of the same kind.
-    """
-
-    owner: str
-    rule: str
-    raised: bool
-    at_ms: int
-    value: float | None = None
-    point: str = ""
-    device: str = ""
-    scan_ms: int = 0
-    rung: int = 0
-
-
-class _Heard(NamedTuple):
-    """What a scan is to those who judge, where there is none: the one that began what ends now."""
-
-    device: str
-    at_ms: int
-    received_ms: int
 
 
 class Evaluator:
@@ -68,9 +40,10 @@ class Evaluator:
         self._compiled = Compiled(site)
         self._instances = self._compiled.instances
         self._lists = self._compiled.lists
-        self._timers = Timers(self._due)
+        self._delays = Delays(self._instances, self._lists)
+        self._timers = self._delays.timers
+        self._judge = Judge(self._instances, self._lists, self._delays)
         self._flowing = frozenset(i.order for i in self._instances.values() if i.flows)
-        self._touched: set[int] = set()  # something of them changed since the memory was taken
         self._kept: dict[int, bytes] = {}  # what the memory says of those that remember anything
         self.late = 0
         self.foreign = 0
@@ -93,7 +66,7 @@ class Evaluator:
         if here.odd or scan.reasons != here.all_good or at_ms < here.newest_ms:
             return (*moved, *self._step_with_care(here, scan, at_ms))
         if at_ms >= here.next_ms:
-            moved = (*moved, *self._ripen_here(here, at_ms))
+            moved = (*moved, *self._ended_here(here, at_ms))
         here.newest_ms = at_ms
         before, here.last = here.last, values
         out = here.out_of_band(scan)
@@ -105,7 +78,7 @@ class Evaluator:
         """Let the delays end that are over by now, in the order in which they end."""
         if now_ms < self._timers.next_ms:
             return ()
-        return tuple(t for due_ms, order, n in self._timers.ended(now_ms) for t in self._ripe(order, n, due_ms))
+        return tuple(t for ended in self._timers.ended(now_ms) for t in self._judge.ripe(*ended))
 
     def due(self) -> int | None:
         """Return when `ripen` is next needed, on our clock."""
@@ -115,12 +88,12 @@ class Evaluator:
     def memory(self) -> bytes:
         """Return all that a restart must know, to be kept beside the scans; never ahead of the log book."""
         instances = self._instances
-        for order in self._touched | self._flowing:
+        for order in self._judge.touched | self._flowing:
             if instances[order].remembers:
                 self._kept[order] = memory.keep(instances[order])
             else:
                 self._kept.pop(order, None)
-        self._touched.clear()
+        self._judge.touched.clear()
         return memory.pack([self._kept[order] for order in sorted(self._kept)], self._lists.values(), self.late)
 
     def remember(self, memory_: bytes) -> None:
@@ -139,10 +112,10 @@ class Evaluator:
             if instance is None or not memory.fits(instance, entry):
                 continue
             memory.restore_instance(instance, entry)
-            self._touched.add(instance.order)
+            self._judge.touched.add(instance.order)
             if instance.due_ms is not None:
-                self._arm(instance, instance.due_ms)
-            self._set_clocks(instance)
+                self._delays.arm(instance, instance.due_ms)
+            self._delays.restore(instance)
 
     def force(self, owner: str, rule: str, rung: int = 0, *, active: bool, since_ms: int) -> bool:
         """Take the log book's word for whether an alarm stands by this rung; the next good value judges it again.
@@ -154,7 +127,7 @@ class Evaluator:
         if instance is None:
             return False
         if instance.active is not active:
-            self._disarm(instance)
+            self._delays.disarm(instance)
             instance.phase = Phase.ACTIVE if active else Phase.NORMAL
             instance.since_ms = since_ms
             instance.recheck = True
@@ -164,7 +137,7 @@ class Evaluator:
                 instance.cleared_ms = max(instance.cleared_ms, since_ms)
             for _, watch in instance.timed:
                 watch.force(holds=active)
-            self._touched.add(instance.order)
+            self._judge.touched.add(instance.order)
             for here in instance.lists:
                 here.odd = True
                 here.reset_bands()
@@ -182,7 +155,7 @@ class Evaluator:
                 here.set_band(watch.position, *NEVER_QUIET)
             if hours:
                 here = self._lists[hours[0].device]
-                moved += self._judge(instance, _Heard(here.device, here.newest_ms, now_ms), here.newest_ms)
+                moved += self._judge.judge(instance, Heard(here.device, here.newest_ms, now_ms), here.newest_ms)
         return moved
 
     def active(self) -> set[tuple[str, str]]:
@@ -217,12 +190,15 @@ class Evaluator:
         """How many counts were not made alarms of their own because a counter jumped too far at once."""
         return sum(c.skipped for i in self._instances.values() for c in i.counts)
 
+    def _ended_here(self, here: Watchlist, at_ms: int) -> list[Transition]:
+        return [t for ended in self._delays.ended_here(here, at_ms) for t in self._judge.ripe(*ended)]
+
     # A scan that is not simply good and in order.
 
     def _step_with_care(self, here: Watchlist, scan: Scan, at_ms: int) -> list[Transition]:
         if not scan.reached:
             here.silent = here.odd = True
-            self._go_blind(here, here.timed)
+            self._judge.blind(here, here.timed)
             return self._judge_silence(here, scan)
         moved: list[Transition] = []
         also: list[Instance] = []
@@ -238,10 +214,10 @@ class Evaluator:
                 self.late += 1
                 return [*moved, *self._look(here, scan, here.newest_ms, (), here.last, also)]
         here.late_since_ms = None
-        moved += self._ripen_here(here, at_ms)
+        moved += self._ended_here(here, at_ms)
         bad = here.bad_positions(scan.reasons)
         if here.timed and bad:
-            self._go_blind(here, [watch for watch in here.timed if watch.position in bad])
+            self._judge.blind(here, [watch for watch in here.timed if watch.position in bad])
         if here.missing and answered:
             also += self._missed(here, scan.reasons, at_ms)
         here.odd = here.silent or any(watch.holds for watch in here.missing)
@@ -260,24 +236,13 @@ class Evaluator:
         asked.update(w.instance for w in here.missing if self._instances[w.instance].recheck)
         return [self._instances[order] for order in asked]
 
-    def _go_blind(self, here: Watchlist, watches: Iterable[Timed]) -> None:
-        """Stop the time of what is not read; the next good value is looked at again."""
-        for watch in watches:
-            instance = self._instances[watch.instance]
-            if watch.blind(here.newest_ms):
-                here.set_band(watch.position, *NEVER_QUIET)
-                here.clocks.pop((instance.order, instance.watches.index(watch) + 1), None)
-                self._touched.add(instance.order)
-            if isinstance(watch, Flat) and watch.holds and instance.phase is Phase.NORMAL:
-                watch.holds = False
-
     def _judge_silence(self, here: Watchlist, scan: Scan) -> list[Transition]:
         moved = []
         for instance in here.silences:
             changed = [w.look(float(here.silent), scan.received_ms) for w in instance.watches]
             if any(changed) or instance.recheck:
                 # Silence has no time of the device; it is ours alone.
-                moved += self._judge(instance, scan, scan.received_ms)
+                moved += self._judge.judge(instance, scan, scan.received_ms)
         return moved
 
     # The slow path.
@@ -312,186 +277,5 @@ class Evaluator:
             here.fit(position)
         moved = []
         for order in sorted(touched):
-            moved += self._judge(instances[order], scan, at_ms)
+            moved += self._judge.judge(instances[order], scan, at_ms)
         return moved
-
-    def _judge(self, instance: Instance, scan: Scan | _Heard, at_ms: int) -> list[Transition]:
-        self._touched.add(instance.order)
-        if instance.timed:
-            self._start_clocks(instance, scan, at_ms)
-        if len(instance.lists) > 1 and any(here.silent for here in instance.lists):
-            return []  # judged again when the silent device is back
-        holds = instance.holds()
-        if holds is None:
-            return []
-        instance.recheck = False
-        if instance.counts:
-            return self._judge_counts(instance, scan, at_ms, holds=holds)
-        if holds and instance.phase is Phase.NORMAL:
-            return self._begin(instance, Phase.RISING, instance.form.on_delay_ms, scan, at_ms)
-        if not holds and instance.phase is Phase.ACTIVE:
-            return self._begin(instance, Phase.FALLING, instance.rule.off_delay_ms, scan, at_ms)
-        if not holds and instance.phase is Phase.RISING:
-            self._disarm(instance)
-            instance.phase = Phase.NORMAL
-        elif holds and instance.phase is Phase.FALLING:
-            self._disarm(instance)
-            instance.phase = Phase.ACTIVE
-        return []
-
-    def _judge_counts(self, instance: Instance, scan: Scan | _Heard, at_ms: int, *, holds: bool) -> list[Transition]:
-        """Every count is an alarm of its own, over at once; several of one scan get a millisecond each."""
-        moved = []
-        if instance.phase is Phase.ACTIVE:  # the book knew the first half only
-            instance.device, instance.scan_ms = scan.device, scan.at_ms
-            moved.append(self._end(instance, at_ms))
-        for watch in instance.counts:
-            fresh = watch.take()
-            if not holds or watch.baseline is None:
-                continue
-            for count in range(fresh - 1, -1, -1):
-                value = watch.baseline - count
-                raised_ms = max(at_ms - count, instance.raised_ms + 1, instance.cleared_ms)
-                cleared_ms = max(raised_ms, instance.cleared_ms + 1)
-                instance.raised_ms, instance.cleared_ms = raised_ms, cleared_ms
-                names = (instance.owner, instance.rule.id)
-                moved += [
-                    Transition(*names, True, raised_ms, value, watch.point, scan.device, scan.at_ms),  # noqa: FBT003
-                    Transition(*names, False, cleared_ms, value, watch.point, scan.device, scan.at_ms),  # noqa: FBT003
-                ]
-        return moved
-
-    # Delays, and conditions that time changes.
-
-    def _begin(
-        self, instance: Instance, phase: Phase, delay_ms: int, scan: Scan | _Heard, at_ms: int
-    ) -> list[Transition]:
-        instance.phase = phase
-        instance.since_ms = at_ms
-        instance.device, instance.scan_ms = scan.device, scan.at_ms
-        if delay_ms <= 0:
-            return self._end_delay(instance)
-        self._arm(instance, scan.received_ms + delay_ms)
-        return []
-
-    def _arm(self, instance: Instance, due_ms: int) -> None:
-        instance.due_ms = due_ms
-        if not isinstance(instance.watches[0], Silence) and (here := self._lists.get(instance.device)):
-            here.waiting[instance.order] = instance
-            here.next_ms = min(here.next_ms, instance.since_ms + _delay(instance))
-        self._timers.set(instance.order, 0, due_ms)
-
-    def _disarm(self, instance: Instance) -> None:
-        if instance.due_ms is not None:
-            instance.due_ms = None
-            if here := self._lists.get(instance.device):
-                here.waiting.pop(instance.order, None)
-
-    def _start_clocks(self, instance: Instance, scan: Scan | _Heard, at_ms: int) -> None:
-        """Put on our clock what a condition has just set on its device's."""
-        for _, watch in instance.timed:
-            if watch.ripe_ms is not None and watch.due_ms is None:
-                watch.due_ms = scan.received_ms + watch.ripe_ms - at_ms
-                watch.scan_ms = scan.at_ms
-        self._set_clocks(instance)
-
-    def _set_clocks(self, instance: Instance) -> None:
-        for n, watch in instance.timed:
-            here, key = self._lists[watch.device], (instance.order, n)
-            if watch.ripe_ms is None or watch.due_ms is None:
-                here.clocks.pop(key, None)
-                continue
-            here.clocks[key] = watch
-            here.next_ms = min(here.next_ms, watch.ripe_ms)
-            self._timers.set(*key, watch.due_ms)
-
-    def _due(self, order: int, n: int) -> int | None:
-        """Return when a delay (n is 0) or the n-th condition of an instance is due on our clock."""
-        instance = self._instances[order]
-        if n == 0:
-            return instance.due_ms
-        watch = instance.watches[n - 1]
-        return watch.due_ms if isinstance(watch, Timed) else None
-
-    def _ripen_here(self, here: Watchlist, at_ms: int) -> list[Transition]:
-        """Let the delays end that are over in the device's own time: a backlog is judged by its own clock."""
-        moved: list[Transition] = []
-        while at_ms >= here.next_ms:
-            ends = [(i.since_ms + _delay(i), i.order, 0) for i in here.waiting.values()]
-            ends += [(w.ripe_ms, *key) for key, w in here.clocks.items() if w.ripe_ms is not None]
-            end_ms, order, n = min(ends, default=(inf, 0, 0))
-            if end_ms > at_ms:
-                here.next_ms = end_ms
-                break
-            due_ms = self._due(order, n)
-            assert due_ms is not None, "it waits"
-            moved += self._ripe(order, n, due_ms)
-        return moved
-
-    def _ripe(self, order: int, n: int, due_ms: int) -> list[Transition]:
-        instance = self._instances[order]
-        if n == 0:
-            return self._end_delay(instance)
-        watch = instance.watches[n - 1]
-        assert isinstance(watch, Timed), "only those have clocks"
-        here, ripe_ms = self._lists[watch.device], watch.ripe_ms
-        assert ripe_ms is not None, "it has a clock"
-        here.clocks.pop((order, n), None)
-        self._touched.add(order)
-        if watch.reads and ripe_ms - here.newest_ms > here.patience_ms:
-            self._go_blind(here, [watch])  # nothing was heard for too long, and nobody said so
-            return []
-        if not watch.ends():
-            return []
-        return self._judge(instance, _Heard(here.device, watch.scan_ms, due_ms), ripe_ms)
-
-    def _end_delay(self, instance: Instance) -> list[Transition]:
-        self._touched.add(instance.order)
-        self._disarm(instance)
-        at_ms = instance.since_ms + _delay(instance)
-        if instance.phase is Phase.FALLING:
-            return [self._end(instance, at_ms)]
-        unread = [w for w in instance.watches if isinstance(w, Flat | Missing) and self._unread(w)]
-        if not unread:
-            return [self._raise(instance, at_ms)]
-        instance.phase = Phase.NORMAL
-        for watch in unread:
-            watch.holds = False  # until it is heard again
-        return []
-
-    def _unread(self, watch: Flat | Missing) -> bool:
-        return self._lists[watch.device].silent or (isinstance(watch, Flat) and watch.blind_ms is not None)
-
-    # Transitions. Their times never go back, so that each has a name of its own in the book.
-
-    def _raise(self, instance: Instance, at_ms: int) -> Transition:
-        instance.phase = Phase.ACTIVE
-        instance.raised_ms = max(at_ms, instance.raised_ms + 1, instance.cleared_ms)
-        return self._told(instance, instance.raised_ms)
-
-    def _end(self, instance: Instance, at_ms: int) -> Transition:
-        instance.phase = Phase.NORMAL
-        instance.cleared_ms = max(at_ms, instance.cleared_ms + 1, instance.raised_ms)
-        return self._told(instance, instance.cleared_ms)
-
-    def _told(self, instance: Instance, at_ms: int) -> Transition:
-        watch = instance.decider()
-        value = self._lists[watch.device].last[watch.position] if watch.point else None
-        if value is not None and value != value:  # noqa: PLR0124 - set by hand before a first value
-            value = None
-        raised = instance.phase is Phase.ACTIVE
-        return Transition(
-            instance.owner,
-            instance.rule.id,
-            raised,
-            at_ms,
-            value,
-            watch.point,
-            instance.device,
-            instance.scan_ms,
-            instance.rung,
-        )
-
-
-def _delay(instance: Instance) -> int:
-    return instance.rule.off_delay_ms if instance.phase is Phase.FALLING else instance.form.on_delay_ms

@@ -19,8 +19,9 @@ from alarms.cause import Causes
 from alarms.hidden import Hidden
 from alarms.life import Alarm
 from alarms.lines import request_of
-from alarms.rules import Evaluator, Transition
+from alarms.rules import Evaluator
 from alarms.shelf import ASKS
+from alarms.transition import Transition
 from collectors.mqtt.receipts import Receipts
 from dutyroom.clock import WakingClock
 from dutyroom.dispatch import Address, Dispatch

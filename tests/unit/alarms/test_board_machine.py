@@ -21,7 +21,7 @@ from msgspec.structs import replace as remade
 from alarms.board import Board
 from alarms.hiding import ONLY_WHILE
 from alarms.life import State, is_hidden, is_open
-from alarms.rules import Transition
+from alarms.transition import Transition
 from facility import records
 from facility.commands import AcknowledgeAlarm, Refused, ResetAlarm, ShelveAlarm, UnshelveAlarm
 from facility.records import Kind, Record, alarm_subject

@@ -18,7 +18,8 @@ from small_site import (
 )
 from timeline import NAN, Timeline, check_lives, ms, run
 
-from alarms.rules import Evaluator, Transition
+from alarms.rules import Evaluator
+from alarms.transition import Transition
 from facility.rule import AlarmClass, Priority, Rung
 from facility.scan import Reason, Scan
 

@@ -11,7 +11,8 @@ Whatever comes up must be told, in order: a transition nobody expected fails the
 from collections.abc import Sequence
 from itertools import pairwise
 
-from alarms.rules import Evaluator, Transition
+from alarms.rules import Evaluator
+from alarms.transition import Transition
 from facility.scan import Reason, Scan, missed
 from facility.site import Site
 
