@@ -1,8 +1,11 @@
 """The life of an alarm at the demo site, on the real desk: shelves, chatter, permits; and a restart in the midst of each."""
 
+from dataclasses import replace
+
 from building import Building, demo_site, ms, without_delays
 
 from facility.commands import (
+    Accept,
     AcknowledgeAlarm,
     EndPermit,
     IssuePermit,
@@ -15,6 +18,7 @@ from facility.records import Kind, Record
 CHILLER = "chiller-1"
 TRIP = f"alarm:{CHILLER}/chiller-trip"
 PUMP = "alarm:pump-1/pump-fault"
+HOT = "alarm:tx-1/transformer-hot"
 TRAPPED = "alarm:lift-1b/lift-trapped-code"
 STUCK = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "service_mode": 1, "fault_code": 71}
 
@@ -173,4 +177,65 @@ async def test_a_permit_takes_its_machine_out_of_service_and_what_still_holds_at
     assert shown == [(ms("10:30"), True)]
     assert state(night, TRIP) == "unacknowledged"
     assert [r.data.alarm for r in night.records(Kind.INCIDENT_OPENED)] == [TRIP]
+    await night.close()
+
+
+async def too_hot(tmp_path) -> Building:
+    """02:01: a transformer at 135 °C, of which only the ladder of the one rule is looked at; all who are called come."""
+    site = without_delays(demo_site(), "transformer-hot")
+    rules = {id: r for id, r in site.rules.items() if r.kind != "transformer" or id == "transformer-hot"}
+    night = await Building.open(tmp_path, "02:00", replace(site, rules=rules))
+    await night.reads("tx-1", temp_a=90, temp_b=90, temp_c=90)
+    await night.until("02:01")
+    await night.reads("tx-1", temp_b=135)
+    for person in {m.person for m in night.pages()}:
+        await night.ask(Accept, f"person:{person}", incident=night.incident.id, person=person)
+    return night
+
+
+def called(night: Building) -> list[str]:
+    return [r.data.why for r in night.records(Kind.LEVEL_REACHED)]
+
+
+async def test_a_graver_rung_calls_again_whoever_was_called_to_less_and_a_lesser_one_only_informs(tmp_path) -> None:
+    night = await too_hot(tmp_path)
+    await night.ask(AcknowledgeAlarm, "user:op", alarm=HOT)
+    first = [m.person for m in night.pages()]
+    assert first
+    assert called(night) == ["start"]
+
+    await night.reads("tx-1", temp_b=155)
+    await night.until("02:01:06")  # the graver rung's five seconds are over
+    assert [(r.at_ms, r.data.priority) for r in about(night, Kind.ALARM_GRADED, HOT)] == [(ms("02:01:05"), 1)]
+    assert (state(night, HOT), night.incident.priority) == ("unacknowledged", 1)
+    assert called(night) == ["start", "worse"]
+    assert {m.person for m in night.pages()[len(first) :]} == set(first)
+
+    night = night.again()
+    paged = len(night.pages())
+    await night.ask(AcknowledgeAlarm, "user:op", alarm=HOT, request="seen again")
+    await night.reads("tx-1", temp_b=139)
+    await night.until("02:01:30")
+    assert [r.data.priority for r in about(night, Kind.ALARM_GRADED, HOT)] == [1, 2]
+    assert (state(night, HOT), night.desk.standing.alarms[HOT].priority) == ("acknowledged", 2)
+    assert (called(night), len(night.pages())) == (["start", "worse"], paged)
+    await night.close()
+
+
+async def test_a_shelf_stops_no_incident_that_already_runs_and_a_graver_rung_breaks_it(tmp_path) -> None:
+    night = await too_hot(tmp_path)
+    await shelve(night, HOT, minutes=60)
+    assert state(night, HOT) == "shelved"
+    (incident,) = night.desk.standing.incidents
+    await night.until("02:30")  # nobody has come as promised
+    assert list(night.desk.standing.incidents) == [incident]
+    assert called(night)[:2] == ["start", "late"]
+    assert state(night, HOT) == "shelved"
+
+    await night.reads("tx-1", temp_b=155)
+    await night.until("02:30:06")
+    (back,) = about(night, Kind.ALARM_UNSHELVED, HOT)
+    assert (back.at_ms, back.data.why, back.data.priority) == (ms("02:30:05"), "graver", 1)
+    assert state(night, HOT) == "unacknowledged"
+    assert called(night)[-1] == "worse"
     await night.close()

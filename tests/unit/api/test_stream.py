@@ -13,7 +13,7 @@ from fakestation import FakeStation
 from api import stream
 from api.app import create
 from api.station import Notice
-from facility.commands import AcknowledgeAlarm, IssuePermit
+from facility.commands import AcknowledgeAlarm, IssuePermit, ShelveAlarm, UnshelveAlarm
 from facility.records import IncidentClosed, Kind, Record, incident_subject
 from facility.scan import Reason
 from facility.text import Text
@@ -128,6 +128,43 @@ async def test_a_screen_gets_a_snapshot_then_what_changed(station: FakeStation, 
         await acknowledge(station, "alarm:t1/transformer-hot")
         change = await socket.until("change")
         assert (change["alarms"], change["gone"]) == ([], ["alarm:t1/transformer-hot"])
+
+
+async def test_what_is_put_away_moves_to_the_hidden_and_back_and_nothing_is_said_while_they_stay(
+    station: FakeStation, tokens: dict[str, str]
+) -> None:
+    hot = station.raise_alarm("t1", "transformer-hot", 131.0)
+    async with screen(station, tokens["operator"]) as socket:
+        assert (await socket.receive())["hidden"] == []
+        await station.ask(ShelveAlarm("user:operator", "s1", hot, "调试"))
+        change = await socket.until("change")
+        assert ([a["subject"] for a in change["alarms"]], change["gone"]) == ([], [hot])
+        (hidden,) = change["hidden"]
+        assert (hidden["subject"], hidden["how"], hidden["by"]) == (hot, "shelved", "user:operator")
+        async with screen(station, tokens["operator"]) as late:
+            snapshot = await late.receive()
+            assert (snapshot["alarms"], [h["subject"] for h in snapshot["hidden"]]) == ([], [hot])
+        station.raise_alarm()
+        assert (await socket.until("change"))["hidden"] is None
+        await station.ask(UnshelveAlarm("user:operator", "s2", hot))
+        change = await socket.until("change")
+        assert [(a["subject"], a["state"]) for a in change["alarms"]] == [(hot, "acknowledged")]
+        assert (change["hidden"], change["gone"]) == ([], [])
+        await station.ask(ShelveAlarm("user:operator", "s3", hot, "调试"))
+        await socket.until("change")
+        station.clear_alarm("t1", "transformer-hot")  # beneath its shelf
+        (hidden,) = (await socket.until("change"))["hidden"]
+        assert hidden["active"] is False
+
+
+async def test_a_technician_is_shown_what_is_hidden_of_his_own_machines_only(
+    station: FakeStation, tokens: dict[str, str]
+) -> None:
+    hot = station.raise_alarm("t1", "transformer-hot", 131.0)
+    await station.ask(ShelveAlarm("user:operator", "s1", hot, "调试"))
+    async with screen(station, tokens["sunwei"]) as own, screen(station, tokens["technician"]) as other:
+        assert [h["subject"] for h in (await own.receive())["hidden"]] == [hot]
+        assert (await other.receive())["hidden"] == []
 
 
 async def test_planned_work_is_counted_and_told_when_it_changes(station: FakeStation, tokens: dict[str, str]) -> None:
