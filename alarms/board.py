@@ -183,8 +183,7 @@ class Board:
             self._at.setdefault(alarm.owner, {})[subject] = None
         match record.kind:
             case Kind.ALARM_RAISED:
-                if alarm.class_ != AlarmClass.LIFE_SAFETY:
-                    self._raises.tell(subject, record.at_ms)
+                self._raises.tell(subject, record.at_ms)
             case Kind.ALARM_CHATTERING:
                 self._chatter[subject] = Chatter(frozenset(alarm.rungs), record.at_ms)
             case Kind.ALARM_SETTLED:

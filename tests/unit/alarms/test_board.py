@@ -188,6 +188,28 @@ def test_an_event_that_comes_too_fast_is_damped_like_any_other_counted_and_not_l
     assert desk.state(alarm_subject(PUMP, "event")) == "returned"
 
 
+def test_what_still_comes_and_goes_has_not_settled_and_settles_five_minutes_after_its_last_change() -> None:
+    desk = Desk()
+    for n in range(40):
+        desk.moves("hot", 1000 + n * 20_000)
+        desk.moves("hot", 1000 + n * 20_000 + 5000, comes=False)
+    last = 1000 + 39 * 20_000 + 5000
+    assert kinds(desk.told).count("alarm.chattering") == 1
+    assert "alarm.settled" not in kinds(desk.told)
+    assert desk.turn(last + 5 * MINUTE - 1) == []
+    assert [(str(line.kind), line.at_ms) for line in desk.turn(last + 5 * MINUTE)] == [
+        ("alarm.settled", last + 5 * MINUTE), ("alarm.cleared", last + 5 * MINUTE),
+    ]  # fmt: skip
+
+
+def test_a_life_is_told_each_time_however_often_it_comes() -> None:
+    desk = Desk()
+    for n in range(6):
+        desk.moves("gas", 1000 + n * 2000)
+        desk.moves("gas", 2000 + n * 2000, comes=False)
+    assert kinds(desk.told) == ["alarm.raised", "alarm.cleared"] * 6
+
+
 # -- permits
 
 
