@@ -42,6 +42,7 @@ torture: .venv/.test
 	$(BIN)/python -m tests.torture.outage --server influxdb
 	$(BIN)/python -m tests.torture.outage --server victoria-metrics
 	PYTHONPATH=.:tests:tests/faults $(BIN)/python tests/faults/crowd.py 300 20
+	$(BIN)/python -m tests.torture.kills_pages
 
 # Seeded bugs in life, cause and rules, one after the other: the suite must catch each.
 mutants: .venv/.test

@@ -1,22 +1,15 @@
-"""Runs the real service against the simulated building, kills it with SIGKILL at random instants, and judges from outside.
-
-What was told is kept in this process: every POST a receiver got, every fault that was staged. The log book is read
-only at the end.
-"""
+"""The simulated building, a site whose people are paged by webhook, and the receiver of those pages: from outside."""
 
 import contextlib
 import json
 import os
-import random
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,19 +19,6 @@ from simulators.planting import move_ports, plant
 ROOT = Path(__file__).parent.parent.parent
 ENV = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # a service starts from its bytecode
 DEMO = ROOT / "simulators" / "sites" / "demo"
-
-STAGES = (
-    ("pit-water", "pit-1", "pit-water"),
-    ("lift-entrapment", "lift-p2", "lift-trapped-code"),
-    ("fire-signal", "fire-panel-1", "fire-signal"),
-    ("lift-entrapment", "lift-1b", "lift-trapped-code"),
-    ("lift-entrapment", "lift-2b", "lift-trapped-code"),
-    ("lift-entrapment", "lift-p1", "lift-trapped-code"),
-)
-
-
-SEEN_S = 8.0
-"""In so long a service that is not killed any more has surely seen what was staged, delays of rules included."""
 
 
 @dataclass
@@ -55,9 +35,6 @@ class Told:
     """The facts that this process knows by itself."""
 
     posts: list[Post] = field(default_factory=list)
-    staged: dict[tuple[str, str], int] = field(default_factory=dict)
-    started: list[float] = field(default_factory=list)
-    serving_s: list[float] = field(default_factory=list)
 
 
 def free_port() -> int:
@@ -104,10 +81,6 @@ def prepare(folder: Path, url: str) -> Path:
     (site / "people.toml").write_text(text, encoding="utf-8")
     lines = re.findall(r'\[\[line\]\]\nid = "([^"]+)"', (site / "equipment.toml").read_text(encoding="utf-8"))
     move_ports(site, {line: free_port() for line in lines})
-    # Long delays would hide the clears that this test counts.
-    rules = {rule for _, _, rule in STAGES}
-    quick = [f'[[change]]\nid = "{rule}"\noff_delay = "1 s"\nreason = "test"\n' for rule in sorted(rules)]
-    (site / "rules.toml").write_text("\n".join(quick), encoding="utf-8")
     return site
 
 
@@ -141,75 +114,3 @@ class Building:
         self.process.kill()
         self.process.wait(5)
         self._log.close()
-
-
-class Service:
-    """The service under test."""
-
-    def __init__(self, site: Path, data: Path, told: Told) -> None:
-        self.site, self.data, self.told = site, data, told
-        self.port = free_port()
-        self.log = (data.parent / "service.log").open("a")
-        self.process: subprocess.Popen | None = None
-
-    def start(self) -> None:
-        self.told.started.append(time.time())
-        began = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "dutyroom", "serve", str(self.site), "--data", str(self.data), "--port", str(self.port)],
-            stdout=self.log, stderr=self.log, cwd=ROOT, env=ENV,
-        )  # fmt: skip
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            assert self.process.poll() is None, (self.data.parent / "service.log").read_text()[-3000:]
-            with (
-                contextlib.suppress(OSError),
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/health", timeout=2),
-            ):
-                self.told.serving_s.append(time.monotonic() - began)
-                return
-            time.sleep(0.02)
-        raise AssertionError("the service does not serve")
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(5)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait(5)
-        self.log.close()
-
-
-class Stager:
-    """Stages faults and puts them right, each long enough to be seen by a service that has just been killed."""
-
-    def __init__(self, building: Building, told: Told, roll: random.Random, hold: tuple[float, float]) -> None:
-        self._building, self._told, self._roll, self._hold = building, told, roll, hold
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(f, m, r, i)) for i, (f, m, r) in enumerate(STAGES)]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def finish(self) -> None:
-        """Put everything right and wait until a service that lives has seen it."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
-
-    def _run(self, fault: str, machine: str, rule: str, turn: int) -> None:
-        self._stop.wait(turn * 1.5)
-        while not self._stop.is_set():
-            self._building.tell(do="stage", fault=fault, equipment=machine)
-            self._told.staged[machine, rule] = self._told.staged.get((machine, rule), 0) + 1
-            if self._stop.wait(self._roll.uniform(*self._hold)):
-                time.sleep(SEEN_S)
-            self._building.tell(do="restore", fault=fault, equipment=machine)
-            if self._stop.wait(self._roll.uniform(*self._hold)):
-                time.sleep(SEEN_S)
