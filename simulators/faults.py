@@ -58,6 +58,9 @@ FAULTS = {
     "genset-no-start": Fault(Genset, _put("failed", True), _put("failed", False)),  # noqa: FBT003 - a value, not a switch
     "fire-signal": Fault(Contacts, _contact("fire", 1.0), _contact("fire", 0.0)),
     "pit-water": Fault(Contacts, _contact("water_high", 1.0), _contact("water_high", 0.0)),
+    "sump-water": Fault(Contacts, _contact("water_high", 1.0), _contact("water_high", 0.0)),
+    "switchroom-smoke": Fault(Contacts, _contact("smoke", 1.0), _contact("smoke", 0.0)),
+    "refrigerant-leak": Fault(Contacts, _contact("refrigerant_high", 1.0), _contact("refrigerant_high", 0.0)),
     "pump-room-flood": Fault(Contacts, _contact("flood", 1.0), _contact("flood", 0.0)),
     "gateway-silent": Fault(Machine, _put("silent", True), _put("silent", False)),  # noqa: FBT003
 }

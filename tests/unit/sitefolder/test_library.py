@@ -20,7 +20,7 @@ DEMO = Path(__file__).parents[3] / "simulators" / "sites" / "demo"
 
 KINDS = [
     "lift", "utility", "switchgear", "rmu", "busbar", "transformer", "lv_meter", "genset", "ats", "dc_panel", "chiller",
-    "pump", "fire_panel", "pit", "pump_room", "lighting", "load", "module", "host",
+    "pump", "fire_panel", "pit", "sump", "pump_room", "switchroom", "plant_room", "lighting", "load", "module", "host",
 ]  # fmt: skip
 RULES = [
     "lift-bell", "lift-trapped", "lift-fault-stop", "lift-power-lost", "hv-trip", "hv-breaker-opened", "transformer-hot",
@@ -28,8 +28,8 @@ RULES = [
     "ats-on-emergency", "communication-lost",
 ]  # fmt: skip
 PLANS = [
-    "lift-entrapment", "power-loss", "hv-trip", "fire-signal", "urgent-repair", "chiller-trip", "transformer-hot",
-    "equipment-fault", "communication-loss",
+    "lift-entrapment", "lift-stop", "lift-flood", "power-loss", "hv-trip", "busbar-fire", "transformer-hot", "ats-fail",
+    "genset-fail", "chiller-trip", "refrigerant-leak", "pipe-burst", "fire-signal", "communication-loss", "equipment-fault",
 ]  # fmt: skip
 
 
