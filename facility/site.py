@@ -1,9 +1,10 @@
 """A whole site as one immutable value: what the site folder and the library say, checked."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 from facility.duty import Roster
 from facility.equipment import Device, Equipment, Line, split_point
@@ -109,6 +110,19 @@ class Site:
 
     @cached_property
     def _fed(self) -> dict[tuple[str, str], frozenset[str]]:
+        return {}
+
+    def with_roster(self, roster: Roster, hash: str) -> "Site":
+        """Return the same site under another roster and name; what was worked out of its machines is kept."""
+        site = replace(self, roster=roster, hash=hash)
+        for known in ("device_of", "by_kind", "_fed"):
+            if known in self.__dict__:
+                site.__dict__[known] = self.__dict__[known]
+        return site
+
+    @cached_property
+    def of_roster(self) -> dict[Hashable, Any]:
+        """What was worked out of this roster, by whoever worked it out (response.duty.turns)."""
         return {}
 
     def point(self, point: str) -> Point | None:

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from facility.duty import Layer, Leave, Shift
+from facility.duty import Days, Layer, Leave, Shift
+from sitefolder.calendarfile import CalendarTable, DayTable
 from sitefolder.finding import WordError
 from sitefolder.strict import Id, Strict
 
@@ -50,7 +51,10 @@ class ShiftTable(Strict):
 
 
 class LayerTable(Strict):
-    """[[layer]]: every team walks through `cycle`, one entry a day, starting at its own offset on `since`."""
+    """[[layer]]: every team walks through `cycle`, one entry a day, starting at its own offset on `since`.
+
+    With `days` workdays or rest-days nobody of it works, and nobody is missing, on the others; the cycle walks on.
+    """
 
     role: Id
     since: date
@@ -59,6 +63,7 @@ class LayerTable(Strict):
     offsets: list[int] | None = None
     minimum: int = Field(default=1, ge=0)
     certificates: dict[Id, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    days: Days = "all"
 
     def layer(self) -> Layer:
         """Return it in the language of the facility; without offsets team n begins n days into the cycle."""
@@ -71,6 +76,7 @@ class LayerTable(Strict):
             offsets=tuple(offset % len(self.cycle) for offset in offsets),
             minimum=self.minimum,
             certificates=tuple(self.certificates.items()),
+            days=self.days,
         )
 
 
@@ -100,6 +106,8 @@ class RosterFile(Strict):
     shift: list[ShiftTable] = Field(default_factory=list)
     layer: list[LayerTable] = Field(default_factory=list)
     leave: list[LeaveTable] = Field(default_factory=list)
+    calendar: CalendarTable = Field(default_factory=CalendarTable)
+    day: list[DayTable] = Field(default_factory=list)
 
 
 def _utc_ms(moment: datetime, zone: ZoneInfo) -> int:

@@ -8,6 +8,7 @@ from facility.duty import Layer, Leave, Roster, Shift
 from facility.person import Party, Person
 from facility.plan import Plan
 from facility.text import Text
+from sitefolder.calendarfile import CalendarTable, DayTable, calendar_of
 from sitefolder.document import Document, Entry
 from sitefolder.library import Library
 from sitefolder.peoplefile import ChannelTable, PartyTable, PersonTable
@@ -60,7 +61,7 @@ def staff_of(document: Document, library: Library) -> Staff:
 
 def roster_of(document: Document, library: Library, staff: Staff, zone: ZoneInfo) -> Roster:
     """Read everything in roster.toml."""
-    document.known(("shift", "layer", "leave"))
+    document.known(("shift", "layer", "leave", "calendar", "day"))
     shifts = {entry.value.id: entry.value.shift() for entry in document.entries("shift", ShiftTable)}
     known = {*shifts, OFF, ALWAYS, *document.broken.get("shift", set())}
     layers = []
@@ -72,7 +73,10 @@ def roster_of(document: Document, library: Library, staff: Staff, zone: ZoneInfo
     leaves = [
         leave for entry in document.entries("leave", LeaveTable) if (leave := _leave(entry, staff, zone)) is not None
     ]
-    return Roster(_ordered(shifts.values()), tuple(layers), tuple(leaves))
+    table = document.model(CalendarTable, ("calendar",)) if "calendar" in document.data else None
+    days = [entry.value for entry in document.entries("day", DayTable)]
+    calendar = calendar_of(zone.key, table or CalendarTable(), days)
+    return Roster(_ordered(shifts.values()), tuple(layers), tuple(leaves), calendar=calendar)
 
 
 def manned(

@@ -5,6 +5,7 @@ The night keeps its own log book and lets `Incidents` decide at exactly the mome
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import count
 from zoneinfo import ZoneInfo
@@ -220,7 +221,7 @@ def site(
         plans={p.id: p for p in plans},
         people={p.id: p for p in people},
         parties={p.id: p for p in PARTIES},
-        roster=Roster(roster.shifts, roster.layers, leaves),
+        roster=replace(roster, leaves=leaves),
         supply=Supply({m.id: Node(m.id, Role.THROUGH, m.fed_by) for m in MACHINES}),
     )
 

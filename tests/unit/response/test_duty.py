@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from night_shift import HV, PEOPLE, licence, moment, ms, person, site
 
-from facility.duty import Layer, Leave, Roster, Shift
+from facility.duty import Calendar, Cover, Layer, Leave, Roster, Shift
 from facility.equipment import Card
 from facility.plan import Call
 from response import duty
@@ -164,3 +164,60 @@ def test_a_contractor_comes_from_the_machines_card_and_then_the_deputy() -> None
 
 def test_a_company_is_found_by_its_role() -> None:
     assert chosen(Call("power-company")).people == (("power-co", "party"),)
+
+
+# -- days, changes, what the calendar knows -----------------------------------------------------------------
+
+OFFICE = Layer("project-manager", date(2026, 1, 1), ("office",), (("a1",),), (0,), days="workdays")
+HOURS = (Shift("office", 9 * 60, 17 * 60),)
+
+
+def office(calendar: Calendar, *layers: Layer, covers: tuple[Cover, ...] = ()):
+    return site(people=CREW, roster=Roster(HOURS, (*layers, OFFICE), calendar=calendar, covers=covers), leaves=())
+
+
+def test_a_layer_of_workdays_rests_on_holidays_and_works_on_make_up_days() -> None:
+    monday, saturday, sunday = date(2026, 11, 23), date(2026, 11, 28), date(2026, 11, 22)
+    here = office(Calendar(date(2026, 12, 31), rest=frozenset({monday}), work=frozenset({saturday})))
+    there = [duty.on_duty(here, "project-manager", moment("10:00", day)) for day in (sunday, monday, saturday)]
+    assert there == [[], [], ["a1"]]
+    assert duty.holes(here, moment("00:00"), moment("+7 00:00")) == []
+
+
+def test_a_layer_of_workdays_that_nobody_works_is_a_hole_in_its_hours_only() -> None:
+    turn = replace(OFFICE, cycle=("office", "off"), since=date(2026, 11, 23))
+    found = duty.holes(
+        site(people=CREW, roster=Roster(HOURS, (turn,)), leaves=()), moment("+1 00:00"), moment("+4 00:00")
+    )
+    assert [(h.from_ms, h.to_ms) for h in found] == [(moment("+2 09:00"), moment("+2 17:00"))]
+
+
+def test_two_layers_of_a_role_stand_beside_each_other() -> None:
+    weekend = replace(OFFICE, teams=(("b1",),), days="rest-days")
+    here = office(Calendar(), weekend)
+    assert duty.on_duty(here, "project-manager", moment("10:00")) == ["b1"]
+    assert duty.on_duty(here, "project-manager", moment("+1 10:00")) == ["a1"]
+
+
+def test_a_cover_takes_the_place_and_an_extra_comes_beside() -> None:
+    covers = (
+        Cover("operator", moment("06:00"), moment("10:00"), "d1", "a1"),
+        Cover("operator", moment("07:00"), moment("10:00"), "", "b1"),
+        Cover("operator", moment("08:00"), moment("10:00"), "a1", "a2"),
+    )
+    here = site(people=CREW, roster=Roster(SHIFTS, (FOUR,), covers=covers), leaves=())
+    who = [duty.on_duty(here, "operator", moment(at)) for at in ("06:30", "07:30", "08:30", "10:00")]
+    assert who == [["a1", "d2"], ["a1", "d2", "b1"], ["a2", "d2", "b1"], ["d1", "d2"]]
+    week = duty.spans(here, "operator", moment("06:00"), moment("14:00"))
+    assert [(s.from_ms, s.people) for s in week[:2]] == [
+        (moment("06:00"), ("a1", "d2")),
+        (moment("07:00"), ("a1", "d2", "b1")),
+    ]
+
+
+def test_who_covers_and_is_then_away_is_stood_in_for() -> None:
+    covers = (Cover("operator", moment("06:00"), moment("10:00"), "d1", "a1"),)
+    away = (Leave("a1", moment("06:00"), moment("10:00"), substitute="b1"),)
+    here = site(people=CREW, roster=Roster(SHIFTS, (FOUR,), covers=covers), leaves=())
+    here = replace(here, roster=replace(here.roster, leaves=away))
+    assert duty.on_duty(here, "operator", moment("07:00")) == ["b1", "d2"]

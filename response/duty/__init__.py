@@ -1,0 +1,28 @@
+"""Who is on duty, qualified and reachable at a moment: roster, changes, leaves and certificates as arithmetic."""
+
+from response.duty.choosing import CONTRACTOR, DEPUTY, HOLDER, Choice, certified, choose, party_of
+from response.duty.expiring import Expiring, expiring
+from response.duty.holes import Hole, holes
+from response.duty.presence import ALWAYS, OFF, Span, local_day, now_and_next, on_duty, roles, spans
+
+__all__ = [
+    "ALWAYS",
+    "CONTRACTOR",
+    "DEPUTY",
+    "HOLDER",
+    "OFF",
+    "Choice",
+    "Expiring",
+    "Hole",
+    "Span",
+    "certified",
+    "choose",
+    "expiring",
+    "holes",
+    "local_day",
+    "now_and_next",
+    "on_duty",
+    "party_of",
+    "roles",
+    "spans",
+]
