@@ -11,10 +11,12 @@ from alarms.figures import Report
 from alarms.hidden import Hidden
 from alarms.life import Alarm
 from facility.commands import Command, Refused
+from facility.duty import Roster
 from facility.ports import Bucket, Clock, Message, Written
 from facility.records import Kind
 from facility.site import Site
 from facility.text import Text
+from response.change import Change
 from response.incident import Incident
 from response.permit import Permit
 from response.ticket import Ticket
@@ -41,7 +43,9 @@ class View:
     """What is true after one commit; never changed afterwards, so every reader may keep it.
 
     `alarms` holds the open ones by subject ("alarm:<owner>/<rule>"), `incidents` the open ones by id, likewise
-    `permits` and `tickets`; `seq` is the newest record they contain.
+    `permits` and `tickets`, and `changes` to the roster that are not long over; `seq` is the newest record in them.
+    `roster` is the roster as changed (None: as the files say), `calendars` the generation of links to calendars that
+    were revoked, by whose they are.
     """
 
     at_ms: int
@@ -51,6 +55,13 @@ class View:
     notices: Sequence[Notice] = ()
     permits: Mapping[str, Permit] = field(default_factory=dict)
     tickets: Mapping[str, Ticket] = field(default_factory=dict)
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    calendars: Mapping[str, int] = field(default_factory=dict)
+    roster: Roster | None = None
+
+    def site(self, site: Site) -> Site:
+        """Return the site with the roster as changed."""
+        return site if self.roster is None else site.with_roster(self.roster, site.hash)
 
 
 @dataclass(frozen=True, slots=True)

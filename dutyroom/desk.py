@@ -27,15 +27,18 @@ from dutyroom.clock import WakingClock
 from dutyroom.dispatch import Address, Dispatch
 from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
 from facility.commands import Command, IssuePermit, Refused, ResetAlarm
+from facility.duty import Roster
 from facility.ports import LogBook, Pager, Written
 from facility.records import AlarmReset, Record, incident_subject
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
-from response import planned, works
+from response import planned, rota, works
+from response.change import Change
 from response.incident import Context, Incident, Incidents
 from response.permit import Permit
 from response.planned import Planned
+from response.rota import Rota
 from response.ticket import Ticket
 from stores.live import Live
 
@@ -58,6 +61,9 @@ class Standing:
     incidents: Mapping[str, Incident]
     permits: Mapping[str, Permit] = field(default_factory=dict)
     tickets: Mapping[str, Ticket] = field(default_factory=dict)
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    calendars: Mapping[str, int] = field(default_factory=dict)
+    roster: Roster | None = None  # as changed; None before anything was published
 
 
 class Desk:
@@ -83,6 +89,7 @@ class Desk:
         self.incidents = Incidents()
         self.board = Board(site)
         self.planned = Planned()
+        self.rota = Rota()
         self.counts = Counts()
         self.ledger = Ledger(book, spool, clock, self.counts, receipts)
         self.dispatch = Dispatch(site, clock, pagers, address, self.report, self.counts)
@@ -294,7 +301,7 @@ class Desk:
             return found[0]
 
         return Context(
-            site=self.site,
+            site=self.rota.site(self.site),
             now=now,
             read=self._read,
             cause=cache(lambda owner, rule: causes().of(owner, rule)),
@@ -344,6 +351,8 @@ class Desk:
             said = self.board.ask(command, now)
         elif isinstance(command, planned.ASKS):
             said = self.planned.ask(self._context(now), command)
+        elif isinstance(command, rota.ASKS):
+            said = self.rota.ask(self._context(now), command)
         else:
             said = self.incidents.ask(self._context(now), command)
         if isinstance(said, Refused):
@@ -386,6 +395,7 @@ class Desk:
     def _tell(self, record: Record) -> None:
         self.board.tell(record)
         self.planned.tell(record)
+        self.rota.tell(record)
         self.incidents.tell(record)
 
     # -- committing and acting -----------------------------------------------------------------------------
@@ -414,6 +424,7 @@ class Desk:
         """Subjects whose story is over: closed incidents, and alarms that no open incident needs any more."""
         over = self.incidents.drop_closed()
         closed = [*(incident_subject(i.id) for i in over), *self.planned.drop_closed()]
+        closed += self.rota.drop_over(self.clock.now())
         for subject in (alarm for i in over for alarm in i.alarms):
             self.board.look_again(subject)
         for subject in self.board.ended():
@@ -436,7 +447,9 @@ class Desk:
     def _standing(self, seq: int) -> Standing:
         alarms, incidents = dict(self.board.open()), dict(self.incidents.open())
         permits, tickets = dict(self.planned.permits()), dict(self.planned.tickets())
-        return Standing(self.clock.now(), seq, alarms, incidents, permits, tickets)
+        changes, calendars = dict(self.rota.changes()), self.rota.generations()
+        roster = self.rota.site(self.site).roster
+        return Standing(self.clock.now(), seq, alarms, incidents, permits, tickets, changes, calendars, roster)
 
     def _devices_watched(self) -> frozenset[str]:
         """Return the devices whose next scan may prove a step or show an operation."""

@@ -142,8 +142,18 @@ class Station:
     def view(self) -> View:
         """Return the committed state with the notices of the moment."""
         now, standing = self.clock.now(), self.desk.standing
-        planned = standing.permits, standing.tickets
-        return View(now, standing.seq, standing.alarms, standing.incidents, self.condition.notices(), *planned)
+        return View(
+            now,
+            standing.seq,
+            standing.alarms,
+            standing.incidents,
+            self.condition.notices(),
+            standing.permits,
+            standing.tickets,
+            standing.changes,
+            standing.calendars,
+            standing.roster,
+        )
 
     def hiding(self) -> Sequence[Hidden]:
         """Return every alarm that disturbs nobody now, and why."""

@@ -224,6 +224,49 @@ class StopTicket(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRoster(Command):
+    """The roster is changed for a while; fields as in `facility.records.RosterChanged`.
+
+    `own` is the person who asks for nothing but an exchange of their own shift; empty when a supervisor enters it.
+    """
+
+    what: str
+    person: str
+    role: str
+    from_ms: int
+    to_ms: int
+    reason: str
+    other: str = ""
+    other_from_ms: int = 0
+    other_to_ms: int = 0
+    own: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgreeSwap(Command):
+    """The other one agrees to exchange shifts (`own`), or a supervisor says so."""
+
+    change: str
+    own: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeChange(Command):
+    """A change is taken back; `own` may decline or withdraw a swap that waits, and no more."""
+
+    change: str
+    reason: str
+    own: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeCalendar(Command):
+    """All links to a calendar that were given out stop working; `whose` is "person:<id>" or "role:<id>"."""
+
+    whose: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The desk's no: what happened, what to do; `code` is ASCII (not-found, conflict, forbidden, invalid)."""
 

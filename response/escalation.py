@@ -280,7 +280,7 @@ def _targets(
 def _in_their_place(incident: Incident, plan: Plan, site: Site, at: int) -> list[Record]:
     """Return whom to page instead of those who cannot come; with nobody left, the next level at once."""
     level, turn = incident.level, incident.round
-    rung = {person for person, called in incident.called.items() if called.last == (level, turn)}
+    rung = {p for p, called in incident.called.items() if called.last == (level, turn) and called.responder}
     card = _card(incident, site)
     out: list[Record] = []
     lacking: dict[str, dict[str, str]] = {}

@@ -32,6 +32,7 @@ from facility.records import (
     Record,
     ResponderArrived,
     ResponderFinished,
+    ShiftChanged,
     StepDone,
     StepSkipped,
     SweepCleared,
@@ -199,6 +200,7 @@ class Incident(Struct, frozen=True):
     closed_ms: int | None = None
     cause: str = ""
     result: str = ""
+    turned_ms: int = 0  # the newest change of shift of which whoever came on duty was told
     last_ms: int = 0
 
     @property
@@ -313,6 +315,8 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
         case SweepCleared(lift=lift) as data if lift in i.sweep:
             said = replace(i.sweep[lift], cleared_ms=at, how=data.how, by=data.by, note=data.note)
             return replace(i, sweep={**i.sweep, lift: said})
+        case ShiftChanged():
+            return replace(i, turned_ms=at)
         case IncidentClosed(cause=cause, result=result, into=into):
             pages = {k: _overtaken(p, at) for k, p in i.pages.items()}
             return replace(i, stage=CLOSED, closed_ms=at, cause=cause, result=result, into=into, pages=pages)

@@ -11,7 +11,7 @@ from facility.plan import Plan
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response import commands, consequence, escalation, fold, sweep
+from response import commands, consequence, escalation, fold, shiftchange, sweep
 from response import plan as steps
 from response.context import Context
 from response.fold import Incident, Note, PageState, PromiseState, Signature, StepState
@@ -335,6 +335,8 @@ class Incidents:
             incident = self._open.get(which)
             plan = context.plan(incident) if incident and incident.closed_ms is None else None
             dues = [due.at_ms for due in escalation.agenda(incident, plan, context.site)] if incident and plan else []
+            turn = shiftchange.following(incident, plan, context.site) if incident and plan else None
+            dues += [turn.at_ms] if turn else []
             if dues:
                 self._due_ms[which] = min(dues)
                 heappush(self._calendar, (min(dues), which))
@@ -366,15 +368,17 @@ class Incidents:
             del self._unswept[incident.id]
         first = escalation.first(incident, plan, context.site, context.now)
         late = first is not None and first.at_ms <= context.now
+        turn = shiftchange.following(incident, plan, context.site)
+        if turn and turn.at_ms <= context.now and (first is None or turn.at_ms < first.at_ms):
+            turn = shiftchange.newest(turn, incident, plan, context.site, context.now)
+            return shiftchange.told(incident, plan, context.site, turn)
         for step, seen, shown in steps.proven(incident, plan, context.read):
             at = max(incident.last_ms, min(seen, context.now))
             if first is None or not late or at < first.at_ms:
                 done = records.StepDone(step.id, fold.TELEMETRY, shown)
                 kept = escalation.kept(incident, [steps.promise_of(step)], at)
                 return [escalation.write(incident, at, payload) for payload in (done, *kept)]
-        if first is None or not late:
-            return []
-        return escalation.carry_out(first, incident, plan, context.site)
+        return escalation.carry_out(first, incident, plan, context.site) if first and late else []
 
     def _namer(self, context: Context) -> Callable[[int], str]:
         return lambda at_ms: self._new_id(context, at_ms)

@@ -63,3 +63,21 @@ def page_text(incident: Incident, plan: Plan, site: Site, *, responder: bool, re
         if part
     )
     return f"{zh}\n{en}"
+
+
+def shift_text(incident: Incident, plan: Plan, site: Site) -> str:
+    """Return what whoever comes on duty is told of an incident that runs."""
+    urgency = URGENCY[Priority(incident.priority)]
+    here, matter = where(incident, site), what(incident, site)
+    on_it = len({*incident.accepted, *incident.arrived} - incident.finished.keys())
+    who = Text(
+        f"仍在处理（{on_it} 人已接单），原接单人继续负责，需要时再呼叫您。",
+        f"{on_it} on it. Whoever accepted stays in charge; you will be paged if you are needed.",
+    )
+    if not on_it:
+        who = Text("尚无人接单，轮到您时会再呼叫。", "nobody has accepted yet. You will be paged when it is your turn.")
+    return (
+        f"【{urgency.zh}】交接班告知：{plan.name.zh}，{here.zh}，{matter.zh}，{who.zh}事件 {incident.id}\n"
+        f"[{urgency.en}] You come on duty while this runs: {plan.name.en}: {here.en}, {matter.en}; {who.en}"
+        f" Incident {incident.id}"
+    )

@@ -21,6 +21,7 @@ from facility.records.alarm import (
     AlarmShown,
     AlarmUnshelved,
 )
+from facility.records.duty import CalendarRevoked, RosterAgreed, RosterChanged, RosterRevoked
 from facility.records.incident import (
     AcceptanceExpired,
     BellAnswered,
@@ -42,6 +43,7 @@ from facility.records.incident import (
     PromiseKept,
     ResponderArrived,
     ResponderFinished,
+    ShiftChanged,
     StepDone,
     StepSkipped,
     SweepCleared,
@@ -88,6 +90,7 @@ __all__ = [
     "AlarmShown",
     "AlarmUnshelved",
     "BellAnswered",
+    "CalendarRevoked",
     "ClockStepped",
     "ConfigAdopted",
     "DutyUnfilled",
@@ -118,8 +121,12 @@ __all__ = [
     "Record",
     "ResponderArrived",
     "ResponderFinished",
+    "RosterAgreed",
+    "RosterChanged",
+    "RosterRevoked",
     "ServiceStarted",
     "ServiceStopped",
+    "ShiftChanged",
     "StepDone",
     "StepSkipped",
     "StoreDamaged",
@@ -133,8 +140,10 @@ __all__ = [
     "TicketStepDone",
     "TicketStepSeen",
     "alarm_subject",
+    "calendar_subject",
     "incident_subject",
     "permit_subject",
+    "roster_subject",
     "ticket_subject",
 ]
 
@@ -187,6 +196,7 @@ class Kind(StrEnum):
     INCIDENT_CLOSED = "incident.closed"
     SWEEP_LISTED = "sweep.listed"
     SWEEP_CLEARED = "sweep.cleared"
+    SHIFT_CHANGED = "shift.changed"
 
     PERMIT_ISSUED = "permit.issued"
     PERMIT_STARTED = "permit.started"
@@ -198,6 +208,11 @@ class Kind(StrEnum):
     TICKET_STEP_DONE = "ticket.step-done"
     TICKET_STEP_SEEN = "ticket.step-seen"
     TICKET_ENDED = "ticket.ended"
+
+    ROSTER_CHANGED = "roster.changed"
+    ROSTER_AGREED = "roster.agreed"
+    ROSTER_REVOKED = "roster.revoked"
+    CALENDAR_REVOKED = "calendar.revoked"
 
 
 PAYLOADS: Mapping[Kind, type[Payload]] = {
@@ -244,6 +259,7 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.INCIDENT_CLOSED: IncidentClosed,
     Kind.SWEEP_LISTED: SweepListed,
     Kind.SWEEP_CLEARED: SweepCleared,
+    Kind.SHIFT_CHANGED: ShiftChanged,
     Kind.PERMIT_ISSUED: PermitIssued,
     Kind.PERMIT_STARTED: PermitStarted,
     Kind.PERMIT_EXTENDED: PermitExtended,
@@ -254,6 +270,10 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.TICKET_STEP_DONE: TicketStepDone,
     Kind.TICKET_STEP_SEEN: TicketStepSeen,
     Kind.TICKET_ENDED: TicketEnded,
+    Kind.ROSTER_CHANGED: RosterChanged,
+    Kind.ROSTER_AGREED: RosterAgreed,
+    Kind.ROSTER_REVOKED: RosterRevoked,
+    Kind.CALENDAR_REVOKED: CalendarRevoked,
 }
 
 
@@ -295,5 +315,25 @@ def ticket_subject(id: str) -> str:
     return f"ticket:{id}"
 
 
-OPENS = frozenset({Kind.ALARM_RAISED, Kind.ALARM_SHELVED, Kind.INCIDENT_OPENED, Kind.PERMIT_ISSUED, Kind.TICKET_ISSUED})
+def roster_subject(id: str) -> str:
+    """Return the subject of a change to the roster."""
+    return f"roster:{id}"
+
+
+def calendar_subject(whose: str) -> str:
+    """Return the subject of the links to a calendar; `whose` is "person:<id>" or "role:<id>"."""
+    return f"calendar:{whose}"
+
+
+OPENS = frozenset(
+    {
+        Kind.ALARM_RAISED,
+        Kind.ALARM_SHELVED,
+        Kind.INCIDENT_OPENED,
+        Kind.PERMIT_ISSUED,
+        Kind.TICKET_ISSUED,
+        Kind.ROSTER_CHANGED,
+        Kind.CALENDAR_REVOKED,
+    }
+)
 """Kinds that open their subject. Which record ends it is the fold's word: the desk says so at commit."""

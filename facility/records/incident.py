@@ -226,3 +226,10 @@ class SweepCleared(Payload):
     how: str
     by: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftChanged(Payload):
+    """A shift of the roles that this incident calls has ended; `people` came on duty, and are told of it once."""
+
+    people: tuple[str, ...]

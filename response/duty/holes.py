@@ -1,6 +1,6 @@
 """Where the roster has holes: too few people, or too few with a certificate."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -26,10 +26,13 @@ class Hole:
     text: Text
 
 
-def holes(site: Site, from_ms: int, to_ms: int) -> list[Hole]:
-    """Return every span of [from_ms, to_ms) in which a layer has too few people or certificates, in order of time."""
+def holes(site: Site, from_ms: int, to_ms: int, roles: Collection[str] | None = None) -> list[Hole]:
+    """Return every span of [from_ms, to_ms) in which a layer has too few people or certificates, in order of time.
+
+    Of all layers, or of those of some `roles`.
+    """
     found: list[Hole] = []
-    for layer in site.roster.layers:
+    for layer in (one for one in site.roster.layers if roles is None or one.role in roles):
         open_: dict[str, Hole] = {}
         moments = sorted({from_ms, to_ms, *changes(site, layer, from_ms, to_ms)})
         for start, end in pairwise(moments):

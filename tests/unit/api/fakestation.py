@@ -31,9 +31,10 @@ from facility.scan import Reason, Scan
 from facility.site import Site
 from facility.supply import Supply
 from facility.text import Text
-from response import planned, works
+from response import planned, rota, works
 from response.incident import Context, Incidents
 from response.planned import Planned
+from response.rota import Rota
 from stores.live import Live
 from stores.telemetry.gaps import RecordedGap
 
@@ -262,6 +263,7 @@ class FakeStation:
         self.incidents = Incidents()
         self.board = Board(SITE)
         self.planned = Planned()
+        self.rota = Rota()
         self.messages: list[PhoneMessage] = []
         self.standing: list[Notice] = []
         self.tasks = [TaskHealth("desk", 10, 8000)]
@@ -279,7 +281,7 @@ class FakeStation:
     # -- what a desk would do --------------------------------------------------------------------------------
 
     def context(self) -> Context:
-        return Context(self.site, self.clock.now())
+        return Context(self.rota.site(self.site), self.clock.now())
 
     def write(self, new: Sequence[Record]) -> list[Written]:
         for record in new:
@@ -302,6 +304,7 @@ class FakeStation:
     def _tell(self, record: Record) -> None:
         self.board.tell(record)
         self.planned.tell(record)
+        self.rota.tell(record)
         self.incidents.tell(record)
 
     def raise_alarm(self, owner: str = "lift-1a", rule: str = "lift-trapped", value: float = 1.0) -> str:
@@ -333,6 +336,8 @@ class FakeStation:
             said = self.board.ask(command, self.clock.now())
         elif isinstance(command, planned.ASKS):
             said = self.planned.ask(self.context(), command)
+        elif isinstance(command, rota.ASKS):
+            said = self.rota.ask(self.context(), command)
         else:
             said = self.incidents.ask(self.context(), command)
         if isinstance(said, Refused):
@@ -343,7 +348,8 @@ class FakeStation:
     def view(self) -> View:
         incidents = {id: i for id, i in self.incidents.open().items() if i.closed_ms is None}
         alarms, works = dict(self.board.open()), (dict(self.planned.permits()), dict(self.planned.tickets()))
-        return View(self.clock.now(), len(self.book.lines), alarms, incidents, list(self.standing), *works)
+        changed = dict(self.rota.changes()), self.rota.generations(), self.rota.site(self.site).roster
+        return View(self.clock.now(), len(self.book.lines), alarms, incidents, list(self.standing), *works, *changed)
 
     def hiding(self) -> Sequence[Hidden]:
         return self.board.hiding(self.clock.now())
