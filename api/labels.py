@@ -114,8 +114,12 @@ STEP_STATE: Mapping[str, Text] = {
 }
 
 PAGE_STATE: Mapping[str, Text] = {
+    "waiting": Text("等待发出", "waiting for its time"),
     "requested": Text("待发出", "to be sent"),
     "sent": Text("已发出", "sent"),
+    "delivered": Text("已送达", "delivered"),
+    "opened": Text("已打开", "opened"),
+    "failed": Text("未送达", "not delivered"),
     "refused": Text("通道拒绝", "refused by the channel"),
     "overtaken": Text("不再需要发出", "no longer needed"),
     "acknowledged": Text("已接警", "accepted"),
@@ -161,6 +165,15 @@ RECORD: Mapping[str, Text] = {
     Kind.PAGE_REFUSED: Text("呼叫被拒", "page refused"),
     Kind.PAGE_ACKNOWLEDGED: Text("接警", "page accepted"),
     Kind.PAGE_DECLINED: Text("不能到场", "cannot come"),
+    Kind.PAGE_DELIVERED: Text("呼叫已送达", "page delivered"),
+    Kind.PAGE_OPENED: Text("呼叫已打开", "page opened"),
+    Kind.PAGE_FAILED: Text("呼叫未送达", "page not delivered"),
+    Kind.PAGE_BUNDLED: Text("多条呼叫合并发送", "pages sent as one message"),
+    Kind.PAGE_TEST_REQUESTED: Text("测试呼叫", "test page requested"),
+    Kind.PAGE_TEST_SENT: Text("测试呼叫已发出", "test page sent"),
+    Kind.PAGE_TEST_REFUSED: Text("测试呼叫被拒", "test page refused"),
+    Kind.PAGE_TEST_ANSWERED: Text("测试呼叫已确认收到", "test page answered"),
+    Kind.AUDIT_FOUND: Text("核对发现差异并已纠正", "audit found a difference and put it right"),
     Kind.ACCEPTANCE_EXPIRED: Text("接警后逾期未到", "accepted, not there in time"),
     Kind.RESPONDER_ARRIVED: Text("到场", "arrived"),
     Kind.RESPONDER_FINISHED: Text("处理完毕", "finished"),

@@ -60,6 +60,15 @@ class Decline(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class OpenPage(Command):
+    """A paged person looks at what was sent, `via` link or a channel with read receipts; it acknowledges nothing."""
+
+    incident: str
+    person: str
+    via: str = "link"
+
+
+@dataclass(frozen=True, slots=True)
 class Arrive(Command):
     """A responder stands at the place."""
 

@@ -134,6 +134,20 @@ class Message:
     priority: int
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a provider says of a page after it took it: delivered, opened (a read receipt), or failed.
+
+    `key` is the page's; a provider that returns only its own `number` is understood if the words with which it took
+    the page hold that number.
+    """
+
+    state: str
+    key: str = ""
+    number: str = ""
+    said: str = ""
+
+
 class Pager(Protocol):
     """Reaches one person over one channel."""
 

@@ -13,6 +13,7 @@ from facility.commands import (
     Command,
     Decline,
     Finish,
+    OpenPage,
     Refused,
     SkipStep,
     TickStep,
@@ -25,7 +26,7 @@ from response import duty, sweep
 from response import plan as steps
 from response.context import Context
 from response.escalation import is_responder, kept, write
-from response.fold import CLOSED, DESK, Incident
+from response.fold import CLOSED, DESK, SENT, UNHEARD, Incident
 from response.plan import AT_PLACE, BELL
 
 Said = list[tuple[Payload, str]]
@@ -40,6 +41,8 @@ NOT_FOUND = Refused(
 def ask(incident: Incident, context: Context, command: Command) -> list[Record] | Refused:  # noqa: C901, PLR0912 - one case per command
     """Carry out a command on an incident; empty when it would change nothing."""
     if incident.stage == CLOSED:
+        if isinstance(command, OpenPage):
+            return []
         return _conflict("事件已关闭，未作更改。", "The incident is closed; nothing was changed.")
     plan = context.plan(incident)
     at = max(context.now, incident.last_ms)
@@ -48,6 +51,8 @@ def ask(incident: Incident, context: Context, command: Command) -> list[Record] 
             said = _answer_bell(incident, command, at)
         case Accept():
             said = _accept(incident, plan, context.site, command)
+        case OpenPage():
+            said = _open_page(incident, command)
         case Decline():
             said = _decline(incident, context.site, command)
         case Arrive():
@@ -113,6 +118,14 @@ def _accept(incident: Incident, plan: Plan | None, site: Site, command: Accept) 
         return []
     via = "voice" if command.heard_by else ("phone" if command.actor.startswith("person:") else "console")
     return [(records.PageAcknowledged(person, via, responder, command.heard_by), person)]
+
+
+def _open_page(incident: Incident, command: OpenPage) -> Said | Refused:
+    if command.actor.startswith("person:") and command.actor != f"person:{command.person}":
+        return _not_yours()
+    mine = [page for page in incident.pages.values() if page.person == command.person]
+    fresh = any(page.opened_ms is None and page.state in UNHEARD | {SENT} for page in mine)
+    return [(records.PageOpened(command.person, command.via), command.person)] if fresh else []
 
 
 def _decline(incident: Incident, site: Site, command: Decline) -> Said | Refused:

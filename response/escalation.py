@@ -14,7 +14,7 @@ from facility.plan import Call, Plan
 from facility.records import Payload, Record
 from facility.site import Site
 from response import duty, words
-from response.fold import CONFIRMED, DESK, REFUSED, UNSENT, Incident, PageState, tell
+from response.fold import CONFIRMED, DESK, REQUESTED, UNHEARD, Incident, PageState, tell
 from response.plan import BELL, promise_of
 
 CHANNEL_WAIT_MS = 30_000
@@ -145,8 +145,9 @@ def _runs(incident: Incident, plan: Plan, promise: str) -> bool:
 def _channels_due(incident: Incident, site: Site, *, halted: bool) -> Iterator[Due]:
     """Yield the pages whose channel did not take them, while the person has another one and is still needed."""
     for page in incident.pages.values():
-        if page.state in UNSENT and not (halted and page.responder) and _next_channel(incident, site, page):
-            at = page.at_ms if page.state == REFUSED else page.requested_ms + CHANNEL_WAIT_MS
+        if page.state in UNHEARD and not (halted and page.responder) and _next_channel(incident, site, page):
+            due = max(page.requested_ms, page.not_before_ms) + CHANNEL_WAIT_MS
+            at = due if page.state == REQUESTED else page.at_ms
             yield Due(at, 7, "channel", page.key)
 
 

@@ -23,6 +23,9 @@ from facility.records import (
     LevelReached,
     PageAcknowledged,
     PageDeclined,
+    PageDelivered,
+    PageFailed,
+    PageOpened,
     PageRefused,
     PageRequested,
     PageSent,
@@ -47,10 +50,13 @@ CLOSED = "closed"
 REQUESTED = "requested"
 SENT = "sent"
 REFUSED = "refused"
+FAILED = "failed"  # taken by the provider, and then not delivered
 OVERTAKEN = "overtaken"  # never sent, and no longer worth sending: closed, answered, or a newer round rings
 ACKNOWLEDGED = "acknowledged"
 DECLINED = "declined"
 UNSENT = frozenset({REQUESTED, REFUSED})
+UNHEARD = frozenset({REQUESTED, REFUSED, FAILED})
+"""Nobody can have heard these, as far as the providers know."""
 
 TELEMETRY = "telemetry"
 LONGEST_BACK_OFF_MS = 60_000
@@ -68,7 +74,8 @@ PAGES_KEPT = 150
 class PageState(Struct, frozen=True):
     """One attempt to reach one person on one channel in one round, and how it went.
 
-    `state` is requested, sent, refused (will be tried again from `not_before_ms`), overtaken, acknowledged or declined.
+    `state` is requested, sent, refused (will be tried again from `not_before_ms`), failed, overtaken, acknowledged or
+    declined; what its provider and the phone said beside that never changes who is called.
     """
 
     key: str
@@ -86,6 +93,20 @@ class PageState(Struct, frozen=True):
     state: str = REQUESTED
     attempts: int = 0  # refused so often
     said: str = ""
+    delivered_ms: int | None = None  # by the provider's receipt
+    opened_ms: int | None = None  # the person has looked at it; that is no answer
+
+    @property
+    def furthest(self) -> str:
+        """Return the furthest state: waiting, requested, refused, failed, sent, delivered, opened, or the answer."""
+        if self.state not in UNHEARD | {SENT}:
+            return self.state
+        if self.opened_ms is not None:
+            return "opened"
+        if self.state == SENT and self.delivered_ms is not None:
+            return "delivered"
+        waits = self.state == REQUESTED and self.not_before_ms > self.requested_ms
+        return "waiting" if waits else self.state
 
 
 class Called(Struct, frozen=True):
@@ -290,6 +311,10 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
             return _requested(i, at, data)
         case PageSent() | PageRefused() as data:
             return _reported(i, at, data)
+        case PageDelivered() | PageFailed() as data:
+            return _received(i, at, data)
+        case PageOpened() as data:
+            return _opened(i, at, data)
         case PageAcknowledged(person=person, responder=responder):
             i = replace(i, pages=_answered(i, person, ACKNOWLEDGED, at), declined=_without(i.declined, person))
             if not responder:
@@ -452,6 +477,28 @@ def _reported(i: Incident, at: int, data: PageSent | PageRefused) -> Incident:
     if not i.life:  # one channel was enough; for life all of them ring
         group = (page.person, page.level, page.round)
         pages = {k: _overtaken(p, at) if (p.person, p.level, p.round) == group else p for k, p in pages.items()}
+    return replace(i, pages=pages)
+
+
+def _received(i: Incident, at: int, data: PageDelivered | PageFailed) -> Incident:
+    page = i.pages.get(data.key)
+    if page is None:
+        return i
+    if isinstance(data, PageDelivered):
+        delivered = page.delivered_ms or at
+        state = SENT if page.state in UNHEARD else page.state  # the receipt came though the answer was lost
+        page = replace(page, state=state, delivered_ms=delivered, said=data.said or page.said, at_ms=at)
+    elif page.state == SENT and page.delivered_ms is None and page.opened_ms is None:
+        page = replace(page, state=FAILED, said=data.said, at_ms=at)
+    return replace(i, pages={**i.pages, data.key: page})
+
+
+def _opened(i: Incident, at: int, data: PageOpened) -> Incident:
+    def looked_at(page: PageState) -> bool:
+        mine = page.key == data.key if data.key else page.person == data.person
+        return mine and page.opened_ms is None and page.state in UNHEARD | {SENT}
+
+    pages = {k: replace(p, opened_ms=at, at_ms=at) if looked_at(p) else p for k, p in i.pages.items()}
     return replace(i, pages=pages)
 
 

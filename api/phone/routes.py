@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.asking import Flights
@@ -21,7 +22,7 @@ from api.problems import refused
 from api.routes.incidents import find
 from api.station import Station
 from api.who import StationHere
-from facility.commands import Accept, Arrive, Command, Decline, Finish, Refused, TickStep
+from facility.commands import Accept, Arrive, Command, Decline, Finish, OpenPage, Refused, TickStep
 from facility.equipment import point_id
 from facility.text import Text
 from response.incident import Incident
@@ -122,13 +123,17 @@ async def file(name: str) -> Response:
 @router.head("/p/{token}", include_in_schema=False)
 @router.get("/p/{token}", response_class=HTMLResponse)
 async def show(token: str, request: Request, station: StationHere) -> Response:
-    """Show the incident to the person the link was made for. Opening it, or previewing it, changes nothing."""
+    """Show the incident to the person the link was made for. Opening it acknowledges nothing.
+
+    That a browser, not a previewer, fetched it is noted after the answer, once per page.
+    """
     try:
         link = await _link(token, request, station, request.query_params.get("lang", ""))
     except _PageError as page:
         return _words(page)
     figures: Figures = request.app.state.figures
-    figures.count("phone_previews_total" if _is_preview(request) else "phone_opened_total")
+    preview = _is_preview(request)
+    figures.count("phone_previews_total" if preview else "phone_opened_total")
     saved = request.query_params.get("saved") == "1"
     now = station.clock.now()
     floor = station.live.read(point_id(link.incident.equipment, "floor")) if link.incident.equipment else None
@@ -140,7 +145,14 @@ async def show(token: str, request: Request, station: StationHere) -> Response:
         request_id=secrets.token_hex(8),
         saved=saved,
     )
-    return HTMLResponse(html)
+    seen = None if preview or link.incident.closed_ms is not None else BackgroundTask(_opened, request, station, link)
+    return HTMLResponse(html, background=seen)
+
+
+async def _opened(request: Request, station: Station, link: _Link) -> None:
+    actor, flights = f"person:{link.person}", request.app.state.flights
+    unique = f"{actor}/{link.incident.id}/opened/{secrets.token_hex(8)}"
+    await flights.ask(station, OpenPage(actor, unique, link.incident.id, link.person))
 
 
 @router.post("/p/{token}/{action}", response_class=HTMLResponse)

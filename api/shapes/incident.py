@@ -48,7 +48,10 @@ class StepShape(Shape):
 
 
 class PageShape(Shape):
-    """One attempt to reach one person."""
+    """One attempt to reach one person; `state` is the furthest it came, `said` the provider's newest words.
+
+    `due_ms` is when it is, or was, to leave: a page may wait for the day, or for others that go with it.
+    """
 
     key: str
     person: str
@@ -61,6 +64,9 @@ class PageShape(Shape):
     at_ms: int
     said: str
     responder: bool
+    due_ms: int
+    delivered_ms: int | None
+    opened_ms: int | None
 
 
 class ResponderShape(Shape):

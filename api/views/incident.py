@@ -174,10 +174,13 @@ def page_shape(site: Site, page: PageState) -> PageShape:
         channel=page.channel,
         level=page.level,
         round=page.round,
-        state=page.state,
+        state=page.furthest,
         at_ms=page.at_ms,
         said=page.said,
         responder=page.responder,
+        due_ms=page.not_before_ms,
+        delivered_ms=page.delivered_ms,
+        opened_ms=page.opened_ms,
     )
 
 

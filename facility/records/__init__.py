@@ -49,6 +49,17 @@ from facility.records.incident import (
     SweepCleared,
     SweepListed,
 )
+from facility.records.paging import (
+    AuditFound,
+    PageBundled,
+    PageDelivered,
+    PageFailed,
+    PageOpened,
+    PageTestAnswered,
+    PageTestRefused,
+    PageTestRequested,
+    PageTestSent,
+)
 from facility.records.payload import Payload
 from facility.records.service import (
     ClockStepped,
@@ -89,6 +100,7 @@ __all__ = [
     "AlarmShelved",
     "AlarmShown",
     "AlarmUnshelved",
+    "AuditFound",
     "BellAnswered",
     "CalendarRevoked",
     "ClockStepped",
@@ -104,10 +116,18 @@ __all__ = [
     "Kind",
     "LevelReached",
     "PageAcknowledged",
+    "PageBundled",
     "PageDeclined",
+    "PageDelivered",
+    "PageFailed",
+    "PageOpened",
     "PageRefused",
     "PageRequested",
     "PageSent",
+    "PageTestAnswered",
+    "PageTestRefused",
+    "PageTestRequested",
+    "PageTestSent",
     "Payload",
     "PermitChecked",
     "PermitEnded",
@@ -144,6 +164,7 @@ __all__ = [
     "incident_subject",
     "permit_subject",
     "roster_subject",
+    "test_subject",
     "ticket_subject",
 ]
 
@@ -187,6 +208,15 @@ class Kind(StrEnum):
     PAGE_REFUSED = "page.refused"
     PAGE_ACKNOWLEDGED = "page.acknowledged"
     PAGE_DECLINED = "page.declined"
+    PAGE_DELIVERED = "page.delivered"
+    PAGE_OPENED = "page.opened"
+    PAGE_FAILED = "page.failed"
+    PAGE_BUNDLED = "page.bundled"
+    PAGE_TEST_REQUESTED = "page-test.requested"
+    PAGE_TEST_SENT = "page-test.sent"
+    PAGE_TEST_REFUSED = "page-test.refused"
+    PAGE_TEST_ANSWERED = "page-test.answered"
+    AUDIT_FOUND = "audit.found"
     ACCEPTANCE_EXPIRED = "acceptance.expired"
     RESPONDER_ARRIVED = "responder.arrived"
     RESPONDER_FINISHED = "responder.finished"
@@ -250,6 +280,15 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.PAGE_REFUSED: PageRefused,
     Kind.PAGE_ACKNOWLEDGED: PageAcknowledged,
     Kind.PAGE_DECLINED: PageDeclined,
+    Kind.PAGE_DELIVERED: PageDelivered,
+    Kind.PAGE_OPENED: PageOpened,
+    Kind.PAGE_FAILED: PageFailed,
+    Kind.PAGE_BUNDLED: PageBundled,
+    Kind.PAGE_TEST_REQUESTED: PageTestRequested,
+    Kind.PAGE_TEST_SENT: PageTestSent,
+    Kind.PAGE_TEST_REFUSED: PageTestRefused,
+    Kind.PAGE_TEST_ANSWERED: PageTestAnswered,
+    Kind.AUDIT_FOUND: AuditFound,
     Kind.ACCEPTANCE_EXPIRED: AcceptanceExpired,
     Kind.RESPONDER_ARRIVED: ResponderArrived,
     Kind.RESPONDER_FINISHED: ResponderFinished,
@@ -303,6 +342,11 @@ def alarm_subject(owner: str, rule: str) -> str:
 def incident_subject(id: str) -> str:
     """Return the subject of an incident."""
     return f"incident:{id}"
+
+
+def test_subject(key: str) -> str:
+    """Return the subject of a test page."""
+    return f"page-test:{key}"
 
 
 def permit_subject(id: str) -> str:
