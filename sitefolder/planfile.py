@@ -1,19 +1,20 @@
 """library/plans/*.toml and a site's plans/: emergency plans as they are carried out."""
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
-from facility.plan import Call, Level, Plan, Step
+from pydantic import Field, model_validator
+
+from facility.plan import Call, CloseCheck, FalseAlarm, Hold, Level, LifeClock, Plan, Step
 from facility.point import Kind
-from facility.rule import AlarmClass, Compare
-from facility.text import NOTHING
+from facility.rule import AlarmClass
 from sitefolder.conditionfile import ConditionTable
 from sitefolder.duration import Duration
 from sitefolder.finding import WordError
+from sitefolder.prooffile import ProofTable, glance
 from sitefolder.rulefile import PRIORITIES, ClassWord, PriorityWord
+from sitefolder.stepfile import StepTable
 from sitefolder.strict import Filled, Id, PointName, Strict, Words
-
-AT_A_GLANCE = frozenset({Compare.ABOVE, Compare.BELOW, Compare.IS, Compare.IS_NOT})
-"""What one good reading can show."""
 
 
 class CallTable(Strict):
@@ -40,51 +41,79 @@ class LevelTable(Strict):
         return Level(tuple(call.call() for call in self.calls), self.within)
 
 
-class StepTable(Strict):
-    """[[step]]: one thing to be done, by whom, by when, proven by what.
+class CloseTable(Strict):
+    """[[close]]: what telemetry must show, for the plan's `stable`, before the incident may be closed."""
 
-    `promise` counts from the start of the plan; `contract` names a promise of site.toml instead.
-    """
-
-    id: Id
-    role: Id
     text: Words
-    promise: Duration | None = None
-    contract: PointName | None = None
-    after: list[Id] = Field(default_factory=list)
-    mandatory: bool = True
-    persons: int = Field(default=1, ge=1, le=2)
-    certificates: list[Id] = Field(default_factory=list)
-    proof: list[ConditionTable] = Field(default_factory=list)
-    arrival: bool = False
-    evidence: Words | None = None
+    proof: list[ProofTable] = Field(min_length=1)
 
-    def step(self, kind: Kind | None) -> Step:
+    def check(self, machine: Kind | None, kinds: Mapping[str, Kind]) -> CloseCheck:
         """Return it in the language of the facility.
 
         Raises:
-            WordError: the proof names a point or code that the kind does not have, or cannot be seen at a glance.
+            WordError: there is no such kind, point or code, or one reading cannot show it.
         """
-        proof = tuple(table.condition(kind) for table in self.proof)
-        if any(c.compare not in AT_A_GLANCE or c.other or c.of for c in proof):
-            raise WordError(
-                "proof 只能用 above、below、is、is_not，且不带 other、of",
-                "a proof takes above, below, is and is_not only, without other and of",
-            )
-        return Step(
-            id=self.id,
-            role=self.role,
-            text=self.text.text(),
-            promise_ms=self.promise,
-            contract=self.contract or "",
-            after=tuple(self.after),
-            mandatory=self.mandatory,
-            persons=self.persons,
-            certificates=tuple(self.certificates),
-            proof=proof,
-            arrival=self.arrival,
-            evidence=self.evidence.text() if self.evidence else NOTHING,
-        )
+        return CloseCheck(self.text.text(), tuple(table.proof(machine, kinds) for table in self.proof))
+
+
+class FalseAlarmTable(Strict):
+    """[false_alarm]: so many independent confirmations, each of another of these kinds; `proof` is telemetry's."""
+
+    needs: int = Field(default=2, ge=1, le=4)
+    kinds: list[Literal["voice", "camera", "on-site"]] = Field(min_length=1)
+    proof: list[ProofTable] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _enough(self) -> "FalseAlarmTable":
+        if self.needs > len(set(self.kinds)) + bool(self.proof):
+            raise WordError("需要的确认多于可能的方式", "needs more confirmations than there are ways to confirm")
+        return self
+
+    def false_alarm(self, machine: Kind | None, kinds: Mapping[str, Kind]) -> FalseAlarm:
+        """Return it in the language of the facility.
+
+        Raises:
+            WordError: there is no such kind, point or code, or one reading cannot show it.
+        """
+        proof = tuple(table.proof(machine, kinds) for table in self.proof)
+        return FalseAlarm(self.needs, tuple(dict.fromkeys(self.kinds)), proof)
+
+
+class LifeClockTable(Strict):
+    """[life_clock]: how long people may be held, from the last moment at which `moves` was so, `until` a step is done.
+
+    `warn` are moments before its end, said as time since its start.
+    """
+
+    moves: ConditionTable
+    span: Duration = Field(gt=0)
+    until: Id
+    warn: list[Duration] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _in_time(self) -> "LifeClockTable":
+        if any(not 0 < warn < self.span for warn in self.warn):
+            raise WordError("warn 要早于 span", "every warn lies before the span")
+        return self
+
+    def clock(self, machine: Kind | None) -> LifeClock:
+        """Return it in the language of the facility.
+
+        Raises:
+            WordError: there is no such point or code, or one reading cannot show it.
+        """
+        return LifeClock(glance(self.moves, machine), self.span, self.until, tuple(sorted(self.warn)))
+
+
+class HoldTable(Strict):
+    """[hold]: from the step `after` on the machine stays out of service until `until` is signed, incident or not."""
+
+    after: Id
+    until: Words
+
+    def hold(self) -> Hold:
+        """Return it in the language of the facility."""
+        return Hold(self.after, self.until.text())
 
 
 class PlanHead(Strict):
@@ -100,6 +129,9 @@ class PlanHead(Strict):
     stable: Duration = 0
     never: list[Words] = Field(default_factory=list)
     source: Filled
+    false_alarm: FalseAlarmTable | None = None
+    life_clock: LifeClockTable | None = None
+    hold: HoldTable | None = None
 
 
 class PlanFile(PlanHead):
@@ -107,9 +139,19 @@ class PlanFile(PlanHead):
 
     level: list[LevelTable] = Field(min_length=1)
     step: list[StepTable] = Field(min_length=1)
+    close: list[CloseTable] = Field(default_factory=list)
 
 
-def plan_of(id: str, version: str, head: PlanHead, levels: list[Level], steps: list[Step]) -> Plan:
+class Gate(NamedTuple):
+    """What stands at the end of a plan: when it may be closed, and what goes on beyond it."""
+
+    close: tuple[CloseCheck, ...] = ()
+    false_alarm: FalseAlarm | None = None
+    life_clock: LifeClock | None = None
+    hold: Hold | None = None
+
+
+def plan_of(id: str, version: str, head: PlanHead, levels: list[Level], steps: list[Step], gate: Gate) -> Plan:
     """Return the plan in the language of the facility."""
     return Plan(
         id=id,
@@ -126,4 +168,5 @@ def plan_of(id: str, version: str, head: PlanHead, levels: list[Level], steps: l
         stable_ms=head.stable,
         never=tuple(words.text() for words in head.never),
         source=head.source,
+        **gate._asdict(),
     )

@@ -1,18 +1,16 @@
 """Reads rules and plans, of the library and of the site, and checks that they know what they speak of."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facility.plan import Plan, Step
-from facility.point import Kind, Point
+from facility.plan import Plan
 from facility.rule import Compare, Rule
 from sitefolder.changing import ChangeTable, Override, changed, graver
 from sitefolder.document import Document, Entry, read
 from sitefolder.finding import Problems, WordError
 from sitefolder.library import Library
-from sitefolder.planfile import CallTable, LevelTable, PlanFile, PlanHead, StepTable, plan_of
+from sitefolder.planreading import read_plan
 from sitefolder.rulefile import RuleTable
 
 DEVICE = "device"
@@ -169,109 +167,6 @@ def _no_circle(planning: Planning) -> None:
 def _plan(planning: Planning, path: Path, file: str, library: Library, problems: Problems) -> None:
     planning.doubted_plans.add(path.stem)
     document = _read(planning, path, file, problems)
-    if document is None:
-        return
-    before = len(problems.errors)
-    head = _head(document)
-    levels = [entry.value.level() for entry in document.entries("level", LevelTable) if _level_fits(entry, library)]
-    machine = _merged(library.kinds[kind] for kind in (head.kinds if head else ()) if kind in library.kinds)
-    tables = document.entries("step", StepTable)
-    steps = [step for entry in tables if (step := _step(entry, tables, machine, library)) is not None]
-    for key in ("level", "step"):
-        if not document.data.get(key):
-            document.error((key,), f"至少需要一个 [[{key}]]", f"needs at least one [[{key}]]")
-    if head is not None:
-        _head_fits(document, head, library)
-        _no_cycle(document, steps)
-    if head is not None and len(problems.errors) == before:
-        planning.plans[path.stem] = plan_of(path.stem, document.hash[:12], head, levels, steps)
-
-
-def _head(document: Document) -> PlanHead | None:
-    document.known(_keys(PlanFile))
-    top = {key: value for key, value in document.data.items() if key in _keys(PlanHead)}
-    return dataclasses.replace(document, data=top).model(PlanHead)
-
-
-def _keys(model: type[PlanHead]) -> set[str]:
-    return {field.alias or name for name, field in model.model_fields.items()}
-
-
-def _head_fits(document: Document, head: PlanHead, library: Library) -> None:
-    if head.arrival is not None and head.arrival not in library.promises:
-        document.error(("arrival",), f"没有承诺 {head.arrival}", f"there is no promise {head.arrival}")
-    for kind in head.kinds:
-        if kind not in library.kinds and kind not in library.doubted:
-            document.error(("kinds",), f"没有设备类型 {kind}", f"there is no kind {kind}")
-
-
-def _level_fits(entry: Entry[LevelTable], library: Library) -> bool:
-    if not entry.value.calls:
-        entry.error(("calls",), "这一级没有通知任何人", "this level calls nobody")
-        return False
-    fits = [_call_fits(entry, call, library) for call in entry.value.calls]  # every call is to be told, not the first
-    return all(fits)
-
-
-def _call_fits(entry: Entry[LevelTable], call: CallTable, library: Library) -> bool:
-    return _known_role(entry, "calls", call.role, library) and _known_certificates(
-        entry, "calls", call.certificates, library
-    )
-
-
-def _known_role(entry: Entry[LevelTable] | Entry[StepTable], key: str, role: str, library: Library) -> bool:
-    if role in library.roles or role in library.party_roles:
-        return True
-    entry.error((key,), f"没有角色 {role}", f"there is no role {role}")
-    return False
-
-
-def _known_certificates(
-    entry: Entry[LevelTable] | Entry[StepTable], key: str, certificates: Iterable[str], library: Library
-) -> bool:
-    unknown = [certificate for certificate in certificates if certificate not in library.certificates]
-    for certificate in unknown:
-        entry.error((key,), f"没有证书种类 {certificate}", f"there is no certificate {certificate}")
-    return not unknown
-
-
-def _step(entry: Entry[StepTable], all_: list[Entry[StepTable]], machine: Kind | None, library: Library) -> Step | None:
-    table = entry.value
-    _known_role(entry, "role", table.role, library)
-    _known_certificates(entry, "certificates", table.certificates, library)
-    ids = {other.value.id for other in all_} | entry.document.broken.get("step", set())
-    for other in table.after:
-        if other not in ids:
-            entry.error(("after",), f"没有步骤 {other}", f"there is no step {other}")
-    if table.contract is not None and table.contract not in library.promises:
-        entry.error(("contract",), f"没有承诺 {table.contract}", f"there is no promise {table.contract}")
-    if table.contract is not None and table.promise is not None:
-        entry.error(("promise",), "promise 和 contract 只能写一个", "write either promise or contract")
-    try:
-        return table.step(machine)
-    except WordError as error:
-        entry.error(("proof",), error.text.zh, error.text.en)
-        return None
-
-
-def _merged(kinds: Iterable[Kind]) -> Kind | None:
-    """Return the points of all machines a plan is for as one kind: a proof may name any of them."""
-    found = list(kinds)
-    if not found:
-        return None
-    points: Mapping[str, Point] = {name: point for kind in reversed(found) for name, point in kind.points.items()}
-    return dataclasses.replace(found[0], points=points)
-
-
-def _no_cycle(document: Document, steps: list[Step]) -> None:
-    done: set[str] = set()
-    left = list(steps)
-    ids = {step.id for step in steps}
-    while left:
-        ready = [step for step in left if all(other in done or other not in ids for other in step.after)]
-        if not ready:
-            names = ", ".join(step.id for step in left)
-            document.error(("step",), f"步骤互相等待：{names}", f"steps wait for each other: {names}")
-            return
-        done.update(step.id for step in ready)
-        left = [step for step in left if step.id not in done]
+    found = read_plan(document, path.stem, library) if document is not None else None
+    if found is not None:
+        planning.plans[path.stem] = found

@@ -93,7 +93,7 @@ def texts(value: Any, where: str) -> Iterator[tuple[str, Text]]:
 
 
 def test_every_text_stands_in_both_languages(site: Site) -> None:
-    optional = (".evidence", ".card.never")
+    optional = (".evidence", ".asks", ".card.never")
     for part in ("kinds", "rules", "plans", "equipment", "parties", "roles", "certificates", "promises"):
         for where, text in texts(getattr(site, part), part):
             if text or not where.endswith(optional):
