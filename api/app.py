@@ -9,6 +9,7 @@ from api.gate import Gate
 from api.phone import routes as phone
 from api.routes import (
     alarms,
+    calendars,
     console,
     demo,
     docs,
@@ -52,6 +53,7 @@ def create(station: Station) -> FastAPI:
         history,
         performance,
         records,
+        calendars,
         shifts,
         people,
         permits,

@@ -290,3 +290,20 @@ def reason_id(reason: int) -> str:
 def label(group: str, id: str) -> Text:
     """Return the words for an id, or the id itself where the table has none (a site's own role, say)."""
     return TABLE[group].get(id) or Text(id, id)
+
+
+ROSTER_WHAT: Mapping[str, Text] = {
+    "cover": Text("顶班", "cover"),
+    "extra": Text("临时加班", "extra shift"),
+    "swap": Text("换班", "exchange"),
+    "leave": Text("休假", "leave"),
+}
+
+ROSTER_STATE: Mapping[str, Text] = {
+    "proposed": Text("待对方同意", "waits for the other's word"),
+    "lapsed": Text("过期未同意", "lapsed, nobody agreed"),
+    "planned": Text("未开始", "to come"),
+    "running": Text("进行中", "running"),
+    "over": Text("已结束", "over"),
+    "revoked": Text("已撤销", "taken back"),
+}

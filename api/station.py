@@ -17,6 +17,7 @@ from facility.records import Kind
 from facility.site import Site
 from facility.text import Text
 from response.change import Change
+from response.duty import Ahead
 from response.incident import Incident
 from response.permit import Permit
 from response.ticket import Ticket
@@ -282,6 +283,12 @@ class Station(Protocol):
 
     def metrics(self) -> Mapping[str, float]:
         """Return figures by name for /metrics; a name that ends in `_total` only rises."""
+
+    def ahead(self) -> Sequence[Ahead]:
+        """Return what duty will lack if nobody does anything, the soonest first; cheap."""
+
+    def reached(self) -> Mapping[str, int]:
+        """Return when each person last answered a page or a test page; UTC milliseconds."""
 
     def performance(self, last: date, days: int, console: str) -> Report:
         """Return alarm performance of `days` local days up to `last`, of one system or of all. Called in a thread."""

@@ -16,6 +16,7 @@ from dutyroom.clock import SystemClock
 from dutyroom.desk import Desk
 from dutyroom.forwarding import Forwarding
 from dutyroom.heartbeat import FAILED_AFTER, Heart, Sign
+from dutyroom.outlook import Outlook
 from dutyroom.supervisor import Supervisor
 from facility.person import Party, Person
 from facility.ports import Pager
@@ -33,8 +34,6 @@ log = structlog.get_logger(__name__)
 UNCLEAN_SHOWN_MS = 60_000
 LINES_MS = 10_000
 """How long after the start a line that was not asked anything yet is not called down."""
-_STANDING_MS = 60_000
-"""A roster does not change by the second."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,12 +54,11 @@ class Condition:
     forwarding: Forwarding | None
     ways: Mapping[str, Pager]
     damaged: bool
+    outlook: Outlook
     clean: bool = False
     collectors: "Collectors | None" = None
     heart: Heart | None = None
     _started: int = field(init=False)
-    _standing: list[Notice] = field(default_factory=list)
-    _standing_at: int = 0
     _told_down: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -70,10 +68,9 @@ class Condition:
     def notices(self) -> list[Notice]:
         """Return what every screen must say about the product itself."""
         now = self.clock.now()
-        if now - self._standing_at > _STANDING_MS:
-            self._standing, self._standing_at = words.standing(self.site, now, self.unpaged()), now
+        standing = words.standing(self.outlook.ahead(), now, self.unpaged())
         passing = words.passing(self.desk.standing.incidents, self._troubles(), now)
-        return self._standing + passing + backlog.notices(self.backlog.held, now)
+        return standing + passing + backlog.notices(self.backlog.held, now)
 
     def health(self) -> Health:
         """Return who made progress when, and what is missing."""
@@ -151,6 +148,7 @@ class Condition:
             "store_damaged": float(self.damaged),
             "unclean_start": float(not self.clean and self.clock.now() < self._started + UNCLEAN_SHOWN_MS),
             "clock_offset": abs(self.clock.offset()) / 1000,
+            **self.outlook.figures(),
         }
 
     def lines(self) -> "Sequence[LineStatus]":

@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from api.station import Notice
-from facility.site import Site
 from facility.text import Text
 from response import duty
 from response.incident import Incident
 
-DAY_MS = 86_400_000
-HOLES_AHEAD_MS = 8 * DAY_MS
-CERTIFICATES_AHEAD_DAYS = 30
+FEW = 3
+"""So many people whom nothing shows reachable are named one by one; more stand in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +25,8 @@ class Troubles:
     unheard: str = ""  # why signs of life do not arrive outside
 
 
-def standing(site: Site, now: int, unpaged: Mapping[str, int]) -> list[Notice]:
-    """Return what roster, certificates and channels are short of; slow enough to be computed once a minute.
+def standing(ahead: Sequence[duty.Ahead], now: int, unpaged: Mapping[str, int]) -> list[Notice]:
+    """Return what roster, certificates and channels are short of.
 
     `unpaged` counts people by a kind of channel that this service has no pager for.
     """
@@ -45,20 +43,28 @@ def standing(site: Site, now: int, unpaged: Mapping[str, int]) -> list[Notice]:
         )
         for kind, people in unpaged.items()
     ]
-    out += [
-        Notice(
-            f"hole:{hole.role}:{hole.from_ms}",
-            "warning",
-            Text(f"排班缺口：{hole.text.zh}", f"Roster hole: {hole.text.en}"),
-            hole.from_ms,
+    untested = [one for one in ahead if one.what == duty.UNTESTED]
+    if len(untested) > FEW:
+        out.append(
+            Notice(
+                "untested",
+                "warning",
+                Text(
+                    f"{len(untested)} 名即将当班的人 30 天内没有应答过呼叫或测试呼叫。名单见“值班”页。",
+                    f"{len(untested)} people who are on duty soon have answered no page or test page for 30 days."
+                    " The Duty page lists them.",
+                ),
+                now,
+            )
         )
-        for hole in duty.holes(site, now, now + HOLES_AHEAD_MS)
-    ]
-    out += [
-        Notice(f"certificate:{e.person}:{e.certificate}", "warning", e.text, now)
-        for e in duty.expiring(site, now, CERTIFICATES_AHEAD_DAYS)
-    ]
-    return out
+    few = [one for one in ahead if one.what != duty.UNTESTED or len(untested) <= FEW]
+    return out + [Notice(one.id, "warning", _named(one), one.at_ms if one.what == duty.HOLE else now) for one in few]
+
+
+def _named(one: duty.Ahead) -> Text:
+    if one.what != duty.HOLE:
+        return one.text
+    return Text(f"排班缺口：{one.text.zh}", f"Roster hole: {one.text.en}")
 
 
 def passing(incidents: Mapping[str, Incident], troubles: Troubles, now: int) -> list[Notice]:

@@ -24,6 +24,7 @@ from dutyroom.condition import Condition
 from dutyroom.desk import Desk
 from dutyroom.forwarding import forwarding
 from dutyroom.heartbeat import Heart
+from dutyroom.outlook import Outlook
 from dutyroom.performance import Performance
 from dutyroom.replies import Replies
 from dutyroom.servicemanager import READY, STOPPING, ServiceManager
@@ -34,7 +35,10 @@ from facility import records
 from facility.commands import Command, Refused
 from facility.ports import Telemetry, Written
 from facility.records import Kind, Payload, Record
+from facility.site import Site
 from facility.text import Text
+from response import reached
+from response.duty import Ahead
 from response.pagers import demo as demo_pager
 from response.pagers.modem import ModemPager
 from sitefolder import Loaded, load
@@ -56,6 +60,8 @@ UNSAID = Text(
     "The disk did not take the last records, and the service has ended all the same; started again, it judges anew"
     " by what the devices say. Free disk space.",
 )
+ANSWERS_READ = 5_000
+"""Answers to pages that are looked through at the start, for who was reached lately."""
 FENCED = Text(
     "另一个实例已接管值班记录，本实例已停止。请确认只运行一个实例。",
     "Another instance has taken over the log book; this one has stopped. See to it that only one runs.",
@@ -114,6 +120,8 @@ class Station:
         self.desk.restore(self.book.open_records(), newest.record.subject if newest else "")
         self._performance = Performance(self.site, self.clock, self.book, lambda: self.desk.standing.alarms)
         self._replies = Replies(self.site, self.clock, self.desk)
+        self.outlook = Outlook(self._site_as_changed, self.clock, tested=not settings.demo)
+        self.desk.subscribe(self.outlook.told)
         self._collectors: Collectors | None = None
         self._stopping = asyncio.Event()
         self.condition = Condition(
@@ -128,6 +136,7 @@ class Station:
             forwarding=self.forwarding,
             ways=self._ways,
             damaged=bool(self._report),
+            outlook=self.outlook,
         )
         if settings.heartbeat_url:
             secret = self._secrets.get("heartbeat_secret", "")
@@ -187,6 +196,14 @@ class Station:
     def metrics(self) -> Mapping[str, float]:
         """Return figures for /metrics."""
         return self.condition.metrics()
+
+    def ahead(self) -> Sequence[Ahead]:
+        """Return what duty will lack if nobody does anything."""
+        return self.outlook.ahead()
+
+    def reached(self) -> Mapping[str, int]:
+        """Return when each person last answered a page."""
+        return self.outlook.reached()
 
     def performance(self, last: date, days: int, console: str) -> Report:
         """Return alarm performance of `days` local days up to `last`."""
@@ -297,6 +314,7 @@ class Station:
         keep("performance", self._performance.run, limit_ms=120_000)
         if isinstance(modem := self._ways.get("modem"), ModemPager):
             keep("modem", partial(modem.listen, self._replies.take), limit_ms=180_000)
+        keep("outlook", partial(self.outlook.run, self._answers), limit_ms=180_000)
         if heart := self.condition.heart:
             keep("heartbeat", heart.run, limit_ms=120_000)
         if selfwatch.DEVICE in self.site.devices:
@@ -305,6 +323,15 @@ class Station:
                 lambda beat: selfwatch.run(self.site, self.clock, self.desk.scan, self.condition.look, beat),
                 limit_ms=20_000,
             )
+
+    def _site_as_changed(self) -> Site:
+        roster = self.desk.standing.roster
+        return self.site if roster is None else self.site.with_roster(roster, self.site.hash)
+
+    def _answers(self) -> Sequence[Written]:
+        """Return the newest records that may show who was reached; for a thread."""
+        since = self.clock.now() - reached.VALID_MS
+        return self.book.find(kinds=reached.PROOF_KINDS, from_ms=since, limit=ANSWERS_READ)
 
     async def _finish_archiving(self) -> None:
         if self.archiving:

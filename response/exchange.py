@@ -17,7 +17,8 @@ LONGEST_MS = {COVER: 31 * _DAY_MS, EXTRA: 31 * _DAY_MS, SWAP: 3 * _DAY_MS, LEAVE
 """How long each kind of change may last; who needs longer changes roster.toml."""
 FURTHEST_MS = 366 * _DAY_MS
 """So far ahead the roster is changed."""
-_LOOKED_AT_MS = 31 * _DAY_MS
+LOOKED_AT_MS = 31 * _DAY_MS
+"""Of a longer change, so much is looked at for holes."""
 
 
 def against(site: Site, said: RosterChanged, now: int) -> Refused | None:
@@ -32,7 +33,7 @@ def opened_by(site: Site, said: RosterChanged) -> list[Hole]:
     roster = replace(site.roster, covers=(*site.roster.covers, *sample.covers), leaves=(*site.roster.leaves, *leaves))
     after = site.with_roster(roster, site.hash)
     begin = sample.begins_ms
-    end = min(sample.ends_ms, begin + _LOOKED_AT_MS)
+    end = min(sample.ends_ms, begin + LOOKED_AT_MS)
     concerned = {said.role, *site.people[said.person].roles}
     had = duty.holes(site, begin, end, concerned)
     return [hole for hole in duty.holes(after, begin, end, concerned) if not any(_within(hole, old) for old in had)]
@@ -139,7 +140,7 @@ def _leave_against(site: Site, said: RosterChanged) -> Iterator[Refused]:
         return
     shared = {*site.people[said.person].roles} & {*site.people[said.other].roles}
     for role in (r for r in duty.roles(site) if r in shared):
-        for span in duty.spans(site, role, said.from_ms, min(said.to_ms, said.from_ms + _LOOKED_AT_MS)):
+        for span in duty.spans(site, role, said.from_ms, min(said.to_ms, said.from_ms + LOOKED_AT_MS)):
             if said.person in span.people and said.other in span.people:
                 name = site.people[said.other].name
                 yield _conflict(

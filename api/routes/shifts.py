@@ -1,83 +1,166 @@
-"""Who is on duty, who follows, and where the roster has holes."""
+"""Who is on duty, who follows, day by day; where the roster has holes; and how it is changed."""
 
 import asyncio
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import Field
 from starlette.responses import Response
 
-from api.rights import Right
+from api.asking import Body, Id, IdOrNothing, Press, Said, StrictRoute, pressed
+from api.problems import ProblemError
+from api.rights import Reach, Right
 from api.routes.history import LATEST_MS
-from api.shapes.duty import ExpiringShape, HoleShape, OnDuty, ShiftsShape
-from api.shapes.site import PersonName
+from api.shapes.duty import ChangePreview, ChangeShape, GridShape, ShiftsShape
+from api.shapes.record import DoneShape
 from api.station import Station
-from api.views.words import certificate_name, person_name, role_name, words
-from api.who import Caller, StationHere, allowed
-from response import duty
+from api.views import duty as views
+from api.who import Caller, StationHere, allowed, forbidden
+from facility.commands import AgreeSwap, ChangeRoster, RevokeChange
+from facility.records import RosterChanged
+from facility.text import Text
+from response import exchange
+from response.change import SWAP
 
-router = APIRouter(prefix="/api/v1/shifts", tags=["shifts"])
+router = APIRouter(prefix="/api/v1/shifts", tags=["shifts"], route_class=StrictRoute)
 
-AHEAD_MS = 7 * 86_400_000
-EXPIRING_DAYS = 30
+LONGEST_DAYS = 35
+
+_NO_PERSON = Text(
+    "您的账号没有对应的人员，不能换自己的班。请让主管登记。",
+    "Your account belongs to nobody on the roster, so it has no shift to exchange. Have a supervisor enter it.",
+)
+
+Moment = Annotated[int, Field(ge=0, le=LATEST_MS)]
+Reader = Annotated[Caller, Depends(allowed(Right.SEE_SHIFTS))]
+Changer = Annotated[Press, Depends(pressed(Right.CHANGE_ROSTER))]
+
+
+class ChangeBody(Body):
+    """What changes (cover, extra, swap, leave), for whom, from when to when (UTC milliseconds), and why.
+
+    `other` is whose shift is covered, who exchanges (then with the other shift's times), or who stands in.
+    """
+
+    what: Annotated[str, Field(pattern="^(cover|extra|swap|leave)$")]
+    person: Id
+    role: IdOrNothing = ""
+    from_ms: Moment
+    to_ms: Moment
+    reason: Said
+    other: IdOrNothing = ""
+    other_from_ms: Moment = 0
+    other_to_ms: Moment = 0
+
+
+class AgreeBody(Body):
+    """Nothing but the press."""
+
+
+class RevokeBody(Body):
+    """Why it is taken back, or declined."""
+
+    reason: Said
 
 
 @router.get("", response_model=ShiftsShape)
 async def shifts(
     station: StationHere,
-    _: Annotated[Caller, Depends(allowed(Right.SEE_SHIFTS))],
+    _: Reader,
     at: Annotated[int | None, Query(ge=0, le=LATEST_MS, description="UTC milliseconds; now when left out.")] = None,
 ) -> Response:
-    """Give the duty of a moment: per role who is there and who follows, holes of the next 7 days, certificates."""
+    """Give the duty of a moment: per role who is there and who follows, and everything to be put right ahead."""
     at_ms = station.clock.now() if at is None else at
-    shape = await asyncio.to_thread(_shifts, station, at_ms)
+    shape = await asyncio.to_thread(views.shifts_shape, station, at_ms)
     return Response(shape.model_dump_json(), media_type="application/json")
 
 
-def _shifts(station: Station, at_ms: int) -> ShiftsShape:
-    site = station.site
-    on: list[OnDuty] = []
-    for role in duty.roles(site):
-        now, after = duty.now_and_next(site, role, at_ms)
-        minimum = max((layer.minimum for layer in site.roster.layers if layer.role == role), default=0)
-        on.append(
-            OnDuty(
-                role=role,
-                role_name=words(role_name(site, role)),
-                minimum=minimum,
-                now=[_person(station, who) for who in now.people],
-                next=[_person(station, who) for who in (after.people if after else ())],
-                changes_ms=after.from_ms if after else None,
-            )
-        )
-    return ShiftsShape(
-        at_ms=at_ms,
-        duty=on,
-        holes=[
-            HoleShape(
-                role=h.role,
-                from_ms=h.from_ms,
-                to_ms=h.to_ms,
-                have=h.have,
-                need=h.need,
-                certificate=h.certificate,
-                text=words(h.text),
-            )
-            for h in duty.holes(site, at_ms, at_ms + AHEAD_MS)
-        ],
-        expiring=[
-            ExpiringShape(
-                person=e.person,
-                name=person_name(site, e.person),
-                certificate=e.certificate,
-                certificate_name=words(certificate_name(site, e.certificate)),
-                until=e.until.isoformat(),
-                days=e.days,
-            )
-            for e in duty.expiring(site, at_ms, EXPIRING_DAYS)
-        ],
+@router.get("/grid", response_model=GridShape)
+async def grid(
+    station: StationHere,
+    _: Reader,
+    at: Annotated[int | None, Query(ge=0, le=LATEST_MS, description="In the first day; today when left out.")] = None,
+    days: Annotated[int, Query(ge=1, le=LONGEST_DAYS)] = 7,
+) -> Response:
+    """Give who is on duty day by day, by role, with the kind of each day and how it is known."""
+    at_ms = station.clock.now() if at is None else at
+    shape = await asyncio.to_thread(views.grid_shape, station, at_ms, timedelta(days=days))
+    return Response(shape.model_dump_json(), media_type="application/json")
+
+
+@router.get("/changes", response_model=list[ChangeShape])
+async def changes(station: StationHere, _: Reader) -> Response:
+    """List the changes to the roster that are not long over, the soonest first."""
+    found = await asyncio.to_thread(views.change_shapes, station)
+    return Response(views.CHANGES.dump_json(found), media_type="application/json")
+
+
+@router.post("/changes", response_model=DoneShape)
+async def change(body: ChangeBody, press: Changer) -> Response:
+    """Change the roster for a while; a swap of the own shift waits for the other's word."""
+    own = _own(press)
+    if own and (body.what != SWAP or body.person != own):
+        raise forbidden()
+    return await press.asks(
+        body,
+        ChangeRoster,
+        body.what,
+        body.person,
+        body.role,
+        body.from_ms,
+        body.to_ms,
+        body.reason,
+        body.other,
+        body.other_from_ms,
+        body.other_to_ms,
+        own=own,
     )
 
 
-def _person(station: Station, id: str) -> PersonName:
-    known = station.site.people.get(id)
-    return PersonName(id=id, name=person_name(station.site, id), roles=list(known.roles) if known else [])
+@router.post("/changes/preview", response_model=ChangePreview)
+async def preview(
+    body: ChangeBody, station: StationHere, _: Annotated[Caller, Depends(allowed(Right.CHANGE_ROSTER))]
+) -> Response:
+    """Say whether a change would be refused, and which holes it would leave; nothing is changed."""
+    shape = await asyncio.to_thread(_preview, station, body)
+    return Response(shape.model_dump_json(), media_type="application/json")
+
+
+@router.post("/changes/{id}/agree", response_model=DoneShape)
+async def agree(id: Id, body: AgreeBody, press: Changer) -> Response:
+    """Agree to an exchange of shifts; a supervisor may for somebody else."""
+    return await press.asks(body, AgreeSwap, id, own=_own(press))
+
+
+@router.post("/changes/{id}/revoke", response_model=DoneShape)
+async def revoke(id: Id, body: RevokeBody, press: Changer) -> Response:
+    """Take a change back; or decline, or withdraw, a swap that waits."""
+    return await press.asks(body, RevokeChange, id, body.reason, own=_own(press))
+
+
+def _own(press: Press) -> str:
+    if press.caller.may(press.right) is not Reach.OWN:
+        return ""
+    if not press.caller.person:
+        raise ProblemError(403, "no-person", _NO_PERSON)
+    return press.caller.person
+
+
+def _preview(station: Station, body: ChangeBody) -> ChangePreview:
+    site, now = station.view().site(station.site), station.clock.now()
+    said = RosterChanged(
+        body.what,
+        body.person,
+        body.role,
+        max(body.from_ms, now),
+        body.to_ms,
+        body.reason,
+        body.other,
+        body.other_from_ms,
+        body.other_to_ms,
+    )
+    no = exchange.against(site, said, now)
+    if no is not None:
+        return ChangePreview(refused=views.words(no.why), opens=[])
+    return ChangePreview(refused=views.NO_WORDS, opens=[views.words(h.text) for h in exchange.opened_by(site, said)])

@@ -38,6 +38,23 @@ class ExpiringShape(Shape):
     days: int
 
 
+class CalendarShape(Shape):
+    """How far it is known which days are worked (None: nothing is), in words, and whether today is."""
+
+    known_until: str | None
+    workday: bool
+    text: Words
+
+
+class AheadShape(Shape):
+    """Something about duty to be put right: hole, certificate, untested or calendar; `at_ms` is when it hurts."""
+
+    id: str
+    what: str
+    at_ms: int
+    text: Words
+
+
 class ShiftsShape(Shape):
     """The roster as it works out at a moment."""
 
@@ -45,6 +62,83 @@ class ShiftsShape(Shape):
     duty: list[OnDuty]
     holes: list[HoleShape]
     expiring: list[ExpiringShape]
+    calendar: CalendarShape
+    ahead: list[AheadShape]
+
+
+class SpanShape(Shape):
+    """The same people on duty from one moment to another; `missing` says that a layer of the role lacks somebody."""
+
+    from_ms: int
+    to_ms: int
+    people: list[PersonName]
+    missing: bool
+
+
+class RowShape(Shape):
+    """One role's spans, in order and without gaps."""
+
+    role: str
+    role_name: Words
+    spans: list[SpanShape]
+
+
+class DayShape(Shape):
+    """A calendar day of the site: its begin, whether it is worked, and whether anybody has said so."""
+
+    day: str
+    from_ms: int
+    workday: bool
+    known: bool
+
+
+class GridShape(Shape):
+    """Who is on duty day by day."""
+
+    days: list[DayShape]
+    rows: list[RowShape]
+
+
+class ChangeShape(Shape):
+    """A change to the roster; see `facility.records.RosterChanged`.
+
+    `state` is proposed, planned, running, over, lapsed or revoked; `opens` are the holes left while it holds.
+    """
+
+    id: str
+    what: str
+    what_name: Words
+    state: str
+    state_name: Words
+    role: str
+    role_name: Words
+    person: str
+    name: str
+    other: str
+    other_name: str
+    from_ms: int
+    to_ms: int
+    other_from_ms: int
+    other_to_ms: int
+    reason: str
+    by: str
+    at_ms: int
+    opens: list[Words]
+
+
+class ChangePreview(Shape):
+    """What a change would do: why it is refused (empty: it is not), and the holes that it would leave."""
+
+    refused: Words
+    opens: list[Words]
+
+
+class LinkShape(Shape):
+    """A calendar that a calendar program may subscribe to, without an account."""
+
+    whose: str
+    name: Words
+    path: str
 
 
 class CertificateShape(Shape):

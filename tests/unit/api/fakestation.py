@@ -31,7 +31,7 @@ from facility.scan import Reason, Scan
 from facility.site import Site
 from facility.supply import Supply
 from facility.text import Text
-from response import planned, rota, works
+from response import duty, planned, rota, works
 from response.incident import Context, Incidents
 from response.planned import Planned
 from response.rota import Rota
@@ -350,6 +350,12 @@ class FakeStation:
         alarms, works = dict(self.board.open()), (dict(self.planned.permits()), dict(self.planned.tickets()))
         changed = dict(self.rota.changes()), self.rota.generations(), self.rota.site(self.site).roster
         return View(self.clock.now(), len(self.book.lines), alarms, incidents, list(self.standing), *works, *changed)
+
+    def ahead(self) -> Sequence[duty.Ahead]:
+        return duty.ahead(self.view().site(self.site), self.clock.now(), lambda _who: False)
+
+    def reached(self) -> Mapping[str, int]:
+        return {}
 
     def hiding(self) -> Sequence[Hidden]:
         return self.board.hiding(self.clock.now())

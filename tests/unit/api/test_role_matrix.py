@@ -29,6 +29,9 @@ GET: dict[str, tuple[int, ...]] = {
     f"history?point=t1/temp_a&from={NOW - 1000}&to={NOW}": (401, 200, 404, 200, 200, 403),
     "records": (401, 200, 200, 200, 200, 200),
     "shifts": (401, 200, 200, 403, 200, 403),
+    "shifts/grid?days=28": (401, 200, 200, 403, 200, 403),
+    "shifts/changes": (401, 200, 200, 403, 200, 403),
+    "shifts/calendar": (401, 200, 200, 403, 200, 403),
     "people": (401, 200, 200, 403, 200, 403),
     "performance?days=30&console=lift": (401, 200, 403, 200, 200, 403),
     "permits": (401, 200, 200, 200, 200, 403),
@@ -42,6 +45,7 @@ PERMIT = {
     "from_ms": NOW,
     "until_ms": NOW + 3_600_000,
 }
+LEAVE = {"what": "leave", "person": "zhaolei", "from_ms": NOW, "to_ms": NOW + 3_600_000, "reason": "调休"}
 POST: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "alarms/acknowledge": ({"alarm": "alarm:lift-1a/lift-trapped"}, (401, 200, 200, 403, 200, 403)),
     "alarms/shelve": ({"alarm": HOT, "reason": "检修风机"}, (401, 200, 403, 403, 200, 403)),
@@ -63,6 +67,11 @@ POST: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     ),
     "tickets/rehearse": ({"steps": []}, (401, 200, 403, 403, 200, 403)),
     "tickets/none/sign": ({"step": 0, "person": "zhaolei"}, (401, 404, 404, 403, 404, 403)),
+    "shifts/changes": (LEAVE, (401, 403, 403, 403, 200, 403)),
+    "shifts/changes/preview": (LEAVE, (401, 200, 200, 403, 200, 403)),
+    "shifts/changes/none/agree": ({}, (401, 404, 404, 403, 404, 403)),
+    "shifts/changes/none/revoke": ({"reason": "不换了"}, (401, 404, 404, 403, 404, 403)),
+    "shifts/calendar/revoke": ({"whose": "person:zhaolei"}, (401, 403, 200, 403, 200, 403)),
     "tickets/none/stop": ({"note": "不做"}, (401, 404, 403, 403, 404, 403)),
     "incidents/{id}/answer": ({"trapped": True}, (401, 409, 403, 403, 409, 403)),
     "incidents/{id}/accept": ({"person": "zhaolei"}, (401, 200, 200, 403, 200, 403)),
@@ -74,7 +83,14 @@ POST: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "incidents/{id}/note": ({"note": "已联系家属"}, (401, 200, 200, 403, 200, 403)),
     "incidents/{id}/close": ({"cause": "门机"}, (401, 403, 403, 403, 409, 403)),
 }
-PUBLIC = {"/api/v1/health", "/api/v1/site", "/api/v1/login", "/api/v1/logout", "/api/v1/demo/phone"}
+PUBLIC = {
+    "/api/v1/health",
+    "/api/v1/site",
+    "/api/v1/login",
+    "/api/v1/logout",
+    "/api/v1/demo/phone",
+    "/api/v1/shifts/calendar/{token}.ics",  # its link is its own authority
+}
 
 
 @pytest.mark.parametrize("path", GET)
