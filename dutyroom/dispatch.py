@@ -10,8 +10,6 @@ from dutyroom.ledger import Counts
 from facility.ports import Clock, Message, Pager, PageRefusedError
 from facility.records import Kind, PageRefused, PageSent, Payload, Record, incident_subject
 from facility.site import Site
-from facility.text import Text
-from response import drill
 from response.incident import Incident, PageState
 
 log = structlog.get_logger(__name__)
@@ -104,7 +102,7 @@ class Dispatch:
                 address=where.address,
                 person=page.person,
                 incident=incident.id,
-                title=drill.marked(incident, plan.name if plan else Text(incident.plan, incident.plan)).zh,
+                title=plan.name.zh if plan else incident.plan,
                 text=page.text,
                 link=where.link,
                 priority=incident.priority,

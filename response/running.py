@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from response.drill import PAPER
 from response.fold import UNSENT, Incident
 from response.plan import owner_rule
 
@@ -36,9 +35,7 @@ class Running(Mapping[str, Incident]):
         """Take an incident as it is now."""
         id, before = incident.id, self._open.get(incident.id)
         self._open[id] = incident
-        if (
-            before is None and incident.drill != PAPER
-        ):  # what is played on paper is nothing's cause, and joined by nothing
+        if before is None:
             _note(self._by_equipment, incident.equipment, id)
             if incident.opened_by_alarm:
                 _note(self._by_rule, owner_rule(incident.opened_by_alarm)[1], id)

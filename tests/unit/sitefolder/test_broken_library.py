@@ -27,7 +27,7 @@ def library(tmp_path: Path) -> Path:
         ("kinds/ats.toml", 'selects = "position"', 'selects = "place"', "selects", "no point place"),
         ("kinds/lift.toml", "low = -9", "low = 999", "points.floor.low", "less than high"),
         ("kinds/pump.toml", 'system = "hvac"', 'system = "havc"', "system", "must be one of"),
-        ("kinds/pit.toml", 'type = "state"', 'type = "bool"', "points.water_high.type", "must be one of"),
+        ("kinds/sump.toml", 'type = "state"', 'type = "bool"', "points.water_high.type", "must be one of"),
         ("words.toml", 'guard = { zh = "秩序维护员", en = "guard" }', 'guard = { zh = "秩序维护员" }', "roles.guard.en", "missing"),
         ("rules/hvac.toml", 'plan = "chiller-trip"', 'plan = "chiller"', "rule.chiller-trip.plan", "no plan chiller"),
         ("plans/hv-trip.toml", 'role = "electrician", count', 'role = "electrican", count', "level.0.calls", "no role electrican"),

@@ -1,0 +1,186 @@
+"""What the plan documents promise, clause by clause, as nights at the demo site.
+
+The numbers in the names are the rows of the table that sets each clause beside the feature that carries it.
+"""
+
+import dataclasses
+import itertools
+from datetime import date
+
+import pytest
+from building import Building, demo_site, ms, without_delays
+
+from facility.commands import Arrive
+from facility.records import Kind
+from facility.rule import Priority
+from response import duty
+
+TRAPPED = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "service_mode": 1, "fault_code": 71}
+FREE = {"doors_closed": 0, "occupied": 0, "running": 0, "door_zone": 1, "service_mode": 1, "fault_code": 0, "bell": 0}
+DAY = 86_400_000
+
+
+async def trapped(folder, clock: str) -> Building:
+    night = await Building.open(folder, clock)
+    await night.reads("lift-1b", **FREE)
+    await night.reads("lift-1b", **TRAPPED)
+    return night
+
+
+async def test_1_the_monitoring_room_records_everything_at_once_and_in_time(tmp_path) -> None:
+    """中央监控室，要实施24小时安全监控并记录及时."""
+    night = await Building.open(tmp_path, "03:20", without_delays(demo_site(), "fire-signal"))
+    await night.reads("fire-panel-1", fire=1)
+    assert night.desk.standing.alarms["alarm:fire-panel-1/fire-signal"].active
+    await night.reads("fire-panel-1", fire=0)
+    raised, cleared = night.records(Kind.ALARM_RAISED, Kind.ALARM_CLEARED)
+    assert raised.kind is Kind.ALARM_RAISED
+    assert cleared.kind is Kind.ALARM_CLEARED
+    assert raised.at_ms == cleared.at_ms == ms("03:20")
+    assert night.book.verify().ok
+    await night.close()
+
+
+@pytest.mark.parametrize("role", ["operator", "leader-on-duty"])
+def test_2_and_3_every_minute_of_the_next_month_somebody_is_on_duty(role) -> None:
+    """专人24小时值班；坚持企业领导、项目经理带班制度."""
+    site, now = demo_site(), ms("00:00")
+    spans = duty.spans(site, role, now, now + 30 * DAY)
+    assert spans[0].from_ms <= now
+    assert all(one.to_ms == next_.from_ms for one, next_ in itertools.pairwise(spans))
+    assert all(span.people for span in spans)
+    assert not [hole for hole in duty.holes(site, now, now + 30 * DAY) if hole.role == role]
+
+
+def test_2_a_gap_is_seen_a_day_before_it_begins() -> None:
+    """专人24小时值班，确保通讯畅通."""
+    site, now = demo_site(), ms("00:00")
+    layers = tuple(layer for layer in site.roster.layers if layer.role != "leader-on-duty")
+    gone = dataclasses.replace(site, roster=dataclasses.replace(site.roster, layers=layers))
+    assert "leader-on-duty" not in duty.roles(gone)
+    (leader,) = [layer for layer in site.roster.layers if layer.role == "leader-on-duty"][:1]
+    fewer = dataclasses.replace(leader, minimum=2)
+    thin = dataclasses.replace(site, roster=dataclasses.replace(site.roster, layers=(*layers, fewer)))
+    hole = next(h for h in duty.holes(thin, now + DAY, now + 2 * DAY) if h.role == "leader-on-duty")
+    assert hole.need == 2
+    assert "带班" in hole.text.zh
+
+
+async def test_5_who_must_be_told_is_told_and_late_reports_are_written_down(tmp_path) -> None:
+    """问题严重的报告相关领导及有关部门."""
+    night = await trapped(tmp_path, "03:00")
+    plan = night.site.plans["lift-entrapment"]
+    report = next(step for step in plan.steps if step.id == "report-up")
+    assert (report.role, report.contract) == ("leader-on-duty", "report_up")
+    due = night.site.contract["report_up"]
+    await night.until("03:29:59")
+    assert "step/report-up" not in {r.data.promise for r in night.records(Kind.PROMISE_BROKEN)}
+    await night.until("03:31")
+    broken = {r.data.promise: r.data.by_ms for r in night.records(Kind.PROMISE_BROKEN)}
+    assert broken["step/report-up"] == ms("03:00") + due
+    await night.close()
+
+
+@pytest.mark.parametrize(
+    ("machine", "points", "plan"),
+    [
+        ("lift-1b", TRAPPED, "lift-entrapment"),
+        ("fire-panel-1", {"fire": 1}, "fire-signal"),
+        ("pit-1", {"water_high": 1}, "lift-flood"),
+        ("hv-room-1", {"arc": 1}, "busbar-fire"),
+        ("plant-room-1", {"refrigerant_high": 1}, "refrigerant-leak"),
+    ],
+)
+async def test_8_the_plan_runs_within_two_seconds_of_the_alarm_with_nobody_s_help(
+    tmp_path, machine, points, plan
+) -> None:
+    """发生重大问题、事故时，应立即启动应急预案."""
+    night = await Building.open(tmp_path, "04:00")
+    await night.reads(machine, **dict.fromkeys(points, 0))
+    await night.reads(machine, **points)
+    await night.until("04:00:30")
+    started = next(r for r in night.records(Kind.PLAN_STARTED) if r.data.plan == plan)
+    alarm = min(r.at_ms for r in night.records(Kind.ALARM_RAISED) if machine in r.subject)
+    assert started.at_ms - alarm <= 2_000
+    assert night.pages()
+    await night.close()
+
+
+async def test_9_leader_and_project_manager_are_called_with_the_technician_and_their_coming_is_timed(tmp_path) -> None:
+    """企业和项目经理要在第一时间赶到现场，做好协调工作，并及时将情况上报."""
+    night = await trapped(tmp_path, "03:00")
+    first = {r.data.role: r.at_ms for r in night.records(Kind.PAGE_REQUESTED)}
+    assert {"lift-technician", "leader-on-duty", "project-manager"} <= first.keys()
+    assert set(first.values()) == {ms("03:00")}
+    manager = next(p.person for p in night.incident.pages.values() if p.role == "project-manager")
+    incident = night.incident.id
+    await night.until("03:12")
+    await night.ask(Arrive, f"person:{manager}", incident=incident, person=manager)
+    assert night.incident.arrived[manager] == ms("03:12")
+    await night.until("03:14")
+    before = night.incident.level
+    await night.until("03:16")
+    assert "lift_arrival" in {r.data.promise for r in night.records(Kind.PROMISE_BROKEN)}
+    assert night.incident.level >= before
+    await night.close()
+
+
+def test_10_every_step_of_every_plan_has_an_owner_whom_the_site_can_reach() -> None:
+    """各部门、人员要持联动状态…避免因内部衔接问题."""
+    site = demo_site()
+    known = {role for person in site.people.values() for role in person.roles}
+    known |= {role for party in site.parties.values() for role in party.roles}
+    known |= {"contractor", "deputy", "holder"}  # by the machine's card, or the permit
+    for plan in site.plans.values():
+        assert {step.role for step in plan.steps} <= known, plan.id
+
+
+async def test_19_what_endangers_people_wakes_everybody_at_three_in_the_morning(tmp_path) -> None:
+    """有危及客户安全的大维修也能得到紧急处理."""
+    night = await trapped(tmp_path, "03:00")
+    assert {p.requested_ms for p in night.incident.pages.values()} == {ms("03:00")}
+    assert night.incident.priority == Priority.LIFE
+    technician = next(p.person for p in night.incident.pages.values() if p.role == "lift-technician")
+    assert technician in duty.on_duty(night.site, "lift-technician", ms("03:00"))
+    await night.close()
+
+
+async def test_31_an_expired_certificate_answers_for_nothing_but_help_is_called_all_the_same(tmp_path) -> None:
+    """电梯技工…持特种设备操作证(电梯)."""
+    site = demo_site()
+    lapsed = {
+        id: dataclasses.replace(
+            person,
+            certificates=tuple(
+                dataclasses.replace(c, until=date(2026, 11, 22)) if c.kind == "lift-technician" else c
+                for c in person.certificates
+            ),
+        )
+        for id, person in site.people.items()
+    }
+    night = await Building.open(tmp_path, "03:00", dataclasses.replace(site, people=lapsed))
+    await night.reads("lift-1b", **FREE)
+    await night.reads("lift-1b", **TRAPPED)
+    (unfilled, *_) = night.records(Kind.DUTY_UNFILLED)
+    assert unfilled.data.role == "lift-technician"
+    assert set(unfilled.data.tried.values()) & {"certificate-expired:lift-technician"}
+    called = {p.role for p in night.incident.pages.values()}
+    assert {"contractor", "guard", "leader-on-duty"} <= called
+    assert all("不要动设备" in p.text for p in night.incident.pages.values() if p.role == "guard")
+    await night.close()
+
+
+async def test_32_hv_work_calls_two_who_are_certified_that_day(tmp_path) -> None:
+    """10kv高压环网柜倒闸操作；高压运行维护技工2人."""
+    night = await Building.open(tmp_path, "05:00", without_delays(demo_site(), "hv-trip"))
+    rule = night.site.rules["hv-trip"]
+    condition = rule.when[0]
+    await night.reads("hv-f2", **{condition.point: 0})
+    await night.reads("hv-f2", **{condition.point: condition.limit})
+    called = {p.person for p in night.incident.pages.values() if p.role == "electrician" and p.responder}
+    day = duty.local_day(night.site, ms("05:00"))
+    assert len(called) == 2
+    assert all(duty.certified(night.site.people[p], ("hv-electrician",), day) for p in called)
+    two = next(step for step in night.site.plans["hv-trip"].steps if step.id == "isolate")
+    assert (two.persons, two.certificates) == (2, ("hv-electrician",))
+    await night.close()
