@@ -6,16 +6,15 @@ Names and roles and times; no phone number leaves this way, for whoever holds th
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from facility.site import Site
 from facility.text import Text
 from response import duty
 from response.duty import Span
 
-DAY_MS = 86_400_000
-BACK_MS = 14 * DAY_MS
-FORWARD_MS = 56 * DAY_MS
+BACK_DAYS, FORWARD_DAYS = 14, 56
 """What a calendar holds around now: programs fetch it again and again."""
 PERSON, ROLE = "person", "role"
 
@@ -66,14 +65,27 @@ def calendar(site: Site, whose: str, now: int) -> bytes:
 
 
 def _of_role(site: Site, role: str, now: int) -> Iterator[Span]:
-    yield from (span for span in duty.spans(site, role, now - BACK_MS, now + FORWARD_MS) if span.people)
+    yield from (span for span in _spans(site, role, now) if span.people)
+
+
+def _spans(site: Site, role: str, now: int) -> list[Span]:
+    """Return a role's shifts, from a midnight on, so that an entry keeps its name from one fetch to the next.
+
+    The one that was running then is left out, unless it still runs.
+    """
+    zone, today = ZoneInfo(site.timezone), duty.local_day(site, now)
+    begin, end = (
+        round(datetime.combine(today + timedelta(days=days), time(), tzinfo=zone).timestamp() * 1000)
+        for days in (-BACK_DAYS, FORWARD_DAYS)
+    )
+    return [span for span in duty.spans(site, role, begin, end) if span.from_ms > begin or span.to_ms > now]
 
 
 def _of_person(site: Site, person: str, now: int) -> Iterator[Span]:
     """Yield somebody's own shifts, those that touch as one, though others beside them change."""
     for role in duty.roles(site):
         mine: Span | None = None
-        for span in duty.spans(site, role, now - BACK_MS, now + FORWARD_MS) if _may_be_in(site, role, person) else ():
+        for span in _spans(site, role, now) if _may_be_in(site, role, person) else ():
             if person not in span.people:
                 continue
             if mine and mine.to_ms == span.from_ms:

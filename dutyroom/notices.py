@@ -9,7 +9,18 @@ from response import duty
 from response.incident import Incident
 
 FEW = 3
-"""So many people whom nothing shows reachable are named one by one; more stand in one line."""
+"""So many of a sort are said one by one; more stand in one line, and the Duty page lists them."""
+MANY = {
+    duty.HOLE: Text(
+        "未来 8 天有 {n} 处排班缺口，见“值班”页。", "{n} holes in the roster of the next 8 days; see Duty."
+    ),
+    duty.CERTIFICATE: Text("{n} 个证书到期或将到期，见“值班”页。", "{n} certificates expired or about to; see Duty."),
+    duty.UNTESTED: Text(
+        "{n} 名即将当班的人 30 天内没有应答过呼叫或测试呼叫，见“值班”页。",
+        "{n} people who are on duty soon have answered no page or test page for 30 days; see Duty.",
+    ),
+    duty.CALENDAR: Text("缺少节假日日历，见“值班”页。", "Holidays are not known; see Duty."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +54,14 @@ def standing(ahead: Sequence[duty.Ahead], now: int, unpaged: Mapping[str, int]) 
         )
         for kind, people in unpaged.items()
     ]
-    untested = [one for one in ahead if one.what == duty.UNTESTED]
-    if len(untested) > FEW:
-        out.append(
-            Notice(
-                "untested",
-                "warning",
-                Text(
-                    f"{len(untested)} 名即将当班的人 30 天内没有应答过呼叫或测试呼叫。名单见“值班”页。",
-                    f"{len(untested)} people who are on duty soon have answered no page or test page for 30 days."
-                    " The Duty page lists them.",
-                ),
-                now,
-            )
-        )
-    few = [one for one in ahead if one.what != duty.UNTESTED or len(untested) <= FEW]
-    return out + [Notice(one.id, "warning", _named(one), one.at_ms if one.what == duty.HOLE else now) for one in few]
+    for what, say in MANY.items():
+        these = [one for one in ahead if one.what == what]
+        if len(these) > FEW:
+            zh, en = (words.format(n=len(these)) for words in (say.zh, say.en))
+            out.append(Notice(f"{what}s", "warning", Text(zh, en), now))
+        else:
+            out += [Notice(one.id, "warning", _named(one), one.at_ms if what == duty.HOLE else now) for one in these]
+    return out
 
 
 def _named(one: duty.Ahead) -> Text:

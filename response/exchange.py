@@ -36,7 +36,8 @@ def opened_by(site: Site, said: RosterChanged) -> list[Hole]:
     end = min(sample.ends_ms, begin + LOOKED_AT_MS)
     concerned = {said.role, *site.people[said.person].roles}
     had = duty.holes(site, begin, end, concerned)
-    return [hole for hole in duty.holes(after, begin, end, concerned) if not any(_within(hole, old) for old in had)]
+    new = (hole for hole in duty.holes(after, begin, end, concerned) if not any(_within(hole, old) for old in had))
+    return duty.plainly(new)
 
 
 def _within(hole: Hole, old: Hole) -> bool:

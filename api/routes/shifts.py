@@ -163,4 +163,5 @@ def _preview(station: Station, body: ChangeBody) -> ChangePreview:
     no = exchange.against(site, said, now)
     if no is not None:
         return ChangePreview(refused=views.words(no.why), opens=[])
-    return ChangePreview(refused=views.NO_WORDS, opens=[views.words(h.text) for h in exchange.opened_by(site, said)])
+    opens = exchange.opened_by(site, said)
+    return ChangePreview(refused=views.NO_WORDS, opens=[views.words(h.text) for h in opens])

@@ -166,5 +166,5 @@ def _change(station: Station, site: Site, one: Change, now: int) -> ChangeShape:
         reason=said.reason,
         by=known.name if known else user,
         at_ms=one.at_ms,
-        opens=[words(hole.text) for hole in left],
+        opens=[words(hole.text) for hole in duty.plainly(left)],
     )

@@ -285,6 +285,8 @@ export interface Shifts {
   duty: OnDuty[];
   holes: Hole[];
   expiring: Expiring[];
+  calendar: { known_until: string | null; workday: boolean; text: Text };
+  ahead: { id: string; what: string; at_ms: number; text: Text }[];
 }
 export interface PlannedCount {
   running: number;

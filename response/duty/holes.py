@@ -1,6 +1,6 @@
 """Where the roster has holes: too few people, or too few with a certificate."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -46,6 +46,18 @@ def holes(site: Site, from_ms: int, to_ms: int, roles: Collection[str] | None = 
                 open_[certificate] = _hole(site, layer.role, start, end, have, need, certificate)
         found += open_.values()
     return sorted(found, key=lambda h: (h.from_ms, h.role, h.certificate))
+
+
+def plainly(found: Iterable[Hole]) -> list[Hole]:
+    """Leave out a lack of certificates that only says again that somebody is missing."""
+    found = list(found)
+    people = [hole for hole in found if not hole.certificate]
+    return [hole for hole in found if not (hole.certificate and any(_same(hole, short) for short in people))]
+
+
+def _same(hole: Hole, short: Hole) -> bool:
+    within = hole.role == short.role and short.from_ms <= hole.from_ms and hole.to_ms <= short.to_ms
+    return within and hole.need - hole.have <= short.need - short.have
 
 
 def _lacks(site: Site, layer: Layer, at_ms: int) -> Iterator[tuple[str, int, int]]:
