@@ -203,6 +203,7 @@ RECORD: Mapping[str, Text] = {
     Kind.TICKET_STEP_SEEN: Text("位置核对", "position read back"),
     Kind.TICKET_ENDED: Text("操作票终结", "switching ticket ended"),
     Kind.SHIFT_CHANGED: Text("交接班告知", "incoming shift told"),
+    Kind.DRILL_ATTENDED: Text("演练签到", "drill attended"),
     Kind.ROSTER_CHANGED: Text("排班变更", "roster changed"),
     Kind.ROSTER_AGREED: Text("换班已同意", "exchange agreed"),
     Kind.ROSTER_REVOKED: Text("撤销排班变更", "roster change taken back"),

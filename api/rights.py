@@ -29,6 +29,7 @@ class Right(StrEnum):
     SHELVE = "alarms.shelve"  # a right apart: it keeps alarms from people
     RESET = "alarms.reset"  # who may is the machine's card's word
     START_PLAN = "incidents.start"
+    DRILL = "drills.start"  # and write down who was there
     COMMENT = "incidents.comment"
     RESPOND = "incidents.respond"  # accept, decline, arrive, tick, finish
     LEAD = "incidents.lead"  # answer the bell, leave a step out, record what another said by voice
@@ -65,6 +66,7 @@ TABLE: Mapping[Right, Mapping[Role, Reach]] = {
     Right.SHELVE: {_O: Reach.SITE, _M: Reach.SITE},
     Right.RESET: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.START_PLAN: {_O: Reach.SITE, _M: Reach.SITE},
+    Right.DRILL: {_O: Reach.SITE, _M: Reach.SITE},
     Right.COMMENT: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.RESPOND: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.LEAD: {_O: Reach.SITE, _M: Reach.SITE},

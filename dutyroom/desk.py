@@ -79,10 +79,13 @@ class Desk:
         pagers: Mapping[str, Pager],
         address: Address,
         receipts: Receipts | None = None,
+        *,
+        rehearsal: bool = False,
     ) -> None:
         """Take the outside world; `address(person, channel, incident)` says where a page goes.
 
         `receipts` holds what is known of publishers that number their messages; it is shared with the collectors.
+        In a `rehearsal` every device is simulated and every page is played: all incidents are drills.
         """
         self.site, self.clock, self.book, self.live = site, clock, book, live
         self.evaluator = Evaluator(site)
@@ -95,6 +98,7 @@ class Desk:
         self.dispatch = Dispatch(site, clock, pagers, address, self.report, self.counts)
         self.standing = Standing(clock.now(), 0, {}, {})
         self.replayed = 0
+        self._rehearsal = rehearsal
         self._wake = asyncio.Event()
         self._commit: Commit | None = None  # begun and not finished
         self._moves: list[Transition] = []
@@ -307,6 +311,7 @@ class Desk:
             cause=cache(lambda owner, rule: causes().of(owner, rule)),
             holders=self.planned.holders,
             lost=cache(lambda machine: causes().lost(machine)),
+            rehearsal=self._rehearsal,
         )
 
     def _read(self, point: str) -> tuple[float, int, int] | None:

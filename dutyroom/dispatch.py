@@ -10,6 +10,8 @@ from dutyroom.ledger import Counts
 from facility.ports import Clock, Message, Pager, PageRefusedError
 from facility.records import Kind, PageRefused, PageSent, Payload, Record, incident_subject
 from facility.site import Site
+from facility.text import Text
+from response import drill
 from response.incident import Incident, PageState
 
 log = structlog.get_logger(__name__)
@@ -102,7 +104,7 @@ class Dispatch:
                 address=where.address,
                 person=page.person,
                 incident=incident.id,
-                title=plan.name.zh if plan else incident.plan,
+                title=drill.marked(incident, plan.name if plan else Text(incident.plan, incident.plan)).zh,
                 text=page.text,
                 link=where.link,
                 priority=incident.priority,

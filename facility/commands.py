@@ -33,6 +33,27 @@ class StartPlan(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class StartDrill(Command):
+    """A plan is drilled: where, with whom (ids), and whether parties outside the house are called, too."""
+
+    plan: str
+    equipment: str = ""
+    place: str = ""
+    note: str = ""
+    expected: tuple[str, ...] = ()
+    invited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttendDrill(Command):
+    """Somebody is ticked present at a drill, or no longer."""
+
+    incident: str
+    person: str
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerBell(Command):
     """The operator spoke with the car: is somebody trapped?"""
 

@@ -8,6 +8,7 @@ from facility.commands import (
     AddNote,
     AnswerBell,
     Arrive,
+    AttendDrill,
     ClearLift,
     CloseIncident,
     Command,
@@ -22,7 +23,7 @@ from facility.plan import Plan, Step
 from facility.records import Payload, Record
 from facility.site import Site
 from facility.text import Text
-from response import duty, sweep
+from response import drill, duty, sweep
 from response import plan as steps
 from response.context import Context
 from response.escalation import is_responder, kept, write
@@ -65,6 +66,8 @@ def ask(incident: Incident, context: Context, command: Command) -> list[Record] 
             said = _finish(incident, command)
         case AddNote(note=note):
             said = [(records.IncidentNoted(note.strip()), "")] if note.strip() else _empty("备注", "note")
+        case AttendDrill():
+            said = drill.attend(incident, context.site, command)
         case ClearLift():
             said = sweep.ask(incident, context.site, command)
         case CloseIncident():
@@ -299,7 +302,11 @@ def running(incidents: Mapping[str, Incident], plan: str, equipment: str, place:
         (
             i
             for i in incidents.values()
-            if i.closed_ms is None and i.plan == plan and i.equipment == equipment and (equipment or i.place == place)
+            if not i.drill
+            and i.closed_ms is None
+            and i.plan == plan
+            and i.equipment == equipment
+            and (equipment or i.place == place)
         ),
         None,
     )

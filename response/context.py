@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from facility.plan import Plan
 from facility.site import Site
+from response.drill import PAPER, on_paper
 
 if TYPE_CHECKING:
     from response.fold import Incident
@@ -46,7 +47,7 @@ class Context:
     """The world as it stands at `now` (UTC milliseconds).
 
     `plans` holds older versions of plans, by (id, version): an incident keeps the version it began with, and
-    the newest stands in only where that version is no longer kept.
+    the newest stands in only where that version is no longer kept. In a `rehearsal` every device is simulated.
     """
 
     site: Site
@@ -55,8 +56,10 @@ class Context:
     cause: Cause = _no_cause
     holders: Holders = _nobody
     lost: Lost = _not_lost
+    rehearsal: bool = False
     plans: Mapping[tuple[str, str], Plan] = field(default_factory=dict)
 
     def plan(self, incident: "Incident") -> Plan | None:
         """Return the plan an incident runs by; None when neither its version nor a newer one exists."""
-        return self.plans.get((incident.plan, incident.plan_version)) or self.site.plans.get(incident.plan)
+        plan = self.plans.get((incident.plan, incident.plan_version)) or self.site.plans.get(incident.plan)
+        return on_paper(plan) if plan is not None and incident.drill == PAPER else plan

@@ -13,7 +13,7 @@ from facility.equipment import Card
 from facility.plan import Call, Plan
 from facility.records import Payload, Record
 from facility.site import Site
-from response import duty, words
+from response import drill, duty, words
 from response.fold import CONFIRMED, DESK, REQUESTED, UNHEARD, Incident, PageState, tell
 from response.plan import BELL, promise_of
 
@@ -268,7 +268,7 @@ def _targets(
         if len(choice.people) < call.count and call in here:
             lacking[call.role] = dict(choice.passed_over)
         for person, _ in choice.people:
-            if person not in answered:
+            if person not in answered and not drill.spared(incident, site, person):
                 before = found.get(person, Target(person, call.role, responder=False))
                 found[person] = before._replace(responder=before.responder or call.responder)
     if why == "inform":
@@ -288,6 +288,7 @@ def _in_their_place(incident: Incident, plan: Plan, site: Site, at: int) -> list
     asked: set[str] = set()
     for call in _calls_of(incident, plan, incident.to_replace):
         choice = duty.choose(site, call, at, incident.declined, card, incident.holder)
+        asked |= {person for person, _ in choice.people if drill.spared(incident, site, person)}
         fresh = [person for person, _ in choice.people if person not in rung | asked]
         if not choice.people:
             lacking[call.role] = dict(choice.passed_over)

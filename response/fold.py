@@ -13,6 +13,7 @@ from facility.records import (
     AcceptanceExpired,
     AlarmCleared,
     BellAnswered,
+    DrillAttended,
     DutyUnfilled,
     IncidentClosed,
     IncidentConfirmed,
@@ -223,6 +224,10 @@ class Incident(Struct, frozen=True):
     result: str = ""
     turned_ms: int = 0  # the newest change of shift of which whoever came on duty was told
     last_ms: int = 0
+    drill: str = ""  # paper or simulators; empty: real
+    expected: tuple[str, ...] = ()  # at a drill
+    invited: bool = False  # a drill calls parties outside, too
+    present: Mapping[str, int] = field(default_factory=dict)  # at a drill, ticked by hand
 
     @property
     def life(self) -> bool:
@@ -258,6 +263,9 @@ def opened(id: str, record: Record, data: IncidentOpened, *, active: bool) -> In
         notes=(Note(record.actor, at, data.note),) if data.note else (),
         requests=frozenset({record.request}) if record.request and record.actor != "system" else frozenset(),
         last_ms=at,
+        drill=data.drill,
+        expected=data.expected,
+        invited=data.invited,
     )
 
 
@@ -340,6 +348,9 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
         case SweepCleared(lift=lift) as data if lift in i.sweep:
             said = replace(i.sweep[lift], cleared_ms=at, how=data.how, by=data.by, note=data.note)
             return replace(i, sweep={**i.sweep, lift: said})
+        case DrillAttended(person=person, present=present):
+            others = _without(i.present, person)
+            return replace(i, present={**others, person: at} if present else others)
         case ShiftChanged():
             return replace(i, turned_ms=at)
         case IncidentClosed(cause=cause, result=result, into=into):

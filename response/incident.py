@@ -6,12 +6,12 @@ from heapq import heappop, heappush
 from itertools import chain
 
 from facility import records
-from facility.commands import AnswerBell, ClearLift, Command, Refused, StartPlan
+from facility.commands import AnswerBell, ClearLift, Command, Refused, StartDrill, StartPlan
 from facility.plan import Plan
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response import commands, consequence, escalation, fold, shiftchange, sweep
+from response import commands, consequence, drill, escalation, fold, shiftchange, sweep
 from response import plan as steps
 from response.context import Context
 from response.fold import Incident, Note, PageState, PromiseState, Signature, StepState
@@ -404,6 +404,8 @@ class Incidents:
             return []
         if isinstance(command, StartPlan):
             return self._start(context, command)
+        if isinstance(command, StartDrill):
+            return self._drill(context, command)
         incident = self._open.get(str(getattr(command, "incident", "")))
         if incident is None:
             return commands.NOT_FOUND
@@ -449,7 +451,21 @@ class Incidents:
             place=place_words,
             caller=command.caller,
             note=command.note,
+            drill=drill.SIMULATORS if context.rehearsal else "",
+            invited=context.rehearsal,
         )
+        name = self._new_id(context, context.now)
+        return open_by_hand(name, context.now, plan, site, data, command.actor, command.request)
+
+    def _drill(self, context: Context, command: StartDrill) -> list[Record] | Refused:
+        site, plan = context.site, context.site.plans.get(command.plan)
+        if plan is None:
+            return Refused("not-found", Text("没有这个预案。", "There is no such plan."))
+        no = _wrong_place(site, plan, command.equipment, command.place.strip())
+        no = no or drill.refused(command, site, self._open)
+        if no:
+            return no
+        data = drill.opened(command, plan, rehearsal=context.rehearsal)
         name = self._new_id(context, context.now)
         return open_by_hand(name, context.now, plan, site, data, command.actor, command.request)
 

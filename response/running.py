@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from response.drill import PAPER
 from response.fold import UNSENT, Incident
 from response.plan import owner_rule
 
@@ -35,7 +36,9 @@ class Running(Mapping[str, Incident]):
         """Take an incident as it is now."""
         id, before = incident.id, self._open.get(incident.id)
         self._open[id] = incident
-        if before is None:
+        if (
+            before is None and incident.drill != PAPER
+        ):  # what is played on paper is nothing's cause, and joined by nothing
             _note(self._by_equipment, incident.equipment, id)
             if incident.opened_by_alarm:
                 _note(self._by_rule, owner_rule(incident.opened_by_alarm)[1], id)

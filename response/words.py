@@ -4,6 +4,7 @@ from facility.plan import Plan
 from facility.rule import Priority
 from facility.site import Site
 from facility.text import NOTHING, Text
+from response import drill
 from response.fold import Incident
 from response.plan import owner_rule
 
@@ -47,15 +48,18 @@ def what(incident: Incident, site: Site) -> Text:
 
 def page_text(incident: Incident, plan: Plan, site: Site, *, responder: bool, repeat: int, secure: bool) -> str:
     """Return the text of a page; `repeat` counts how often this person is called for this incident, from 1."""
-    urgency = URGENCY[Priority(incident.priority)]
+    urgency, mark = URGENCY[Priority(incident.priority)], drill.marked(incident, NOTHING)
     here, matter = where(incident, site), what(incident, site)
     ask = Text("请接单到场。", "Please accept and come.") if responder else Text("特此告知。", "For your information.")
     warn = SECURE if secure else NOTHING
-    zh = f"【{urgency.zh}】{plan.name.zh}：{here.zh}，{matter.zh}。{warn.zh}{ask.zh}事件 {incident.id}，第 {repeat} 次"
+    zh = (
+        f"{mark.zh}【{urgency.zh}】{plan.name.zh}：{here.zh}，{matter.zh}。"
+        f"{warn.zh}{ask.zh}事件 {incident.id}，第 {repeat} 次"
+    )
     en = " ".join(
         part
         for part in (
-            f"[{urgency.en}] {plan.name.en}: {here.en}, {matter.en}.",
+            f"{mark.en}[{urgency.en}] {plan.name.en}: {here.en}, {matter.en}.",
             warn.en,
             ask.en,
             f"Incident {incident.id}, repeat {repeat}",
@@ -76,8 +80,9 @@ def shift_text(incident: Incident, plan: Plan, site: Site) -> str:
     )
     if not on_it:
         who = Text("尚无人接单，轮到您时会再呼叫。", "nobody has accepted yet. You will be paged when it is your turn.")
+    mark = drill.marked(incident, NOTHING)
     return (
-        f"【{urgency.zh}】交接班告知：{plan.name.zh}，{here.zh}，{matter.zh}，{who.zh}事件 {incident.id}\n"
-        f"[{urgency.en}] You come on duty while this runs: {plan.name.en}: {here.en}, {matter.en}; {who.en}"
+        f"{mark.zh}【{urgency.zh}】交接班告知：{plan.name.zh}，{here.zh}，{matter.zh}，{who.zh}事件 {incident.id}\n"
+        f"{mark.en}[{urgency.en}] You come on duty while this runs: {plan.name.en}: {here.en}, {matter.en}; {who.en}"
         f" Incident {incident.id}"
     )

@@ -135,11 +135,16 @@ async def incidents(
 ) -> Response:
     """List the open incidents, most urgent first; then, unless `open=1`, the ones closed last."""
     view = station.view()
-    listed = sorted(view.incidents.values(), key=lambda i: (i.priority, -i.opened_ms))
+    listed = sorted(view.incidents.values(), key=urgency)
     if not open:
         listed += await asyncio.to_thread(_closed, station, limit)
     shown = [incident_summary(station.site, i) for i in listed if caller.sees(i)]
     return Response(INCIDENTS.dump_json(shown), media_type="application/json")
+
+
+def urgency(incident: Incident) -> tuple[bool, int, int]:
+    """Order incidents: whatever is real before any drill, then the most urgent, then the newest."""
+    return bool(incident.drill), incident.priority, -incident.opened_ms
 
 
 def _closed(station: Station, limit: int) -> list[Incident]:

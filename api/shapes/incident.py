@@ -109,11 +109,22 @@ class SweepShape(Shape):
     note: str
 
 
+class AttendanceShape(Shape):
+    """Somebody at a drill: asked to take part, and since when there; `by_hand` where somebody ticked it."""
+
+    id: str
+    name: str
+    expected: bool
+    since_ms: int | None
+    by_hand: bool
+
+
 class IncidentSummary(Shape):
     """An incident in a list.
 
     `consequence` is its named cause with what it brought, counted; null while it concerns nothing but itself.
     `sweep_left` counts the lifts that are still presumed occupied.
+    `drill` is paper or simulators, empty where it is real.
     """
 
     id: str
@@ -134,6 +145,7 @@ class IncidentSummary(Shape):
     promises: list[PromiseShape]
     consequence: Words | None
     sweep_left: int
+    drill: str
 
 
 class IncidentShape(IncidentSummary):
@@ -150,5 +162,6 @@ class IncidentShape(IncidentSummary):
     never: list[Words]
     sweep: list[SweepShape]
     into: str
+    attendance: list[AttendanceShape]
     missing: list[Words]
     records: list[RecordShape]

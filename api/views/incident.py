@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from api.shapes.incident import (
+    AttendanceShape,
     CardShape,
     IncidentShape,
     IncidentSummary,
@@ -22,7 +23,7 @@ from facility.plan import Step
 from facility.ports import Written
 from facility.site import Site
 from facility.text import NOTHING, Text
-from response import consequence, sweep
+from response import consequence, drill, sweep
 from response import plan as steps
 from response.fold import Swept
 from response.incident import Incident, PageState
@@ -37,9 +38,9 @@ def place_of(site: Site, incident: Incident) -> Text:
 
 
 def plan_name(site: Site, incident: Incident) -> Text:
-    """Return the plan's name."""
+    """Return the plan's name, marked where it is a drill."""
     plan = site.plans.get(incident.plan)
-    return plan.name if plan else Text(incident.plan, incident.plan)
+    return drill.marked(incident, plan.name if plan else Text(incident.plan, incident.plan))
 
 
 def incident_summary(site: Site, incident: Incident) -> IncidentSummary:
@@ -64,9 +65,27 @@ def incident_shape(
         never=[words(text) for text in dict.fromkeys(never)],
         sweep=[_swept(site, lift, swept) for lift, swept in incident.sweep.items()],
         into=incident.into,
+        attendance=_attendance(site, incident),
         missing=[words(text) for text in missing],
         records=[record_shape(w) for w in records],
     )
+
+
+def _attendance(site: Site, incident: Incident) -> list[AttendanceShape]:
+    if not incident.drill:
+        return []
+    took, called = drill.took_part(incident), dict.fromkeys((*incident.expected, *incident.called))
+    known = dict.fromkeys(p for p in (*called, *took) if p in site.people)
+    return [
+        AttendanceShape(
+            id=who,
+            name=person_name(site, who),
+            expected=who in incident.expected,
+            since_ms=took.get(who),
+            by_hand=who in incident.present,
+        )
+        for who in known
+    ]
 
 
 def _swept(site: Site, lift: str, swept: Swept) -> SweepShape:
@@ -92,6 +111,7 @@ def _summary(site: Site, incident: Incident) -> dict[str, Any]:
         "plan": incident.plan,
         "plan_name": words(plan_name(site, incident)),
         "priority": incident.priority,
+        "drill": incident.drill,
         "stage": incident.stage,
         "equipment": incident.equipment,
         "equipment_name": words(site.owner_name(incident.equipment)) if incident.equipment else NO_WORDS,
@@ -160,7 +180,7 @@ def step_shape(site: Site, incident: Incident, step: Step) -> StepShape:
         persons=step.persons,
         certificates=[words(certificate_name(site, c)) for c in step.certificates],
         note=said.note if said else "",
-        proof=bool(step.proof),
+        proof=bool(step.proof) and incident.drill != drill.PAPER,
     )
 
 

@@ -83,7 +83,8 @@ const forPeople = (i: Incident): number => Math.max(0, ...i.alarms.map((subject)
 
 export const openIncidents = computed(() =>
   [...incidents.values()].sort(
-    (a, b) => a.priority - b.priority || forPeople(b) - forPeople(a) || b.opened_ms - a.opened_ms,
+    // whatever is real comes before any drill
+    (a, b) => Number(!!a.drill) - Number(!!b.drill) || a.priority - b.priority || forPeople(b) - forPeople(a) || b.opened_ms - a.opened_ms,
   ),
 );
 

@@ -179,6 +179,14 @@ export interface Swept {
   by: string;
   note: string;
 }
+/** Somebody at a drill: asked to take part, and since when there. */
+export interface Attendance {
+  id: string;
+  name: string;
+  expected: boolean;
+  since_ms: number | null;
+  by_hand: boolean;
+}
 export interface Incident {
   id: string;
   plan: string;
@@ -193,6 +201,8 @@ export interface Incident {
   alarms: string[];
   consequence: Text | null; // its named cause with what it brought, counted
   sweep_left: number; // lifts that are still presumed occupied
+  drill: string; // paper or simulators; empty where it is real
+  attendance?: Attendance[];
   sweep?: Swept[];
   into?: string; // the incident that took this one over
   card?: Card;

@@ -21,6 +21,7 @@ from facility.records.alarm import (
     AlarmShown,
     AlarmUnshelved,
 )
+from facility.records.drill import DrillAttended
 from facility.records.duty import CalendarRevoked, RosterAgreed, RosterChanged, RosterRevoked
 from facility.records.incident import (
     AcceptanceExpired,
@@ -105,6 +106,7 @@ __all__ = [
     "CalendarRevoked",
     "ClockStepped",
     "ConfigAdopted",
+    "DrillAttended",
     "DutyUnfilled",
     "HistoryForgotten",
     "IncidentClosed",
@@ -227,6 +229,7 @@ class Kind(StrEnum):
     SWEEP_LISTED = "sweep.listed"
     SWEEP_CLEARED = "sweep.cleared"
     SHIFT_CHANGED = "shift.changed"
+    DRILL_ATTENDED = "drill.attended"
 
     PERMIT_ISSUED = "permit.issued"
     PERMIT_STARTED = "permit.started"
@@ -299,6 +302,7 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.SWEEP_LISTED: SweepListed,
     Kind.SWEEP_CLEARED: SweepCleared,
     Kind.SHIFT_CHANGED: ShiftChanged,
+    Kind.DRILL_ATTENDED: DrillAttended,
     Kind.PERMIT_ISSUED: PermitIssued,
     Kind.PERMIT_STARTED: PermitStarted,
     Kind.PERMIT_EXTENDED: PermitExtended,

@@ -21,6 +21,9 @@ class IncidentOpened(Payload):
     confirm_by_ms: int = 0
     permit: str = ""  # of which something is due; "holder" of its plan is `holder`
     holder: str = ""
+    drill: str = ""  # paper or simulators; empty: real
+    expected: tuple[str, ...] = ()  # who is to take part in a drill
+    invited: bool = False  # a drill calls parties outside the house, too
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ POST: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "alarms/unshelve": ({"alarm": HOT}, (401, 409, 403, 403, 409, 403)),
     "alarms/reset": ({"alarm": "alarm:lift-1a/lift-trapped"}, (401, 409, 409, 403, 409, 403)),
     "incidents": ({"plan": "lift-entrapment", "place": "地库"}, (401, 200, 403, 403, 200, 403)),
+    "drills": ({"plan": "lift-entrapment", "place": "地库"}, (401, 200, 403, 403, 200, 403)),
+    "drills/{id}/attend": ({"person": "zhaolei"}, (401, 409, 403, 403, 409, 403)),
     "permits": (PERMIT, (401, 200, 403, 403, 200, 403)),
     "permits/preview": (PERMIT, (401, 200, 403, 403, 200, 403)),
     "permits/none/end": ({}, (401, 404, 403, 403, 404, 403)),
