@@ -462,10 +462,10 @@ class Desk:
         return frozenset(d[0] for d in devices if d is not None)
 
     def _act(self, now: int) -> None:
-        for page in self.incidents.unsent(now):
-            if page.not_before_ms <= now and self.dispatch.idle(page.key):
-                incident, _ = self.incidents.page(page.key)
-                self.dispatch.send(incident, page)
+        for letter in self.incidents.letters(now):
+            if letter.not_before_ms <= now and self.dispatch.idle(letter):
+                incident, _ = self.incidents.page(letter.pages[0].key)
+                self.dispatch.send(incident, letter)
 
     # -- time ---------------------------------------------------------------------------------------------
 
@@ -485,7 +485,7 @@ class Desk:
         context = self._context(now)
         moments = [self._batch_due(), self.evaluator.due(), self.board.due(now)]
         moments += [self.incidents.due(context), self.planned.due(context)]
-        moments += [p.not_before_ms for p in self.incidents.unsent(now) if self.dispatch.idle(p.key)]
+        moments += [one.not_before_ms for one in self.incidents.letters(now) if self.dispatch.idle(one)]
         return min((m for m in moments if m is not None), default=None)
 
 

@@ -12,6 +12,7 @@ from facility.records import Kind, PageRefused, PageSent, Payload, Record, incid
 from facility.site import Site
 from facility.text import Text
 from response import drill
+from response.bundling import Letter
 from response.incident import Incident, PageState
 
 log = structlog.get_logger(__name__)
@@ -49,17 +50,18 @@ class Dispatch:
         self._report, self._counts = report, counts
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
-    def idle(self, key: str) -> bool:
-        """Whether nobody is sending this page."""
-        return key not in self._under_way
+    def idle(self, letter: Letter) -> bool:
+        """Whether nobody is sending any of it."""
+        return not any(page.key in self._under_way for page in letter.pages)
 
     def sending(self) -> bool:
         """Whether a channel still owes an answer."""
         return any(not task.done() for task in self._under_way.values())
 
-    def send(self, incident: Incident, page: PageState) -> None:
-        """Begin to send a page."""
-        self._under_way[page.key] = asyncio.create_task(self._send(incident, page), name=f"page:{page.key}")
+    def send(self, incident: Incident, letter: Letter) -> None:
+        """Begin to send a page, or several in one message; the link in it is about this incident."""
+        task = asyncio.create_task(self._send(incident, letter), name=f"page:{letter.key}")
+        self._under_way.update((page.key, task) for page in letter.pages)
 
     def told(self, records: Iterable[Record]) -> None:
         """Hear what the desk now believes: pages with an outcome are no longer under way."""
@@ -74,25 +76,32 @@ class Dispatch:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _send(self, incident: Incident, page: PageState) -> None:
-        kind, data, request = await self._outcome(incident, page)
-        subject = incident_subject(incident.id)
-        self._report(Record(self._clock.now(), kind, subject, data, request=request, about=(page.person,)))
+    async def _send(self, incident: Incident, letter: Letter) -> None:
+        taken, said = await self._outcome(incident, letter)
+        now = self._clock.now()
+        if letter.key != letter.pages[0].key:
+            said = f"[{letter.key}] {said}"  # the outcome of the message is that of each page in it
+        for page in letter.pages:
+            kind, data, request = _sent(page, said) if taken else _refused(page, said)
+            subject = incident_subject(page.incident)
+            self._report(Record(now, kind, subject, data, request=request, about=(page.person,)))
 
-    async def _outcome(self, incident: Incident, page: PageState) -> tuple[Kind, Payload, str]:
+    async def _outcome(self, incident: Incident, letter: Letter) -> tuple[bool, str]:
+        """Return whether the channel took it, and what it said."""
+        channel = letter.pages[0].channel
         try:
-            said = await self._page(incident, page)
+            said = await self._page(incident, letter)
         except Exception as error:  # a pager's own fault is a refusal that people see, too
             if not isinstance(error, PageRefusedError):
-                log.error("pager failed", channel=page.channel, why=repr(error), exc_info=error)
+                log.error("pager failed", channel=channel, why=repr(error), exc_info=error)
             why = str(error) if isinstance(error, PageRefusedError) else f"{type(error).__name__}: {error}"
-            attempt = page.attempts + 1
             self._counts.pages_refused += 1
-            return Kind.PAGE_REFUSED, PageRefused(page.key, why, attempt), f"{page.key}/refused/{attempt}"
+            return False, why
         self._counts.pages_sent += 1
-        return Kind.PAGE_SENT, PageSent(page.key, said), f"{page.key}/sent"
+        return True, said
 
-    async def _page(self, incident: Incident, page: PageState) -> str:
+    async def _page(self, incident: Incident, letter: Letter) -> str:
+        page = letter.pages[0]
         pager = self._pagers.get(page.channel)
         where = self._address(page.person, page.channel, incident.id)
         if pager is None or where is None:
@@ -100,13 +109,22 @@ class Dispatch:
         plan = self._site.plans.get(incident.plan)
         return await pager.page(
             Message(
-                key=page.key,
+                key=letter.key,
                 address=where.address,
                 person=page.person,
                 incident=incident.id,
                 title=drill.marked(incident, plan.name if plan else Text(incident.plan, incident.plan)).zh,
-                text=page.text,
+                text=letter.text,
                 link=where.link,
                 priority=incident.priority,
             )
         )
+
+
+def _sent(page: PageState, said: str) -> tuple[Kind, Payload, str]:
+    return Kind.PAGE_SENT, PageSent(page.key, said), f"{page.key}/sent"
+
+
+def _refused(page: PageState, said: str) -> tuple[Kind, Payload, str]:
+    attempt = page.attempts + 1
+    return Kind.PAGE_REFUSED, PageRefused(page.key, said, attempt), f"{page.key}/refused/{attempt}"

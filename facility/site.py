@@ -11,7 +11,7 @@ from facility.equipment import Device, Equipment, Line, split_point
 from facility.person import Party, Person
 from facility.plan import Plan
 from facility.point import Kind, Point, PointType
-from facility.rule import Rule
+from facility.rule import Priority, Rule
 from facility.supply import Supply
 from facility.text import Text
 
@@ -60,6 +60,20 @@ class Works:
     certificate: str = "hv-electrician"  # what both people of a switching ticket hold
 
 
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """When pages that are no emergency may ring, and when every channel is tried out; local minutes of the day.
+
+    Pages of the priorities in `wait_for_day`, and test pages, wait for `day` (from, to). Each week, on `test_weekday`
+    (0 is Monday) at `test_minute`, everybody gets a test page on every channel; None: only when somebody asks for it.
+    """
+
+    day: tuple[int, int] = (8 * 60, 20 * 60)
+    wait_for_day: frozenset[Priority] = frozenset({Priority.MEDIUM, Priority.LOW})
+    test_weekday: int | None = 1
+    test_minute: int = 10 * 60
+
+
 @dataclass(frozen=True)
 class Site:
     """One site; `hash` names this version of its files in the log book."""
@@ -82,6 +96,7 @@ class Site:
     settings: Mapping[str, str] = field(default_factory=dict)  # base_url and the like, from site.toml
     thinning: Thinning = Thinning()
     works: Works = Works()
+    paging: Paging = Paging()
     performance: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # figure -> its target and red line
     roles: Mapping[str, Text] = field(default_factory=dict)  # labels, as are the next two
     certificates: Mapping[str, Text] = field(default_factory=dict)

@@ -13,12 +13,15 @@ from facility.equipment import Card
 from facility.plan import Call, Plan
 from facility.records import Payload, Record
 from facility.site import Site
-from response import drill, duty, words
+from response import daytime, drill, duty, words
 from response.fold import CONFIRMED, DESK, REQUESTED, UNHEARD, Incident, PageState, tell
 from response.plan import BELL, promise_of
 
 CHANNEL_WAIT_MS = 30_000
 """A page that no provider took for so long goes out on the person's next channel."""
+
+REPEATS = 3
+"""Below life, nobody is asked more often than this on one level; for a life it is rung until somebody comes."""
 
 
 class Due(NamedTuple):
@@ -131,7 +134,7 @@ def _escalation(incident: Incident, plan: Plan, site: Site) -> Iterator[Due]:
     level = min(incident.level, len(plan.levels) - 1)
     if level + 1 < len(plan.levels):
         yield Due(incident.level_ms + plan.levels[level].within_ms, 5, "level")
-    if plan.repeat_ms > 0:
+    if plan.repeat_ms > 0 and (incident.life or incident.rang < REPEATS):
         yield Due(incident.round_ms + plan.repeat_ms, 6, "repeat")
 
 
@@ -194,7 +197,7 @@ def carry_out(due: Due, incident: Incident, plan: Plan, site: Site) -> list[Reco
             page = incident.pages[due.which]
             channel = _next_channel(incident, site, page) or page.channel
             target = Target(page.person, page.role, page.responder)
-            return [_request(incident, at, (page.level, page.round), target, channel, page.text)]
+            return [_request(incident, site, at, (page.level, page.round), target, channel, page.text)]
     raise AssertionError(due.what)
 
 
@@ -210,12 +213,14 @@ def reach(
     turn = incident.round + 1 if again else incident.first_round
     if why == "again":  # no round of any level comes twice: its pages would have keys of old
         turn = incident.top_round + 1
-    said = records.LevelReached(level, turn, why)
+    # What may wait for the day is for those who are on duty then.
+    when = daytime.rings_ms(site, incident.priority, at)
+    said = records.LevelReached(level, turn, why, when if when > at else 0)
     out = [write(incident, at, said, request=f"{incident.id}/level/{level}/{turn}")]
     if why == "again":
         incident = tell(incident, out[0])
     passed = passed or _Passed(frozenset(), incident.unfilled)
-    targets, lacking = _targets(incident, plan, site, at, level, why)
+    targets, lacking = _targets(incident, plan, site, when, level, why)
     out += [
         write(incident, at, records.DutyUnfilled(role, level, tried))
         for role, tried in lacking.items()
@@ -348,16 +353,19 @@ def _pages(
     earlier = incident.called[target.person].rounds if target.person in incident.called else 0
     text = words.page_text(incident, plan, site, responder=target.responder, repeat=earlier + 1, secure=secure)
     ways = channels(site, target.person)
-    return [_request(incident, at, (level, turn), target, way, text) for way in (ways if incident.life else ways[:1])]
+    ways = ways if incident.life else ways[:1]
+    return [_request(incident, site, at, (level, turn), target, way, text) for way in ways]
 
 
 def _request(
-    incident: Incident, at: int, level_round: tuple[int, int], target: Target, channel: str, text: str
+    incident: Incident, site: Site, at: int, level_round: tuple[int, int], target: Target, channel: str, text: str
 ) -> Record:
+    when = daytime.rings_ms(site, incident.priority, at)
     key = page_key(incident.id, *level_round, target.person, channel)
     data = records.PageRequested(
-        key, incident.id, target.person, channel, *level_round, target.responder, text, target.role
-    )
+        key, incident.id, target.person, channel, *level_round, target.responder, text, target.role,
+        not_before_ms=when if when > at else 0, priority=incident.priority,
+    )  # fmt: skip
     return write(incident, at, data, target.person, request=key)
 
 

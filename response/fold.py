@@ -198,6 +198,7 @@ class Incident(Struct, frozen=True):
     level: int = -1
     round: int = 0
     top_round: int = 0  # the highest so far, on any level
+    rang: int = 0  # repeats on this level, of rounds in which somebody was asked to come
     first_round: int = 0  # the round that a level begins with: higher each time the escalation began anew
     rang_again: bool = False  # the bell rang after everybody had finished; if the desk confirms, all begins anew
     level_ms: int = 0  # the time to the next level counts from here
@@ -306,13 +307,7 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
         case LevelReached(why="again") as data:
             return _begun_again(i, at, data)
         case LevelReached() as data:
-            # A repeat on the same level leaves the time to the next level running.
-            fresh = data.level != i.level or data.why in {"late", "worse"}
-            level_ms = at if fresh else i.level_ms
-            top = max(i.top_round, data.round)
-            return replace(
-                i, level=data.level, round=data.round, top_round=top, level_ms=level_ms, round_ms=at, to_replace={}
-            )
+            return _reached(i, at, data)
         case DutyUnfilled(role=role, level=level):
             return replace(i, unfilled=i.unfilled | {(level, role)}, to_replace={})
         case PageRequested() as data:
@@ -363,8 +358,12 @@ def _joined(i: Incident, at: int, data: IncidentJoined, *, active: bool) -> Inci
     alarms = i.alarms if data.alarm in i.joined_ms else (*i.alarms, data.alarm)
     joined_ms = dict(i.joined_ms)  # a copy as it lies, and one more: a flood's incident has thousands
     joined_ms[data.alarm] = at
+    pages = i.pages
+    if data.priority == Priority.LIFE and not i.life:  # what waited for the day, or for others, waits no more
+        pages = {k: replace(p, not_before_ms=at) if p.state == REQUESTED else p for k, p in pages.items()}
     i = replace(
         i,
+        pages=pages,
         alarms=alarms,
         active_alarms=i.active_alarms | {data.alarm} if active else i.active_alarms,
         joined_ms=joined_ms,
@@ -384,6 +383,34 @@ def _joined(i: Incident, at: int, data: IncidentJoined, *, active: bool) -> Inci
     return i
 
 
+def _reached(i: Incident, at: int, data: LevelReached) -> Incident:
+    # A repeat on the same level leaves the time to the next level running.
+    fresh = data.level != i.level or data.why in {"late", "worse"}
+    heard = any(c.responder and c.last == (i.level, i.round) for c in i.called.values())
+    start = max(at, data.from_ms)
+    return replace(
+        i,
+        promises=_promised(i, at, data),
+        level=data.level,
+        round=data.round,
+        top_round=max(i.top_round, data.round),
+        rang=0 if fresh else i.rang + (heard and data.why == "unanswered"),
+        level_ms=start if fresh else i.level_ms,
+        round_ms=start,
+        to_replace={},
+    )
+
+
+def _promised(i: Incident, at: int, data: LevelReached) -> Mapping[str, PromiseState]:
+    """Return the promises: nobody is expected while the pages wait for the day; when it grows worse, soon."""
+    arrivals = {n: p for n, p in i.promises.items() if not _is_step(n) and not _is_settled(p) and n in i.spans}
+    if data.why == "start" and data.from_ms > at:
+        return {**i.promises, **{n: PromiseState(p.by_ms + data.from_ms - at) for n, p in arrivals.items()}}
+    if data.why == "worse" and not data.from_ms:
+        return {**i.promises, **{n: PromiseState(min(p.by_ms, at + i.spans[n])) for n, p in arrivals.items()}}
+    return i.promises
+
+
 def _begun_again(i: Incident, at: int, data: LevelReached) -> Incident:
     """Return the incident as it is when everybody had finished and all are called anew."""
     i = replace(
@@ -392,8 +419,9 @@ def _begun_again(i: Incident, at: int, data: LevelReached) -> Incident:
         round=data.round,
         top_round=max(i.top_round, data.round),
         first_round=data.round,
-        level_ms=at,
-        round_ms=at,
+        rang=0,
+        level_ms=max(at, data.from_ms),
+        round_ms=max(at, data.from_ms),
         pages={k: _overtaken(p, at) for k, p in i.pages.items()},
         unfilled=frozenset(),
         to_replace={},
@@ -462,7 +490,7 @@ def _requested(i: Incident, at: int, data: PageRequested) -> Incident:
         pages = {k: p for k, p in pages.items() if k not in old}
     pages[data.key] = PageState(
         data.key, data.incident, data.person, data.channel, data.level, data.round, data.responder, data.role,
-        data.text, requested_ms=at, not_before_ms=at, at_ms=at,
+        data.text, requested_ms=at, not_before_ms=max(at, data.not_before_ms), at_ms=at,
     )  # fmt: skip
     return replace(
         i,

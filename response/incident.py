@@ -11,7 +11,7 @@ from facility.plan import Plan
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response import commands, consequence, drill, escalation, fold, shiftchange, sweep
+from response import bundling, commands, consequence, drill, escalation, fold, shiftchange, sweep
 from response import plan as steps
 from response.context import Context
 from response.fold import Incident, Note, PageState, PromiseState, Signature, StepState
@@ -86,6 +86,7 @@ class Incidents:
         self._unswept: dict[str, None] = {}  # incidents whose list may lack a lift, or hold one too many
         self._telling: dict[str, dict[str, None]] = {}  # incident -> those of its alarms that tell of lost lifts
         self._sweep_ms = 0  # when their readings are looked at next
+        self._ration = bundling.Ration()
         self._context: Context | None = None  # whose readings were looked at
         self._hash = ""  # of the site by whose plans the calendar stands
 
@@ -127,6 +128,7 @@ class Incidents:
             self._undated.pop(over.id, None)
             self._due_ms.pop(over.id, None)
             self._watches(over.id, frozenset())
+            self._ration.forget(over.pages)
         return closed
 
     def _tell_alarm(self, record: Record) -> None:
@@ -190,6 +192,7 @@ class Incidents:
             self._put(fold.opened(which, record, data, active=alarm in self._alerts))
         elif which in self._open:
             self._put(fold.tell(self._open[which], record, active=alarm in self._alerts))
+            self._ration.tell(record)
         if isinstance(data, _STIRRING):
             self._stirred = True
         if alarm:
@@ -229,7 +232,9 @@ class Incidents:
             self._look_at_lists()
             self._sweep_ms = context.now + SWEEP_MS
         called = self._calls.decide(context.site, self._namer(context))
-        return called or self._placed(context) or self._merged(context) or self._moved(context)
+        if more := called or self._placed(context) or self._merged(context) or self._moved(context):
+            return self._ration.held(more)
+        return self._ration.decide(context.now, self._open, self._page, context.site)
 
     def due(self, context: Context) -> int | None:
         """Return the earliest moment at which time alone will change something; None when it never will."""
@@ -241,6 +246,8 @@ class Incidents:
             moments.append(self._sweep_ms)
         if self._stirred and self._loose:
             moments.append(self._retry_ms)
+        if (leaves := self._ration.due()) is not None:
+            moments.append(leaves)
         return min(moments, default=None)
 
     def watched(self) -> frozenset[str]:
@@ -481,6 +488,16 @@ class Incidents:
         return sorted(
             (p for p in waiting if p.not_before_ms <= horizon), key=lambda p: (p.not_before_ms, p.requested_ms)
         )
+
+    def letters(self, now_ms: int) -> list[bundling.Letter]:
+        """Return the messages that the unsent pages make, each with the moment before which it does not leave."""
+        return self._ration.letters(self.unsent(now_ms))
+
+    def _page(self, key: str) -> PageState | None:
+        try:
+            return self.page(key)[1]
+        except KeyError:
+            return None
 
     def page(self, key: str) -> tuple[Incident, PageState]:
         """Return a page and its incident; KeyError when no open incident has it."""

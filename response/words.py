@@ -1,5 +1,7 @@
 """What a page says: one line in Chinese, one in English; no personal names, for it stays in the book for ever."""
 
+from collections.abc import Sequence
+
 from facility.plan import Plan
 from facility.rule import Priority
 from facility.site import Site
@@ -44,6 +46,22 @@ def what(incident: Incident, site: Site) -> Text:
     if not rules:
         return Text("人工启动", "started by hand")
     return min(rules, key=lambda rule: rule.priority).name
+
+
+NAMED = 10
+"""So many others are named in a message of several pages; the rest are counted."""
+
+
+def bundle_text(text: str, others: Sequence[Incident], site: Site) -> str:
+    """Return the text of a page that others leave with: its own, how many more, and what they are."""
+    zh, _, en = text.partition("\n")
+    named = [(i.id, site.plans[i.plan].name if i.plan in site.plans else what(i, site), where(i, site)) for i in others]
+    more = len(others) - NAMED
+    zh_list = "；".join(f"{id} {plan.zh} {place.zh}" for id, plan, place in named[:NAMED])
+    en_list = "; ".join(f"{id} {plan.en}, {place.en}" for id, plan, place in named[:NAMED])
+    zh_rest, en_rest = (f"；还有 {more} 项", f"; and {more} more") if more > 0 else ("", "")
+    zh = f"{zh}。另有 {len(others)} 项：{zh_list}{zh_rest}"
+    return f"{zh}\n{en}; and {len(others)} more: {en_list}{en_rest}"
 
 
 def page_text(incident: Incident, plan: Plan, site: Site, *, responder: bool, repeat: int, secure: bool) -> str:

@@ -184,7 +184,10 @@ class _Telling:
             self._say(*more)
             for page in self.incidents.unsent(now):
                 sent = PageSent(page.key, "demo phone")
-                self._say(Record(page.requested_ms + 900, Kind.PAGE_SENT, incident_subject(page.incident), sent,
+                if page.not_before_ms > now:
+                    continue
+                at = max(page.requested_ms, page.not_before_ms) + 900
+                self._say(Record(at, Kind.PAGE_SENT, incident_subject(page.incident), sent,
                                  request=f"{page.key}/sent", about=(page.person,)))  # fmt: skip
 
     def _ask(self, now: int, command: Command) -> bool:

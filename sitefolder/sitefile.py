@@ -5,9 +5,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from alarms.limits import LIMITS
-from facility.site import Thinning, Works
+from facility.site import Paging, Thinning, Works
+from sitefolder.daily import Clock, Weekly, minute, weekly
 from sitefolder.duration import Duration
 from sitefolder.finding import WordError
+from sitefolder.rulefile import PRIORITIES
 from sitefolder.strict import Filled, Id, Number, PointName, Strict, Words
 
 
@@ -71,6 +73,35 @@ class WorksTable(Strict):
         return Works(self.recheck, self.read_back, self.certificate)
 
 
+class PagingTable(Strict):
+    """[paging]: when pages that are no emergency may ring, and when every channel is tried out.
+
+    Pages of the priorities in `wait_for_day`, and test pages, wait for `day_from` to `day_until`; `weekly_test` names
+    a day and a time in it, or "off".
+    """
+
+    day_from: Clock = "08:00"
+    day_until: Clock = "20:00"
+    wait_for_day: tuple[Literal["medium", "low"], ...] = ("medium", "low")
+    weekly_test: Weekly = "tue 10:00"
+
+    @model_validator(mode="after")
+    def _tests_by_day(self) -> Self:
+        begin, end = minute(self.day_from), minute(self.day_until)
+        if begin >= end:
+            raise WordError("paging.day_from 必须早于 day_until", "paging.day_from must come before day_until")
+        day, at = weekly(self.weekly_test)
+        if day is not None and not begin <= at < end:
+            raise WordError("paging.weekly_test 必须在白天时段内", "paging.weekly_test must lie within the day")
+        return self
+
+    def paging(self) -> Paging:
+        """Return it in the language of the facility."""
+        day, at = weekly(self.weekly_test)
+        waits = frozenset(PRIORITIES[word] for word in self.wait_for_day)
+        return Paging((minute(self.day_from), minute(self.day_until)), waits, day, at)
+
+
 FigureName = Annotated[str, StringConstraints(pattern=f"^({'|'.join(LIMITS)})$")]
 Band = Annotated[list[Annotated[Number, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
@@ -88,6 +119,7 @@ class SiteFile(Strict):
     settings: SettingsTable = SettingsTable()
     storage: StorageTable | None = None
     works: WorksTable = WorksTable()
+    paging: PagingTable = PagingTable()
     performance: dict[FigureName, Band] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ from facility.rule import AlarmClass, Compare, Condition, Priority, Rule, Start
 from facility.site import Site
 from facility.supply import Node, Role, Supply
 from facility.text import Text
+from response.bundling import Letter
 from response.fold import UNSENT
 from response.incident import Context, Incident, Incidents
 
@@ -241,6 +242,7 @@ class Night:
         self.readings: dict[str, tuple[float, int, int]] = {}
         self.without_power: str | None = None
         self.tick_ms = tick_ms
+        self.posted: list[tuple[int, Letter]] = []
         self._requests = count(1)
         self._closed: set[str] = set()
 
@@ -265,7 +267,8 @@ class Night:
         if self.tick_ms:
             return min(until, self.now + self.tick_ms)
         due = self.incidents.due(self.context())
-        retries = [p.not_before_ms for p in self.incidents.unsent(self.now) if self._answer(p.channel) != "…"]
+        letters = self.incidents.letters(self.now)
+        retries = [one.not_before_ms for one in letters if self._answer(one.pages[0].channel) != "…"]
         moments = [m for m in (due, *retries) if m is not None]
         assert all(m > self.now for m in moments), "something is due that deciding does not do"
         return min([until, *moments])
@@ -303,16 +306,21 @@ class Night:
 
     def _send(self) -> bool:
         sent = False
-        for page in self.incidents.unsent(self.now):
+        for page in (page for letter in self._leaving() for page in letter.pages):
             said = self._answer(page.channel)
-            if page.not_before_ms > self.now or said == "…":
-                continue
             sent = True
             data = records.PageRefused(page.key, said, page.attempts + 1) if said else records.PageSent(page.key, "ok")
             kind = Kind.PAGE_REFUSED if said else Kind.PAGE_SENT
             request = f"{page.key}/refused/{page.attempts + 1}" if said else f"{page.key}/sent"
             self.write(Record(self.now, kind, incident_subject(page.incident), data, request=request))
         return sent
+
+    def _leaving(self) -> list[Letter]:
+        """What leaves now; each message is written down for those who count them."""
+        ready = [one for one in self.incidents.letters(self.now) if one.not_before_ms <= self.now]
+        ready = [one for one in ready if self._answer(one.pages[0].channel) != "…"]
+        self.posted += [(self.now, one) for one in ready]
+        return ready
 
     def restart(self) -> "Night":
         """Come up again from nothing but the records of what is open."""

@@ -87,11 +87,13 @@ class LevelReached(Payload):
     """Escalation stands on this level; `round` counts its repeats.
 
     `why` is start, unanswered, declined, unfilled, late, worse, again (after everybody had finished), or inform.
+    `from_ms`: its pages wait until then, and its times count from then; 0: they do not wait.
     """
 
     level: int
     round: int
     why: str
+    from_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,10 @@ class DutyUnfilled(Payload):
 
 @dataclass(frozen=True, slots=True)
 class PageRequested(Payload):
-    """One attempt to reach one person on one channel in one round. `key` is stable over retries and restarts."""
+    """One attempt to reach one person on one channel in one round. `key` is stable over retries and restarts.
+
+    It waits until `not_before_ms`: for the day, or to leave with others in one message. `priority` is the incident's.
+    """
 
     key: str
     incident: str
@@ -116,6 +121,8 @@ class PageRequested(Payload):
     responder: bool
     text: str
     role: str = ""
+    not_before_ms: int = 0
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

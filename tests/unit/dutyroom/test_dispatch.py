@@ -8,11 +8,16 @@ from dutyroom.dispatch import Addressee, Dispatch
 from dutyroom.ledger import Counts
 from facility.ports import PageRefusedError
 from facility.records import IncidentOpened, Kind, Record
+from response.bundling import Letter
 from response.fold import PageState, opened
 
 
 def a_page() -> PageState:
     return PageState("k1", "i1", "he-jun", "demo", 0, 0, True, "lift-technician", "words", 0, 0, 0)
+
+
+def a_letter() -> Letter:
+    return Letter("k1", 0, "words", (a_page(),))
 
 
 def an_incident():
@@ -40,20 +45,20 @@ async def test_a_page_is_under_way_until_its_outcome_is_believed() -> None:
     """Between the channel's answer and the record in the book the incident still shows it as unsent."""
     channel, said = Channel(), []
     out = dispatch(channel, said)
-    out.send(an_incident(), a_page())
+    out.send(an_incident(), a_letter())
     while out.sending():
         await asyncio.sleep(0)
     assert [r.kind for r in said] == [Kind.PAGE_SENT]
-    assert not out.idle("k1")
+    assert not out.idle(a_letter())
     out.told(said)
-    assert out.idle("k1")
+    assert out.idle(a_letter())
     assert channel.got == ["k1"]
 
 
 async def test_a_refusal_keeps_the_channel_s_own_words() -> None:
     said = []
     out = dispatch(Channel(PageRefusedError("sign not match")), said)
-    out.send(an_incident(), a_page())
+    out.send(an_incident(), a_letter())
     while out.sending():
         await asyncio.sleep(0)
     assert (said[0].kind, said[0].data.said, said[0].request) == (Kind.PAGE_REFUSED, "sign not match", "k1/refused/1")
@@ -62,7 +67,7 @@ async def test_a_refusal_keeps_the_channel_s_own_words() -> None:
 async def test_a_channel_that_breaks_is_a_refusal_too() -> None:
     said = []
     out = dispatch(Channel(ZeroDivisionError("oh")), said)
-    out.send(an_incident(), a_page())
+    out.send(an_incident(), a_letter())
     while out.sending():
         await asyncio.sleep(0)
     assert said[0].data.said == "ZeroDivisionError: oh"
@@ -71,7 +76,7 @@ async def test_a_channel_that_breaks_is_a_refusal_too() -> None:
 async def test_nobody_to_send_to_is_a_refusal_too() -> None:
     channel, said = Channel(), []
     out = dispatch(channel, said, address="")
-    out.send(an_incident(), a_page())
+    out.send(an_incident(), a_letter())
     while out.sending():
         await asyncio.sleep(0)
     assert said[0].kind is Kind.PAGE_REFUSED
