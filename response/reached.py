@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from facility import records
 from facility.records import Kind, Record
 
-PROOF_KINDS = (Kind.PAGE_ACKNOWLEDGED, Kind.PAGE_DECLINED)
+PROOF_KINDS = (Kind.PAGE_ACKNOWLEDGED, Kind.PAGE_DECLINED, Kind.PAGE_TEST_ANSWERED)
 """Kinds whose records may show that somebody was reached."""
 
 VALID_MS = 30 * 86_400_000
@@ -20,6 +20,8 @@ def proof(record: Record) -> str:
     match record.data:
         case records.PageAcknowledged(person=person, heard_by="") | records.PageDeclined(person=person):
             return "" if record.actor.startswith("user:") else person
+        case records.PageTestAnswered(via=via) if via != "console":
+            return next(iter(record.about), record.actor.removeprefix("person:"))
     return ""
 
 

@@ -97,5 +97,8 @@ def test_only_what_somebody_answered_shows_that_they_can_be_reached() -> None:
     assert heard(records.PageAcknowledged("wu", "voice", heard_by="op"), Kind.PAGE_ACKNOWLEDGED, "user:op") == ""
     assert heard(records.PageAcknowledged("wu", "console"), Kind.PAGE_ACKNOWLEDGED, "user:op") == ""
     assert heard(records.PageSent("key"), Kind.PAGE_SENT) == ""
+    test = Record(1, Kind.PAGE_TEST_ANSWERED, "page-test:k", records.PageTestAnswered("k", "link"), about=("wu",))
+    assert reached.proof(test) == "wu"
+    assert reached.proof(replace(test, data=records.PageTestAnswered("k", "console"))) == ""
     told = reached.tell({}, Record(5, Kind.PAGE_DECLINED, "incident:1", records.PageDeclined("wu"), "person:wu"))
     assert told == {"wu": 5}
