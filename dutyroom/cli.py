@@ -246,6 +246,47 @@ def verify(
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to make (a tar); its folder may be on another disk.")],
+    data: DataOption = Path(".data/site"),
+    site: Annotated[Path | None, typer.Option("--site", help="The site folder, to be taken along.")] = None,
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Take the secret behind phone links and secrets.toml along: lock it away.")
+    ] = False,
+) -> None:
+    """Copy a data folder into one file while the service runs; read back before it says done."""
+    from dutyroom.clock import SystemClock
+    from stores.backup import back_up
+
+    with _plainly():
+        made = back_up(data, file, SystemClock().now(), __version__, site=site, secrets=secrets)
+    size = sum(part.bytes for part in made.files.values()) / 1e6
+    print(f"已备份并核对 {len(made.files)} 个文件，{size:.1f} MB；值班记录到第 {made.seq} 条，{made.head}")
+    print(f"Backed up and verified: {len(made.files)} files, {size:.1f} MB; log book up to {made.seq}, {made.head}")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `dutyroom backup` made.")],
+    data: Annotated[Path, typer.Option("--data", help="The data folder to make: new, or empty.")],
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Where to put the site folder, if the file has one: new, or empty.")
+    ] = None,
+) -> None:
+    """Make a data folder from a backup; pages that waited in it wait for a person."""
+    from dutyroom.clock import SystemClock
+    from stores.backup import restore as run
+
+    with _plainly():
+        made = run(file, data, SystemClock().now(), site=site)
+    print(f"已恢复到 {data}：{made.site}，值班记录到第 {made.seq} 条。启动后，未完事件的呼叫要有人在控制台决定。")
+    print(
+        f"Restored to {data}: {made.site}, log book up to {made.seq}."
+        " After the start, somebody must decide in the console about pages of open incidents."
+    )
+
+
+@app.command()
 def replay(
     site: SiteArgument,
     begin: Annotated[str, typer.Option("--from", help="Since when: 2026-11-22, 2026-11-22T08:00, in the site's time.")],

@@ -26,7 +26,7 @@ from collectors.mqtt.receipts import Receipts
 from dutyroom.clock import WakingClock
 from dutyroom.dispatch import Address, Dispatch
 from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
-from facility.commands import Command, IssuePermit, Refused, ResetAlarm
+from facility.commands import Command, IssuePermit, Refused, ReleasePages, ResetAlarm
 from facility.duty import Roster
 from facility.ports import LogBook, Pager, Written
 from facility.records import AlarmReset, Record, incident_subject
@@ -35,6 +35,7 @@ from facility.site import Site
 from facility.text import Text
 from response import planned, rota, works
 from response.change import Change
+from response.held import Held
 from response.incident import Context, Incident, Incidents
 from response.permit import Permit
 from response.planned import Planned
@@ -64,6 +65,7 @@ class Standing:
     changes: Mapping[str, Change] = field(default_factory=dict)
     calendars: Mapping[str, int] = field(default_factory=dict)
     roster: Roster | None = None  # as changed; None before anything was published
+    held: frozenset[str] = frozenset()  # incidents from a backup, whose pages wait for a person
 
 
 class Desk:
@@ -93,6 +95,7 @@ class Desk:
         self.board = Board(site)
         self.planned = Planned()
         self.rota = Rota()
+        self.held = Held()
         self.counts = Counts()
         self.ledger = Ledger(book, spool, clock, self.counts, receipts)
         self.dispatch = Dispatch(site, clock, pagers, address, self.report, self.counts)
@@ -358,6 +361,8 @@ class Desk:
             said = self.planned.ask(self._context(now), command)
         elif isinstance(command, rota.ASKS):
             said = self.rota.ask(self._context(now), command)
+        elif isinstance(command, ReleasePages):
+            said = self.held.ask(command, self.incidents.open(), now)
         else:
             said = self.incidents.ask(self._context(now), command)
         if isinstance(said, Refused):
@@ -401,6 +406,7 @@ class Desk:
         self.board.tell(record)
         self.planned.tell(record)
         self.rota.tell(record)
+        self.held.tell(record)
         self.incidents.tell(record)
 
     # -- committing and acting -----------------------------------------------------------------------------
@@ -430,6 +436,7 @@ class Desk:
         over = self.incidents.drop_closed()
         closed = [*(incident_subject(i.id) for i in over), *self.planned.drop_closed()]
         closed += self.rota.drop_over(self.clock.now())
+        closed += self.held.drop_over(self.incidents.open())
         for subject in (alarm for i in over for alarm in i.alarms):
             self.board.look_again(subject)
         for subject in self.board.ended():
@@ -454,7 +461,8 @@ class Desk:
         permits, tickets = dict(self.planned.permits()), dict(self.planned.tickets())
         changes, calendars = dict(self.rota.changes()), self.rota.generations()
         roster = self.rota.site(self.site).roster
-        return Standing(self.clock.now(), seq, alarms, incidents, permits, tickets, changes, calendars, roster)
+        held = self.held.incidents() & incidents.keys() if self.held else frozenset()
+        return Standing(self.clock.now(), seq, alarms, incidents, permits, tickets, changes, calendars, roster, held)
 
     def _devices_watched(self) -> frozenset[str]:
         """Return the devices whose next scan may prove a step or show an operation."""
@@ -462,7 +470,7 @@ class Desk:
         return frozenset(d[0] for d in devices if d is not None)
 
     def _act(self, now: int) -> None:
-        for letter in self.incidents.letters(now):
+        for letter in self.incidents.letters(now, self.held.incidents()):
             if letter.not_before_ms <= now and self.dispatch.idle(letter):
                 incident, _ = self.incidents.page(letter.pages[0].key)
                 self.dispatch.send(incident, letter)
@@ -485,7 +493,8 @@ class Desk:
         context = self._context(now)
         moments = [self._batch_due(), self.evaluator.due(), self.board.due(now)]
         moments += [self.incidents.due(context), self.planned.due(context)]
-        moments += [one.not_before_ms for one in self.incidents.letters(now) if self.dispatch.idle(one)]
+        letters = self.incidents.letters(now, self.held.incidents())
+        moments += [one.not_before_ms for one in letters if self.dispatch.idle(one)]
         return min((m for m in moments if m is not None), default=None)
 
 

@@ -1,6 +1,6 @@
 """Standing words about the product itself, for the line on every screen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.station import Notice
@@ -68,6 +68,19 @@ def _named(one: duty.Ahead) -> Text:
     if one.what != duty.HOLE:
         return one.text
     return Text(f"排班缺口：{one.text.zh}", f"Roster hole: {one.text.en}")
+
+
+def held(incidents: Collection[str], now: int) -> list[Notice]:
+    """Return that the pages of incidents from a backup wait for a person; nothing when none do."""
+    if not incidents:
+        return []
+    names = ", ".join(sorted(incidents))
+    words = Text(
+        f"本服务由备份恢复：事件 {names} 的呼叫已暂停，不会自动发出。请核对现场后在事件中选“发送”或“作废”。",
+        f"Restored from a backup: pages of {names} are held and go to nobody by themselves."
+        " Look at what is so by now, then choose “send” or “drop” in each incident.",
+    )
+    return [Notice("restored", "error", words, now)]
 
 
 def passing(incidents: Mapping[str, Incident], troubles: Troubles, now: int) -> list[Notice]:

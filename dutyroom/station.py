@@ -15,7 +15,7 @@ from alarms.figures import Report
 from alarms.hidden import Hidden
 from api.station import Health, PhoneMessage, Status, View
 from collectors.mqtt.receipts import Receipts
-from dutyroom import __version__, chores, selfwatch, web
+from dutyroom import __version__, chores, restored, selfwatch, web
 from dutyroom.archiving import Archiving
 from dutyroom.backlog import Backlog, readers
 from dutyroom.channels import addressee, channels
@@ -116,8 +116,10 @@ class Station:
             partial(addressee, self.site, settings),
             self._receipts,
         )
-        newest = self.book.last(Kind.INCIDENT_OPENED)
-        self.desk.restore(self.book.open_records(), newest.record.subject if newest else "")
+        now = self.clock.now()
+        self.desk.restore(self.book.open_records(), restored.newest_incident(self.book, self.site, now))
+        if owed := restored.record_of(self.book, self.desk.standing.incidents, now):
+            self.desk.report(owed)  # before anything else is decided
         self._performance = Performance(self.site, self.clock, self.book, lambda: self.desk.standing.alarms)
         self._replies = Replies(self.site, self.clock, self.desk)
         self.outlook = Outlook(self._site_as_changed, self.clock, tested=not settings.demo)

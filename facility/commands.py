@@ -297,6 +297,14 @@ class RevokeCalendar(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ReleasePages(Command):
+    """An incident from a restored backup was looked at: its pages go on, or those that wait are dropped."""
+
+    incident: str
+    send: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The desk's no: what happened, what to do; `code` is ASCII (not-found, conflict, forbidden, invalid)."""
 

@@ -30,6 +30,7 @@ from facility.records import (
     PageRefused,
     PageRequested,
     PageSent,
+    PagesReleased,
     PlanStarted,
     PromiseBroken,
     PromiseKept,
@@ -316,6 +317,8 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
             return _reported(i, at, data)
         case PageDelivered() | PageFailed() as data:
             return _received(i, at, data)
+        case PagesReleased(send=False, keys=keys):
+            return replace(i, pages={k: _overtaken(p, at) if k in keys else p for k, p in i.pages.items()})
         case PageOpened() as data:
             return _opened(i, at, data)
         case PageAcknowledged(person=person, responder=responder):

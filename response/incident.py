@@ -1,6 +1,6 @@
 """All open incidents: a fold of the log book that decides what comes next and says when to ask again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import chain
@@ -489,9 +489,12 @@ class Incidents:
             (p for p in waiting if p.not_before_ms <= horizon), key=lambda p: (p.not_before_ms, p.requested_ms)
         )
 
-    def letters(self, now_ms: int) -> list[bundling.Letter]:
-        """Return the messages that the unsent pages make, each with the moment before which it does not leave."""
-        return self._ration.letters(self.unsent(now_ms))
+    def letters(self, now_ms: int, held: Collection[str] = ()) -> list[bundling.Letter]:
+        """Return the messages that the unsent pages make, each with the moment before which it does not leave.
+
+        Pages of the incidents in `held` make none.
+        """
+        return self._ration.letters([page for page in self.unsent(now_ms) if page.incident not in held])
 
     def _page(self, key: str) -> PageState | None:
         try:

@@ -24,6 +24,7 @@ from facility.commands import (
     CloseIncident,
     Decline,
     Finish,
+    ReleasePages,
     SkipStep,
     StartPlan,
     TickStep,
@@ -60,6 +61,12 @@ class AnswerBody(Body):
 
     trapped: bool
     note: Note = ""
+
+
+class ReleaseBody(Body):
+    """Whether the pages of an incident from a backup go on (`send`), or those that wait are dropped."""
+
+    send: bool
 
 
 class AcceptBody(Body):
@@ -230,6 +237,13 @@ async def clear_lift(id: Id, body: SweepBody, press: Lead) -> Response:
     """Say of a lift that was presumed occupied that it is empty; or that somebody is in it, which calls for help."""
     _within(press, id)
     return await press.asks(body, ClearLift, id, body.lift, body.how, body.person, body.note)
+
+
+@router.post("/{id}/release", response_model=DoneShape)
+async def release(id: Id, body: ReleaseBody, press: Lead) -> Response:
+    """Decide about the pages of an incident that came out of a backup: nobody is paged before."""
+    _within(press, id)
+    return await press.asks(body, ReleasePages, id, body.send)
 
 
 @router.post("/{id}/finish", response_model=DoneShape)

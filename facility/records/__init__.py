@@ -50,6 +50,14 @@ from facility.records.incident import (
     SweepCleared,
     SweepListed,
 )
+from facility.records.keeping import (
+    ClockDoubted,
+    EmergencyPaged,
+    ItemQuarantined,
+    PagesReleased,
+    ServicePaused,
+    ServiceRestored,
+)
 from facility.records.paging import (
     AuditFound,
     PageBundled,
@@ -104,10 +112,12 @@ __all__ = [
     "AuditFound",
     "BellAnswered",
     "CalendarRevoked",
+    "ClockDoubted",
     "ClockStepped",
     "ConfigAdopted",
     "DrillAttended",
     "DutyUnfilled",
+    "EmergencyPaged",
     "HistoryForgotten",
     "IncidentClosed",
     "IncidentConfirmed",
@@ -115,6 +125,7 @@ __all__ = [
     "IncidentNormal",
     "IncidentNoted",
     "IncidentOpened",
+    "ItemQuarantined",
     "Kind",
     "LevelReached",
     "PageAcknowledged",
@@ -130,6 +141,7 @@ __all__ = [
     "PageTestRefused",
     "PageTestRequested",
     "PageTestSent",
+    "PagesReleased",
     "Payload",
     "PermitChecked",
     "PermitEnded",
@@ -146,6 +158,8 @@ __all__ = [
     "RosterAgreed",
     "RosterChanged",
     "RosterRevoked",
+    "ServicePaused",
+    "ServiceRestored",
     "ServiceStarted",
     "ServiceStopped",
     "ShiftChanged",
@@ -165,6 +179,7 @@ __all__ = [
     "calendar_subject",
     "incident_subject",
     "permit_subject",
+    "restore_subject",
     "roster_subject",
     "test_subject",
     "ticket_subject",
@@ -182,6 +197,12 @@ class Kind(StrEnum):
     CLOCK_STEPPED = "clock.stepped"
     TASK_RESTARTED = "task.restarted"
     HISTORY_FORGOTTEN = "history.forgotten"
+    SERVICE_RESTORED = "service.restored"
+    PAGES_RELEASED = "pages.released"
+    SERVICE_PAUSED = "service.paused"
+    CLOCK_DOUBTED = "clock.doubted"
+    EMERGENCY_PAGED = "emergency.paged"
+    ITEM_QUARANTINED = "item.quarantined"
 
     ALARM_RAISED = "alarm.raised"
     ALARM_CLEARED = "alarm.cleared"
@@ -257,6 +278,12 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.CLOCK_STEPPED: ClockStepped,
     Kind.TASK_RESTARTED: TaskRestarted,
     Kind.HISTORY_FORGOTTEN: HistoryForgotten,
+    Kind.SERVICE_RESTORED: ServiceRestored,
+    Kind.PAGES_RELEASED: PagesReleased,
+    Kind.SERVICE_PAUSED: ServicePaused,
+    Kind.CLOCK_DOUBTED: ClockDoubted,
+    Kind.EMERGENCY_PAGED: EmergencyPaged,
+    Kind.ITEM_QUARANTINED: ItemQuarantined,
     Kind.ALARM_RAISED: AlarmRaised,
     Kind.ALARM_CLEARED: AlarmCleared,
     Kind.ALARM_ACKNOWLEDGED: AlarmAcknowledged,
@@ -353,6 +380,11 @@ def test_subject(key: str) -> str:
     return f"page-test:{key}"
 
 
+def restore_subject(id: str) -> str:
+    """Return the subject of a restored backup, by the time at which it was restored."""
+    return f"restore:{id}"
+
+
 def permit_subject(id: str) -> str:
     """Return the subject of a permit or another planned event."""
     return f"permit:{id}"
@@ -382,6 +414,7 @@ OPENS = frozenset(
         Kind.TICKET_ISSUED,
         Kind.ROSTER_CHANGED,
         Kind.CALENDAR_REVOKED,
+        Kind.SERVICE_RESTORED,
     }
 )
 """Kinds that open their subject. Which record ends it is the fold's word: the desk says so at commit."""
