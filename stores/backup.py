@@ -256,7 +256,7 @@ def _put(tar: tarfile.TarFile, name: str, path: Path) -> Part:
     info.size, info.mode = path.stat().st_size, 0o600
     with path.open("rb") as file:
         hashing = _Hashing(file)
-        tar.addfile(info, hashing)  # type: ignore[arg-type]  # it only reads
+        tar.addfile(info, hashing)
     return Part(hashing.hash.hexdigest(), info.size)
 
 
