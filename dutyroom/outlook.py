@@ -26,9 +26,14 @@ FIGURES = {
 class Outlook:
     """Holds the newest warnings and who was reached when; `site` returns the site with its roster as changed."""
 
-    def __init__(self, site: Callable[[], Site], clock: Clock, *, tested: bool = True) -> None:
-        """Take where to look; without `tested` nobody's channel is doubted (the demo's phones ring nobody)."""
-        self._site, self._clock, self._tested = site, clock, tested
+    def __init__(self, site: Callable[[], Site], clock: Clock, *, demo: bool = False) -> None:
+        """Take where to look.
+
+        In a demo nobody's channel is doubted, since its phones ring nobody; and what was planted before it began is
+        said on the screens but raises no alarm, so that its night begins calm.
+        """
+        self._site, self._clock, self._demo = site, clock, demo
+        self._planted: frozenset[str] = frozenset()
         self._reached: Mapping[str, int] = {}
         self._ahead: Sequence[Ahead] | None = None
         self._dip: set[str] = set()
@@ -42,7 +47,7 @@ class Outlook:
         """Return the counts by point; nothing before the first look, and 0 once for those that gained a warning."""
         if self._ahead is None:
             return {}
-        kinds = [one.what for one in self._ahead]
+        kinds = [one.what for one in self._ahead if one.id not in self._planted]
         counts = {name: 0.0 if what in self._dip else float(kinds.count(what)) for what, name in FIGURES.items()}
         self._dip.clear()
         return counts
@@ -61,7 +66,7 @@ class Outlook:
     def look(self) -> list[Ahead]:
         """Return what must be put right now. For a thread; takes some 20 ms."""
         now, people = self._clock.now(), self._reached
-        return duty.ahead(self._site(), now, lambda who: self._tested and reached.untested(people, who, now))
+        return duty.ahead(self._site(), now, lambda who: not self._demo and reached.untested(people, who, now))
 
     def take(self, found: Sequence[Ahead]) -> None:
         """Believe what a look found."""
@@ -69,6 +74,8 @@ class Outlook:
             known = {one.id for one in self._ahead}
             standing = {one.what for one in self._ahead}
             self._dip |= {one.what for one in found if one.id not in known} & standing
+        elif self._demo:
+            self._planted = frozenset(one.id for one in found)
         self._ahead = found
 
     async def run(self, past: Callable[[], Sequence[Written]], beat: Beat) -> None:

@@ -122,7 +122,7 @@ class Station:
             self.desk.report(owed)  # before anything else is decided
         self._performance = Performance(self.site, self.clock, self.book, lambda: self.desk.standing.alarms)
         self._replies = Replies(self.site, self.clock, self.desk)
-        self.outlook = Outlook(self._site_as_changed, self.clock, tested=not settings.demo)
+        self.outlook = Outlook(self._site_as_changed, self.clock, demo=settings.demo)
         self.desk.subscribe(self.outlook.told)
         self._collectors: Collectors | None = None
         self._stopping = asyncio.Event()

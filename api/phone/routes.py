@@ -141,7 +141,7 @@ async def show(token: str, request: Request, station: StationHere) -> Response:
         "incident.html",
         link.language,
         token=token,
-        page=build(station.site, link.incident, link.person, now, link.language, floor),
+        page=build(station.view().site(station.site), link.incident, link.person, now, link.language, floor),
         request_id=secrets.token_hex(8),
         saved=saved,
     )

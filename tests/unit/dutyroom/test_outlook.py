@@ -1,8 +1,15 @@
 """The days ahead as figures of the monitoring computer: one alarm for all, and another one for what comes new."""
 
+from pathlib import Path
+
+from building import Building, demo_site
 from night_shift import moment
 
+from dutyroom import selfwatch
 from dutyroom.outlook import Outlook
+from facility.commands import AcknowledgeAlarm
+from facility.records import Kind
+from facility.text import NOTHING
 from response.duty import HOLE, UNTESTED, Ahead
 
 
@@ -14,8 +21,6 @@ class Still:
 
 
 def warning(id: str, what: str = HOLE) -> Ahead:
-    from facility.text import NOTHING
-
     return Ahead(id, what, 0, NOTHING)
 
 
@@ -44,3 +49,39 @@ def test_the_first_of_its_kind_needs_no_drop() -> None:
     outlook.figures()
     outlook.take([warning("a", UNTESTED), warning("b")])
     assert outlook.figures()["roster_holes"] == 1
+
+
+def test_what_a_demo_was_planted_with_raises_nothing_and_what_comes_then_does() -> None:
+    outlook = Outlook(lambda: None, Still(), demo=True)  # type: ignore[arg-type, return-value]
+    outlook.take([warning("planted")])
+    assert outlook.figures()["roster_holes"] == 0
+    assert outlook.ahead()
+    outlook.take([warning("planted"), warning("a leave")])
+    outlook.figures()
+    assert outlook.figures()["roster_holes"] == 1
+
+
+async def test_a_hole_is_an_alarm_that_somebody_must_see_and_ends_by_itself(tmp_path: Path) -> None:
+    site = selfwatch.with_host(demo_site())
+    night = await Building.open(tmp_path, "09:00", site)
+    subject = "alarm:host/host-roster-hole"
+    outlook = Outlook(lambda: night.site, night.clock)
+
+    async def look(*found: Ahead) -> str:
+        outlook.take(found)
+        for _ in range(2):
+            night.clock.time += selfwatch.INTERVAL_MS
+            await night.reads("host", **outlook.figures())
+        alarm = night.desk.standing.alarms.get(subject)
+        return alarm.state.value if alarm else "normal"
+
+    assert await look() == "normal"
+    assert await look(warning("a")) == "unacknowledged"
+    await night.ask(AcknowledgeAlarm, "user:op", alarm=subject)
+    assert await look(warning("a")) == "acknowledged"
+    assert await look(warning("a"), warning("b")) == "unacknowledged"  # another hole: somebody must look again
+    raised = [r for r in night.records(Kind.ALARM_RAISED) if r.subject == subject]
+    assert len(raised) == 2
+    await night.ask(AcknowledgeAlarm, "user:op", alarm=subject)
+    assert await look() == "normal"
+    await night.close()
