@@ -15,6 +15,7 @@ from facility.records import Payload, Record
 from facility.site import Site
 from response import daytime, drill, duty, words
 from response.fold import CONFIRMED, DESK, REQUESTED, UNHEARD, Incident, PageState, tell
+from response.pace import pace
 from response.plan import BELL, promise_of
 
 CHANNEL_WAIT_MS = 30_000
@@ -122,20 +123,21 @@ def agenda(incident: Incident, plan: Plan, site: Site) -> Iterator[Due]:
 
 def _escalation(incident: Incident, plan: Plan, site: Site) -> Iterator[Due]:
     """Yield what is to come once the first people were called."""
+    level = min(incident.level, len(plan.levels) - 1)
+    times = pace(incident, plan, level)
     for person, at in incident.accepted.items():
         if person not in incident.arrived:
-            yield Due(at + plan.accept_expires_ms, 3, "expiry", person)
+            yield Due(at + times.expiry_ms, 3, "expiry", person)
     halted = stopped(incident, plan, site)
     yield from _channels_due(incident, site, halted=halted)
     if halted:
         return
     if incident.to_replace:
         yield Due(min(incident.to_replace.values()), 4, "declined")
-    level = min(incident.level, len(plan.levels) - 1)
     if level + 1 < len(plan.levels):
-        yield Due(incident.level_ms + plan.levels[level].within_ms, 5, "level")
-    if plan.repeat_ms > 0 and (incident.life or incident.rang < REPEATS):
-        yield Due(incident.round_ms + plan.repeat_ms, 6, "repeat")
+        yield Due(incident.level_ms + times.level_ms, 5, "level")
+    if times.repeat_ms > 0 and (incident.life or incident.rang < REPEATS):
+        yield Due(incident.round_ms + times.repeat_ms, 6, "repeat")
 
 
 def _runs(incident: Incident, plan: Plan, promise: str) -> bool:
@@ -376,9 +378,11 @@ def _card(incident: Incident, site: Site) -> Card:
 
 def first(incident: Incident, plan: Plan, site: Site, now: int) -> Due | None:
     """Return what comes first. Rounds that were slept through are rung once, at the newest of their moments."""
-    dues = [_newest_round(due, plan, now) if due.what == "repeat" else due for due in agenda(incident, plan, site)]
+    level = max(0, min(incident.level, len(plan.levels) - 1))
+    every = pace(incident, plan, level).repeat_ms if plan.levels else 0
+    dues = [_newest_round(due, every, now) if due.what == "repeat" else due for due in agenda(incident, plan, site)]
     return min(dues, default=None)
 
 
-def _newest_round(due: Due, plan: Plan, now: int) -> Due:
-    return due._replace(at_ms=due.at_ms + max(0, (now - due.at_ms) // plan.repeat_ms) * plan.repeat_ms)
+def _newest_round(due: Due, every_ms: int, now: int) -> Due:
+    return due._replace(at_ms=due.at_ms + max(0, (now - due.at_ms) // every_ms) * every_ms)

@@ -122,7 +122,7 @@ def test_an_incident_that_grows_worse_at_night_rings_at_once() -> None:
     night = Night(place(MEDIUM)).at("02:00").alarm("ch-1", "chiller-warm").at("02:10")
     night.alarm("ch-1", "chiller-fire")
     assert rung(night, "chen") == ["02:10:00", "02:10:00"]  # both channels: it is a life now
-    night.accepts("chen").at("02:39")
+    night.accepts("chen").at("02:19")
     assert rung(night, "chen") == ["02:10:00", "02:10:00"]
     assert "waiting" not in {p.furthest for p in night.incident.pages.values()}
 

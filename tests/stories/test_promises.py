@@ -184,3 +184,17 @@ async def test_32_hv_work_calls_two_who_are_certified_that_day(tmp_path) -> None
     two = next(step for step in night.site.plans["hv-trip"].steps if step.id == "isolate")
     assert (two.persons, two.certificates) == (2, ("hv-electrician",))
     await night.close()
+
+
+async def test_8_a_life_hurries_a_plan_that_is_written_for_less(tmp_path) -> None:
+    """有危及客户安全的大维修也能得到紧急处理."""
+    night = await Building.open(tmp_path, "04:00", without_delays(demo_site(), "pump-room-flood"))
+    assert night.site.plans["pipe-burst"].levels[0].within_ms == 300_000
+    await night.reads("pump-room-1", flood=0)
+    await night.reads("pump-room-1", flood=1)
+    await night.until("04:01:59")
+    flood = next(i for i in night.desk.standing.incidents.values() if i.plan == "pipe-burst")
+    assert (flood.life, flood.level, flood.round) == (True, 0, 1)
+    await night.until("04:02:01")
+    assert night.desk.standing.incidents[flood.id].level == 1
+    await night.close()
