@@ -6,12 +6,21 @@ message. Each page keeps its own key and its own outcome. All of it follows from
 """
 
 import hashlib
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from facility.records import Kind, PageBundled, PageFailed, PageRefused, PageRequested, Record, incident_subject
+from facility.records import (
+    Kind,
+    PageBundled,
+    PageFailed,
+    PageRefused,
+    PageRequested,
+    PageSent,
+    Record,
+    incident_subject,
+)
 from facility.rule import Priority
 from facility.site import Site
 from response import words
@@ -24,6 +33,9 @@ GATHER_MS = 10_000
 """The next one waits so long for others."""
 APART_MS = 90_000
 """From then on they are so far apart: never more than ten in ten minutes."""
+
+Message = tuple[str, int, str]
+"""Person, moment, and the key of the page that leaves alone; "" for the one message of all that wait for the moment."""
 
 Group = tuple[str, str, int, int]
 """Incident, person, level and round: the pages that are channels of one call."""
@@ -57,9 +69,10 @@ class Ration:
     """What each person was sent and will be sent, below life, as the records tell it."""
 
     def __init__(self) -> None:
-        self._taken: dict[str, list[int]] = {}  # person -> moments of messages
-        self._keys: dict[tuple[str, int], set[str]] = {}  # (person, moment) -> its pages
-        self._moment_of: dict[str, tuple[str, int]] = {}
+        self._taken: dict[str, list[int]] = {}  # person -> the moment of each message
+        self._keys: dict[Message, set[str]] = {}  # message -> its pages
+        self._message_of: dict[str, Message] = {}
+        self._refused: set[str] = set()
         self._rung: dict[Group, str] = {}  # the newest page of a call
         self._held: dict[tuple[int, str, str], list[str]] = {}  # (moment, person, channel) -> pages that wait for it
         self._waits: dict[str, tuple[int, str, str]] = {}
@@ -74,8 +87,10 @@ class Ration:
         match record.data:
             case PageRequested() as data if data.priority > Priority.LIFE:
                 self._requested(record.at_ms, data)
-            case PageRefused(key=key) | PageFailed(key=key):
-                self._let_go(key)
+            case PageRefused(key=key) | PageFailed(key=key) if key in self._message_of:
+                self._refused.add(key)
+            case PageSent(key=key):
+                self._refused.discard(key)
             case PageBundled() as data:
                 self._bundles[data.key] = data
                 for key in data.keys:
@@ -96,7 +111,7 @@ class Ration:
                 for other in whole.keys:
                     if self._bundle_of.pop(other, None) and (waits := self._left.pop(other, None)):
                         self._hold(other, waits)
-        self._rung = {group: key for group, key in self._rung.items() if key in self._moment_of}
+        self._rung = {group: key for group, key in self._rung.items() if key in self._message_of}
 
     def _requested(self, at: int, data: PageRequested) -> None:
         when = max(at, data.not_before_ms)
@@ -104,16 +119,14 @@ class Ration:
         if (before := self._rung.get(group)) is not None:  # the next channel takes the place of the first
             self._let_go(before)
         self._rung[group] = data.key
-        here = (data.person, when)
-        if not self._keys.get(here):
-            self._keys[here] = set()
-            taken = self._taken.setdefault(data.person, [])
-            if when not in taken[-3:] and when not in taken:
-                insort(taken, when)
-            while taken and taken[0] < at - SPAN_MS:
-                self._keys.pop((data.person, taken.pop(0)), None)
-        self._keys[here].add(data.key)
-        self._moment_of[data.key] = here
+        message = (data.person, when, data.key if when <= at else "")
+        taken = self._taken.setdefault(data.person, [])
+        if message not in self._keys:
+            self._keys[message] = set()
+            insort(taken, when)
+        self._keys[message].add(data.key)
+        self._message_of[data.key] = message
+        del taken[: bisect_left(taken, at - SPAN_MS)]
         if when > at:
             self._hold(data.key, (when, data.person, data.channel))
 
@@ -122,16 +135,18 @@ class Ration:
         self._held.setdefault(waits, []).append(key)
 
     def _let_go(self, key: str) -> None:
-        """Let a message not count any more whose pages were all refused, or left by another channel."""
-        here = self._moment_of.pop(key, None)
-        if here is None:
+        """Let a message count no more whose pages are all over, or left by another channel."""
+        self._refused.discard(key)
+        message = self._message_of.pop(key, None)
+        if message is None:
             return
-        pages = self._keys.get(here, set())
+        pages = self._keys[message]
         pages.discard(key)
         if not pages:
-            self._keys.pop(here, None)
-            if here[1] in (taken := self._taken.get(here[0], [])):
-                taken.remove(here[1])
+            del self._keys[message]
+            person, when, _ = message
+            if when in (taken := self._taken[person]):
+                taken.remove(when)
 
     def _no_longer_held(self, key: str) -> None:
         waits = self._waits.pop(key, None)
@@ -153,11 +168,11 @@ class Ration:
 
     def _put_off(self, at: int, data: PageRequested) -> PageRequested:
         due = max(at, data.not_before_ms)
-        before = self._rung.get((data.incident, data.person, data.level, data.round), "")
-        mine = self._moment_of.get(before)
-        alone = mine is not None and self._keys.get(mine) == {before}
-        taken = [m for m in self._taken.get(data.person, ()) if not (alone and mine and m == mine[1])]
-        if due > at and due in taken:  # it waits for the day, like others
+        taken = list(self._taken.get(data.person, ()))
+        before = self._message_of.get(self._rung.get((data.incident, data.person, data.level, data.round), ""))
+        if before is not None and self._keys[before] <= self._refused and before[1] in taken:
+            taken.remove(before[1])  # nobody got that one: the other channel takes its place
+        if due > at and (data.person, due, "") in self._keys:  # it waits for the day, like others
             return data
         when = moment(taken, due)
         return data if when == due else replace(data, not_before_ms=when)
