@@ -21,6 +21,7 @@ from response.duty import Ahead
 from response.incident import Incident
 from response.permit import Permit
 from response.ticket import Ticket
+from response.tryout import Tryout
 from stores.accounts import Accounts
 from stores.live import Live
 from stores.telemetry.gaps import RecordedGap
@@ -59,6 +60,7 @@ class View:
     changes: Mapping[str, Change] = field(default_factory=dict)
     calendars: Mapping[str, int] = field(default_factory=dict)
     roster: Roster | None = None
+    tryouts: Mapping[tuple[str, str], Tryout] = field(default_factory=dict)  # newest test page by person and channel
 
     def site(self, site: Site) -> Site:
         """Return the site with the roster as changed."""

@@ -33,7 +33,7 @@ from facility.records import AlarmReset, Record, incident_subject
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
-from response import planned, rota, works
+from response import planned, rota, tryout, works
 from response.change import Change
 from response.held import Held
 from response.incident import Context, Incident, Incidents
@@ -66,6 +66,7 @@ class Standing:
     calendars: Mapping[str, int] = field(default_factory=dict)
     roster: Roster | None = None  # as changed; None before anything was published
     held: frozenset[str] = frozenset()  # incidents from a backup, whose pages wait for a person
+    tryouts: Mapping[tuple[str, str], tryout.Tryout] = field(default_factory=dict)  # by person and channel
 
 
 class Desk:
@@ -96,6 +97,7 @@ class Desk:
         self.planned = Planned()
         self.rota = Rota()
         self.held = Held()
+        self.tryouts = tryout.Tryouts()
         self.counts = Counts()
         self.ledger = Ledger(book, spool, clock, self.counts, receipts)
         self.dispatch = Dispatch(site, clock, pagers, address, self.report, self.counts)
@@ -361,6 +363,8 @@ class Desk:
             said = self.planned.ask(self._context(now), command)
         elif isinstance(command, rota.ASKS):
             said = self.rota.ask(self._context(now), command)
+        elif isinstance(command, tryout.ASKS):
+            said = self.tryouts.ask(self._context(now), command)
         elif isinstance(command, ReleasePages):
             said = self.held.ask(command, self.incidents.open(), now)
         else:
@@ -385,7 +389,7 @@ class Desk:
     def _settle(self, now: int) -> None:
         self._ripen(now)
         context = self._context(now)
-        while more := self.incidents.decide(context):
+        while more := self.incidents.decide(context) or self.tryouts.decide(context):
             self._add(more)
             self._ripen(now)  # a permit that begins or ends hides and shows
 
@@ -407,6 +411,7 @@ class Desk:
         self.planned.tell(record)
         self.rota.tell(record)
         self.held.tell(record)
+        self.tryouts.tell(record)
         self.incidents.tell(record)
 
     # -- committing and acting -----------------------------------------------------------------------------
@@ -437,6 +442,7 @@ class Desk:
         closed = [*(incident_subject(i.id) for i in over), *self.planned.drop_closed()]
         closed += self.rota.drop_over(self.clock.now())
         closed += self.held.drop_over(self.incidents.open())
+        closed += self.tryouts.drop_over()
         for subject in (alarm for i in over for alarm in i.alarms):
             self.board.look_again(subject)
         for subject in self.board.ended():
@@ -462,7 +468,8 @@ class Desk:
         changes, calendars = dict(self.rota.changes()), self.rota.generations()
         roster = self.rota.site(self.site).roster
         held = self.held.incidents() & incidents.keys() if self.held else frozenset()
-        return Standing(self.clock.now(), seq, alarms, incidents, permits, tickets, changes, calendars, roster, held)
+        return Standing(self.clock.now(), seq, alarms, incidents, permits, tickets, changes, calendars, roster, held,
+                        self.tryouts.newest())  # fmt: skip
 
     def _devices_watched(self) -> frozenset[str]:
         """Return the devices whose next scan may prove a step or show an operation."""
@@ -474,6 +481,9 @@ class Desk:
             if letter.not_before_ms <= now and self.dispatch.idle(letter):
                 incident, _ = self.incidents.page(letter.pages[0].key)
                 self.dispatch.send(incident, letter)
+        for test in self.tryouts.unsent():
+            if test.not_before_ms <= now and self.dispatch.free(test.key):
+                self.dispatch.try_out(test)
 
     # -- time ---------------------------------------------------------------------------------------------
 
@@ -485,14 +495,15 @@ class Desk:
 
     def _response_due(self, now: int) -> bool:
         context = self._context(now)
-        due = (self.incidents.due(context), self.planned.due(context), self.board.due(now))
+        due = (self.incidents.due(context), self.planned.due(context), self.board.due(now), self.tryouts.due(context))
         return any(moment is not None and moment <= now for moment in due)
 
     def _next_moment(self) -> int | None:
         now = self.clock.now()
         context = self._context(now)
         moments = [self._batch_due(), self.evaluator.due(), self.board.due(now)]
-        moments += [self.incidents.due(context), self.planned.due(context)]
+        moments += [self.incidents.due(context), self.planned.due(context), self.tryouts.due(context)]
+        moments += [test.not_before_ms for test in self.tryouts.unsent() if self.dispatch.free(test.key)]
         letters = self.incidents.letters(now, self.held.incidents())
         moments += [one.not_before_ms for one in letters if self.dispatch.idle(one)]
         return min((m for m in moments if m is not None), default=None)

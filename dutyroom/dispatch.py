@@ -8,12 +8,24 @@ import structlog
 
 from dutyroom.ledger import Counts
 from facility.ports import Clock, Message, Pager, PageRefusedError
-from facility.records import Kind, PageRefused, PageSent, Payload, Record, incident_subject
+from facility.records import (
+    Kind,
+    PageRefused,
+    PageSent,
+    PageTestRefused,
+    PageTestSent,
+    Payload,
+    Record,
+    incident_subject,
+    test_subject,
+)
+from facility.rule import Priority
 from facility.site import Site
 from facility.text import Text
 from response import drill
 from response.bundling import Letter
 from response.incident import Incident, PageState
+from response.tryout import Tryout
 
 log = structlog.get_logger(__name__)
 
@@ -63,10 +75,43 @@ class Dispatch:
         task = asyncio.create_task(self._send(incident, letter), name=f"page:{letter.key}")
         self._under_way.update((page.key, task) for page in letter.pages)
 
+    def free(self, key: str) -> bool:
+        """Whether nobody is sending what has this key."""
+        return key not in self._under_way
+
+    def try_out(self, test: Tryout) -> None:
+        """Begin to send a test page; its link leads to a page with one button."""
+        self._under_way[test.key] = asyncio.create_task(self._try_out(test), name=f"page-test:{test.key}")
+
+    async def _try_out(self, test: Tryout) -> None:
+        subject, attempt = test_subject(test.key), test.attempts + 1
+        data: PageTestSent | PageTestRefused
+        try:
+            data = PageTestSent(test.key, await self._hand_over(test))
+        except Exception as error:  # a pager's own fault is a refusal that people see, too
+            if not isinstance(error, PageRefusedError):
+                log.error("pager failed", channel=test.channel, why=repr(error), exc_info=error)
+            data = PageTestRefused(test.key, str(error) or type(error).__name__, attempt)
+        taken = isinstance(data, PageTestSent)
+        kind = Kind.PAGE_TEST_SENT if taken else Kind.PAGE_TEST_REFUSED
+        request = f"{test.key}/sent" if taken else f"{test.key}/refused/{attempt}"
+        self._report(Record(self._clock.now(), kind, subject, data, request=request, about=(test.person,)))
+
+    async def _hand_over(self, test: Tryout) -> str:
+        subject = test_subject(test.key)
+        pager, where = self._pagers.get(test.channel), self._address(test.person, test.channel, subject)
+        if pager is None or where is None:
+            raise PageRefusedError(f"no way to reach {test.person} by {test.channel}")
+        title = "测试呼叫 Test page"
+        message = Message(
+            test.key, where.address, test.person, subject, title, test.text, where.link, Priority.LOW
+        )  # fmt: skip
+        return await pager.page(message)
+
     def told(self, records: Iterable[Record]) -> None:
         """Hear what the desk now believes: pages with an outcome are no longer under way."""
         for record in records:
-            if isinstance(record.data, PageSent | PageRefused):
+            if isinstance(record.data, PageSent | PageRefused | PageTestSent | PageTestRefused):
                 self._under_way.pop(record.data.key, None)
 
     async def stop(self) -> None:

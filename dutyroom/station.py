@@ -164,6 +164,7 @@ class Station:
             standing.changes,
             standing.calendars,
             standing.roster,
+            standing.tryouts,
         )
 
     def hiding(self) -> Sequence[Hidden]:

@@ -305,6 +305,23 @@ class ReleasePages(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class TryChannel(Command):
+    """Somebody wants to know whether a person can be reached on a channel."""
+
+    person: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTest(Command):
+    """The person confirms a test page, `via` link or reply."""
+
+    key: str
+    person: str
+    via: str = "link"
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The desk's no: what happened, what to do; `code` is ASCII (not-found, conflict, forbidden, invalid)."""
 

@@ -410,6 +410,7 @@ OPENS = frozenset(
         Kind.ALARM_RAISED,
         Kind.ALARM_SHELVED,
         Kind.INCIDENT_OPENED,
+        Kind.PAGE_TEST_REQUESTED,
         Kind.PERMIT_ISSUED,
         Kind.TICKET_ISSUED,
         Kind.ROSTER_CHANGED,

@@ -53,6 +53,7 @@ class PageTestRequested(Payload):
     channel: str
     text: str
     why: str = "asked"
+    not_before_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
