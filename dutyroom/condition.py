@@ -70,6 +70,8 @@ class Condition:
         now = self.clock.now()
         standing = words.standing(self.outlook.ahead(), now, self.unpaged())
         passing = words.passing(self.desk.standing.incidents, self._troubles(), now)
+        tests, incidents = self.desk.standing.tryouts, self.desk.standing.incidents
+        standing += words.untried(tests.values(), self.site, now) + words.unheard(incidents, self.site)
         return standing + passing + backlog.notices(self.backlog.held, now)
 
     def health(self) -> Health:

@@ -1,12 +1,14 @@
 """Standing words about the product itself, for the line on every screen."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.station import Notice
+from facility.site import Site
 from facility.text import Text
-from response import duty
+from response import duty, escalation
 from response.incident import Incident
+from response.tryout import Tryout
 
 FEW = 3
 """So many of a sort are said one by one; more stand in one line, and the Duty page lists them."""
@@ -68,6 +70,38 @@ def _named(one: duty.Ahead) -> Text:
     if one.what != duty.HOLE:
         return one.text
     return Text(f"排班缺口：{one.text.zh}", f"Roster hole: {one.text.en}")
+
+
+def untried(tests: Iterable[Tryout], site: Site, now: int) -> list[Notice]:
+    """Return whose channel failed its newest test page, or left it unanswered: before a page has to find out."""
+    failed = [t for t in tests if t.failed(now)]
+    if not failed:
+        return []
+    names = [f"{site.people[t.person].name if t.person in site.people else t.person} · {t.channel}" for t in failed]
+    zh, en = "；".join(names[:FEW]), "; ".join(names[:FEW])
+    words = Text(
+        f"{len(failed)} 个通道的测试呼叫失败或无人确认：{zh}。请核对号码和通道，再测一次。",
+        f"{len(failed)} channels failed their test page or nobody confirmed it: {en}. Check them and try again.",
+    )
+    return [Notice("page-tests", "warning", words, now)]
+
+
+def unheard(incidents: Mapping[str, Incident], site: Site) -> list[Notice]:
+    """Return the incidents for which everybody was asked as often as the rules say, and nobody comes."""
+    return [
+        Notice(
+            f"unheard:{i.id}",
+            "error",
+            Text(
+                f"事件 {i.id} 已按规定反复呼叫，无人接单，不再自动呼叫。请打电话找人，或在事件中代记接单。",
+                f"Incident {i.id}: everybody was called as often as the rules say and nobody comes; no more pages go"
+                " out by themselves. Call somebody, and write down who accepts.",
+            ),
+            i.round_ms,
+        )
+        for i in incidents.values()
+        if (plan := site.plans.get(i.plan)) is not None and escalation.given_up(i, plan, site)
+    ]
 
 
 def held(incidents: Collection[str], now: int) -> list[Notice]:

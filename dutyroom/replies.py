@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from dutyroom.desk import Desk
-from facility.commands import Accept, Arrive, Command, Decline, Refused
+from facility.commands import Accept, AnswerTest, Arrive, Command, Decline, Refused
 from facility.person import Party, Person
 from facility.ports import Clock, Written
 from facility.site import Site
 from response.incident import Incident
 from response.pagers.modem import Reply
+from response.tryout import Tryout
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,9 @@ class Replies:
         """Carry out what somebody sent back; what was not understood is said, so that the operator may ask."""
         request = hashlib.sha256(f"{reply.number}/{reply.text}/{self._clock.now()}".encode()).hexdigest()[:24]
         asked = command_of(reply.number, reply.text, request, self._site, self._desk.standing.incidents.values())
+        asked = asked or test_answer(
+            reply.number, reply.text, request, self._site, self._desk.standing.tryouts.values()
+        )
         if asked is None:
             log.warning("a text message that is no reply to a page", number=reply.number[-4:], text=reply.text[:20])
             return
@@ -65,6 +69,16 @@ def command_of(number: str, text: str, request: str, site: Site, incidents: Iter
             return Arrive(actor, request, incident, who)
         case _:
             return None
+
+
+def test_answer(number: str, text: str, request: str, site: Site, tests: Iterable[Tryout]) -> Command | None:
+    """Return that somebody confirms his newest test page by text message; None where none waits for it."""
+    who = _person(number, site)
+    mine = [t for t in tests if t.person == who and t.state == "sent"]
+    if who is None or not mine or text.strip() != "1":
+        return None
+    newest = max(mine, key=lambda t: (t.channel == "modem", t.at_ms))
+    return AnswerTest(f"person:{who}", request, newest.key, who, "reply")
 
 
 def _person(number: str, site: Site) -> str | None:

@@ -99,6 +99,12 @@ def over(incident: Incident, plan: Plan, site: Site) -> bool:
     return stopped(incident, plan, site) and not at_work(incident, plan, site)
 
 
+def given_up(incident: Incident, plan: Plan, site: Site) -> bool:
+    """Say whether below life everybody was asked as often as it is done, and nobody comes: it is the desk's turn."""
+    last = incident.level == len(plan.levels) - 1 and incident.stage == CONFIRMED and not incident.life
+    return last and incident.rang >= REPEATS and not stopped(incident, plan, site)
+
+
 # -- what comes when ----------------------------------------------------------------------------------------
 
 

@@ -22,8 +22,9 @@ from api.problems import refused
 from api.routes.incidents import find
 from api.station import Station
 from api.who import StationHere
-from facility.commands import Accept, Arrive, Command, Decline, Finish, OpenPage, Refused, TickStep
+from facility.commands import Accept, AnswerTest, Arrive, Command, Decline, Finish, OpenPage, Refused, TickStep
 from facility.equipment import point_id
+from facility.records import test_subject
 from facility.text import Text
 from response.incident import Incident
 from response.token import read_token
@@ -49,6 +50,8 @@ _PREVIEWERS = (
 )
 
 REQUEST_LENGTH = 80
+
+TEST = test_subject("")
 
 
 class Guards:
@@ -120,6 +123,25 @@ async def file(name: str) -> Response:
     return Response(body, headers=headers, media_type=_TYPES[Path(name).suffix])
 
 
+async def _tried(token: str, request: Request, station: Station, *, answers: bool) -> Response | None:
+    """Answer the link of a test page: GET shows one button, POST says that it was received; None: another link."""
+    read = read_token(station.settings.secret, token) if len(token) <= 512 else None  # noqa: PLR2004
+    if read is None or not read[0].startswith(TEST):
+        return None
+    key, person, language = read[0].removeprefix(TEST), read[1], _language(request, "")
+    title = sentence("test_title", language)
+    test = next((t for t in station.view().tryouts.values() if t.key == key and t.person == person), None)
+    if test is not None and answers:
+        actor = f"person:{person}"
+        await station.ask(AnswerTest(actor, f"{actor}/{key}/answered", key, person))
+        return RedirectResponse(f"/p/{quote(token)}", 303)
+    if test is None:
+        return _words(_PageError(410, title, SENTENCES["test_over"], language=language))
+    done = test.state == "answered"
+    html = write("test.html", language, title=title, done=done, token=token, statement=_statement(language))
+    return HTMLResponse(html)
+
+
 @router.head("/p/{token}", include_in_schema=False)
 @router.get("/p/{token}", response_class=HTMLResponse)
 async def show(token: str, request: Request, station: StationHere) -> Response:
@@ -127,6 +149,8 @@ async def show(token: str, request: Request, station: StationHere) -> Response:
 
     That a browser, not a previewer, fetched it is noted after the answer, once per page.
     """
+    if (tried := await _tried(token, request, station, answers=False)) is not None:
+        return tried
     try:
         link = await _link(token, request, station, request.query_params.get("lang", ""))
     except _PageError as page:
@@ -158,6 +182,8 @@ async def _opened(request: Request, station: Station, link: _Link) -> None:
 @router.post("/p/{token}/{action}", response_class=HTMLResponse)
 async def act(token: str, action: str, request: Request, station: StationHere) -> Response:
     """Act for the person of the link: accept, cannot, arrived, step or done; then back to the page."""
+    if (tried := await _tried(token, request, station, answers=True)) is not None:
+        return tried
     try:
         form = await _form(request)
         link = await _link(token, request, station, form.get("lang", ""))
@@ -228,9 +254,13 @@ async def _link(token: str, request: Request, station: Station, asked: str) -> _
     return _Link(token, incident, read[1], language)
 
 
+def _statement(language: str) -> str:
+    return NOT_A_SAFETY_FUNCTION.en if language == "en" else NOT_A_SAFETY_FUNCTION.zh
+
+
 def _words(page: _PageError) -> Response:
     first, other = (page.words.en, page.words.zh) if page.language == "en" else (page.words.zh, page.words.en)
-    statement = NOT_A_SAFETY_FUNCTION.en if page.language == "en" else NOT_A_SAFETY_FUNCTION.zh
+    statement = _statement(page.language)
     html = write(
         "word.html", page.language, title=page.title, words=first, other=other, back=page.back, statement=statement
     )

@@ -5,6 +5,11 @@ from collections.abc import Mapping
 from facility.text import Text
 
 SENTENCES: Mapping[str, Text] = {
+    "test_title": Text("测试呼叫", "Test page"),
+    "test_asks": Text("这是测试，不是报警。请确认能收到。", "A test, no alarm. Say that you received it."),
+    "test_received": Text("收到了", "I received it"),
+    "test_done": Text("已记录，谢谢。", "Written down. Thank you."),
+    "test_over": Text("已有更新的测试呼叫，此链接不再有效。", "A newer test page took its place; this link is over."),
     "accept": Text("确认接警 · 我去", "Accept · I am going"),
     "accept_again": Text("我又能去了 · 确认接警", "I can come after all · accept"),
     "seen": Text("已知悉", "I have seen it"),

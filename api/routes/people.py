@@ -3,13 +3,17 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
+from starlette.responses import Response
 
+from api.asking import Body, Id, Press, StrictRoute, pressed
 from api.rights import Reach, Right
-from api.shapes.duty import CertificateShape, PartyShape, PeopleShape, PersonShape
+from api.shapes.duty import CertificateShape, PartyShape, PeopleShape, PersonShape, TestShape
+from api.shapes.record import DoneShape
 from api.views.words import certificate_name, words
 from api.who import Caller, StationHere, allowed
+from facility.commands import TryChannel
 
-router = APIRouter(prefix="/api/v1/people", tags=["people"])
+router = APIRouter(prefix="/api/v1/people", tags=["people"], route_class=StrictRoute)
 
 
 @router.get("")
@@ -41,3 +45,39 @@ async def people(station: StationHere, caller: Annotated[Caller, Depends(allowed
             for p in site.parties.values()
         ],
     )
+
+
+class TryBody(Body):
+    """On which channel."""
+
+    channel: Id
+
+
+@router.get("/tests")
+async def tests(
+    station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.SEE_CONTACTS))]
+) -> list[TestShape]:
+    """Report the newest test page of every person and channel; to a technician, his own."""
+    everybody, now = caller.may(Right.SEE_CONTACTS) is not Reach.OWN, station.clock.now()
+    return [
+        TestShape(
+            person=t.person,
+            channel=t.channel,
+            state=t.state,
+            why=t.why,
+            requested_ms=t.requested_ms,
+            due_ms=t.not_before_ms,
+            at_ms=t.at_ms,
+            said=t.said,
+            attempts=t.attempts,
+            failed=t.failed(now),
+        )
+        for t in station.view().tryouts.values()
+        if everybody or t.person == caller.person
+    ]
+
+
+@router.post("/{id}/test", response_model=DoneShape)
+async def test(id: Id, body: TryBody, press: Annotated[Press, Depends(pressed(Right.LEAD))]) -> Response:
+    """Send a test page to somebody on one channel; by night it waits for the day."""
+    return await press.asks(body, TryChannel, id, body.channel)

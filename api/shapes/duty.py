@@ -167,6 +167,21 @@ class PartyShape(Shape):
     deputy: str
 
 
+class TestShape(Shape):
+    """The newest test page of one person on one channel; `failed` says that the channel has to be doubted."""
+
+    person: str
+    channel: str
+    state: str
+    why: str
+    requested_ms: int
+    due_ms: int
+    at_ms: int
+    said: str
+    attempts: int
+    failed: bool
+
+
 class PeopleShape(Shape):
     """Everybody who can be called."""
 

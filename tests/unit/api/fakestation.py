@@ -31,7 +31,7 @@ from facility.scan import Reason, Scan
 from facility.site import Site
 from facility.supply import Supply
 from facility.text import Text
-from response import duty, planned, rota, works
+from response import duty, planned, rota, tryout, works
 from response.incident import Context, Incidents
 from response.planned import Planned
 from response.rota import Rota
@@ -264,6 +264,7 @@ class FakeStation:
         self.board = Board(SITE)
         self.planned = Planned()
         self.rota = Rota()
+        self.tryouts = tryout.Tryouts()
         self.messages: list[PhoneMessage] = []
         self.standing: list[Notice] = []
         self.tasks = [TaskHealth("desk", 10, 8000)]
@@ -305,6 +306,7 @@ class FakeStation:
         self.board.tell(record)
         self.planned.tell(record)
         self.rota.tell(record)
+        self.tryouts.tell(record)
         self.incidents.tell(record)
 
     def raise_alarm(self, owner: str = "lift-1a", rule: str = "lift-trapped", value: float = 1.0) -> str:
@@ -338,6 +340,8 @@ class FakeStation:
             said = self.planned.ask(self.context(), command)
         elif isinstance(command, rota.ASKS):
             said = self.rota.ask(self.context(), command)
+        elif isinstance(command, tryout.ASKS):
+            said = self.tryouts.ask(self.context(), command)
         else:
             said = self.incidents.ask(self.context(), command)
         if isinstance(said, Refused):
@@ -349,7 +353,8 @@ class FakeStation:
         incidents = {id: i for id, i in self.incidents.open().items() if i.closed_ms is None}
         alarms, works = dict(self.board.open()), (dict(self.planned.permits()), dict(self.planned.tickets()))
         changed = dict(self.rota.changes()), self.rota.generations(), self.rota.site(self.site).roster
-        return View(self.clock.now(), len(self.book.lines), alarms, incidents, list(self.standing), *works, *changed)
+        now, told = self.clock.now(), (list(self.standing), *works, *changed, self.tryouts.newest())
+        return View(now, len(self.book.lines), alarms, incidents, *told)
 
     def ahead(self) -> Sequence[duty.Ahead]:
         return duty.ahead(self.view().site(self.site), self.clock.now(), lambda _who: False)

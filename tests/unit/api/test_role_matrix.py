@@ -33,6 +33,7 @@ GET: dict[str, tuple[int, ...]] = {
     "shifts/changes": (401, 200, 200, 403, 200, 403),
     "shifts/calendar": (401, 200, 200, 403, 200, 403),
     "people": (401, 200, 200, 403, 200, 403),
+    "people/tests": (401, 200, 200, 403, 200, 403),
     "performance?days=30&console=lift": (401, 200, 403, 200, 200, 403),
     "permits": (401, 200, 200, 200, 200, 403),
     "tickets": (401, 200, 200, 200, 200, 403),
@@ -47,6 +48,7 @@ PERMIT = {
 }
 LEAVE = {"what": "leave", "person": "zhaolei", "from_ms": NOW, "to_ms": NOW + 3_600_000, "reason": "调休"}
 POST: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "people/nobody/test": ({"channel": "demo"}, (401, 404, 403, 403, 404, 403)),
     "alarms/acknowledge": ({"alarm": "alarm:lift-1a/lift-trapped"}, (401, 200, 200, 403, 200, 403)),
     "alarms/shelve": ({"alarm": HOT, "reason": "检修风机"}, (401, 200, 403, 403, 200, 403)),
     "alarms/shelve/preview": ({"alarm": HOT, "reason": "检修风机"}, (401, 200, 403, 403, 200, 403)),
