@@ -17,6 +17,7 @@ from api.station import Health, PhoneMessage, Status, View
 from collectors.mqtt.receipts import Receipts
 from dutyroom import __version__, chores, restored, selfwatch, web
 from dutyroom.archiving import Archiving
+from dutyroom.auditor import Auditor
 from dutyroom.backlog import Backlog, readers
 from dutyroom.channels import addressee, channels
 from dutyroom.clock import SystemClock
@@ -313,6 +314,7 @@ class Station:
         if self.forwarding:
             keep("influx", self.forwarding.run, limit_ms=120_000)
         keep("book-keeping", partial(chores.keep_book, data, book, clock, self._damaged), limit_ms=600_000)
+        keep("auditor", Auditor(self.site, clock, book, self.desk).run, limit_ms=180_000)
         keep("clock", partial(chores.follow_clock, clock, self._stepped), limit_ms=60_000)
         keep("performance", self._performance.run, limit_ms=120_000)
         if isinstance(modem := self._ways.get("modem"), ModemPager):

@@ -489,6 +489,10 @@ class Incidents:
             (p for p in waiting if p.not_before_ms <= horizon), key=lambda p: (p.not_before_ms, p.requested_ms)
         )
 
+    def mend(self, incident: Incident) -> None:
+        """Believe of an incident what the book says; what is due by it is decided anew."""
+        self._put(incident)
+
     def letters(self, now_ms: int, held: Collection[str] = ()) -> list[bundling.Letter]:
         """Return the messages that the unsent pages make, each with the moment before which it does not leave.
 

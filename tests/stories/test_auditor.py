@@ -1,0 +1,29 @@
+"""The auditor at the real desk: nothing found in a sound night; a seeded difference is written down and put right."""
+
+from building import Building
+from msgspec.structs import replace
+
+from dutyroom.auditor import Auditor
+from facility.records import Kind
+
+TRAPPED = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "service_mode": 1, "fault_code": 71}
+
+
+async def test_a_desk_that_forgot_an_escalation_is_found_out_and_rings_again(tmp_path) -> None:
+    night = await Building.open(tmp_path, "02:13")
+    await night.reads("lift-1b", **TRAPPED)
+    auditor = Auditor(night.site, night.clock, night.book, night.desk)
+    await night.until("02:14:30")
+    assert await auditor.look() == []
+    true = night.incident
+    night.desk.incidents.mend(replace(true, accepted={"nobody": night.clock.now()}))  # somebody who never accepted
+    night.desk.standing = night.desk._standing(night.desk.standing.seq)
+    found = await auditor.look()
+    assert [f.what for f in found] == ["state"]
+    await night.turn()
+    assert [r.data.incident for r in night.records(Kind.AUDIT_FOUND)] == [true.id]
+    before = len(night.pages())
+    await night.until("02:16")
+    assert len(night.pages()) > before
+    assert await auditor.look() == []
+    await night.close()
