@@ -66,3 +66,24 @@ class SystemClock:
                 except TimeoutError:
                     pass
         event.clear()
+
+
+class SteppedClock:
+    """Moves only when it is waited for, and then at once: what takes hours is played in seconds."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now = now_ms
+
+    def now(self) -> int:
+        """Return the current moment in UTC milliseconds."""
+        return self._now
+
+    async def until(self, at_ms: int) -> None:
+        """Let everybody else have a turn; then it is that moment."""
+        await asyncio.sleep(0)
+        self._now = max(self._now, at_ms)
+
+    async def woken(self, event: asyncio.Event, at_ms: int | None) -> None:
+        """Return at once, at that moment."""
+        event.clear()
+        await self.until(self._now if at_ms is None else at_ms)

@@ -33,7 +33,7 @@ from facility.records import AlarmReset, Record, incident_subject
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
-from response import planned, rota, tryout, works
+from response import drill, planned, rota, tryout, works
 from response.change import Change
 from response.held import Held
 from response.incident import Context, Incident, Incidents
@@ -316,7 +316,6 @@ class Desk:
             cause=cache(lambda owner, rule: causes().of(owner, rule)),
             holders=self.planned.holders,
             lost=cache(lambda machine: causes().lost(machine)),
-            rehearsal=self._rehearsal,
         )
 
     def _read(self, point: str) -> tuple[float, int, int] | None:
@@ -402,7 +401,8 @@ class Desk:
         return self.planned.decide(self._context(at_ms)) if self.planned.permits() or self.planned.tickets() else []
 
     def _add(self, more: Iterable[Record]) -> None:
-        for record in more:
+        for said in more:
+            record = drill.rehearsed(said) if self._rehearsal else said
             self._tell(record)
             self._decided.append(record)
 

@@ -302,7 +302,7 @@ def running(incidents: Mapping[str, Incident], plan: str, equipment: str, place:
         (
             i
             for i in incidents.values()
-            if not i.drill
+            if i.drill != drill.PAPER
             and i.closed_ms is None
             and i.plan == plan
             and i.equipment == equipment

@@ -47,7 +47,7 @@ class Context:
     """The world as it stands at `now` (UTC milliseconds).
 
     `plans` holds older versions of plans, by (id, version): an incident keeps the version it began with, and
-    the newest stands in only where that version is no longer kept. In a `rehearsal` every device is simulated.
+    the newest stands in only where that version is no longer kept.
     """
 
     site: Site
@@ -56,7 +56,6 @@ class Context:
     cause: Cause = _no_cause
     holders: Holders = _nobody
     lost: Lost = _not_lost
-    rehearsal: bool = False
     plans: Mapping[tuple[str, str], Plan] = field(default_factory=dict)
 
     def plan(self, incident: "Incident") -> Plan | None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from facility import records
 from facility.commands import AttendDrill, Refused, StartDrill
 from facility.plan import Plan
+from facility.records import Record
 from facility.site import Site
 from facility.text import Text
 from response.fold import Incident
@@ -26,8 +27,10 @@ def marked(incident: Incident, text: Text) -> Text:
 
 
 def on_paper(plan: Plan) -> Plan:
-    """Return a plan as it is played on paper: what telemetry would prove is ticked, and nothing must become normal."""
-    return replace(plan, steps=tuple(replace(step, proof=()) for step in plan.steps), stable_ms=0)
+    """Return a plan as it is played on paper: what telemetry would prove is ticked, no machine is held."""
+    steps = tuple(replace(step, proof=(), stable_ms=0) for step in plan.steps)
+    sure = replace(plan.false_alarm, proof=()) if plan.false_alarm else None
+    return replace(plan, steps=steps, stable_ms=0, close=(), false_alarm=sure, life_clock=None, hold=None)
 
 
 def spared(incident: Incident, site: Site, who: str) -> bool:
@@ -35,7 +38,7 @@ def spared(incident: Incident, site: Site, who: str) -> bool:
     return bool(incident.drill) and not incident.invited and who in site.parties
 
 
-def opened(command: StartDrill, plan: Plan, *, rehearsal: bool) -> records.IncidentOpened:
+def opened(command: StartDrill, plan: Plan) -> records.IncidentOpened:
     """Return how a drill begins."""
     return records.IncidentOpened(
         plan=plan.id,
@@ -43,10 +46,18 @@ def opened(command: StartDrill, plan: Plan, *, rehearsal: bool) -> records.Incid
         priority=plan.priority,
         place=command.place.strip(),
         note=command.note.strip(),
-        drill=SIMULATORS if rehearsal else PAPER,
+        drill=PAPER,
         expected=command.expected,
         invited=command.invited,
     )
+
+
+def rehearsed(record: Record) -> Record:
+    """Return a record of a service whose every device is simulated: whatever it opens is a drill."""
+    data = record.data
+    if not isinstance(data, records.IncidentOpened) or data.drill:
+        return record
+    return replace(record, data=replace(data, drill=SIMULATORS, invited=True))
 
 
 def refused(command: StartDrill, site: Site, running: Mapping[str, Incident]) -> Refused | None:

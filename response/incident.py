@@ -458,8 +458,6 @@ class Incidents:
             place=place_words,
             caller=command.caller,
             note=command.note,
-            drill=drill.SIMULATORS if context.rehearsal else "",
-            invited=context.rehearsal,
         )
         name = self._new_id(context, context.now)
         return open_by_hand(name, context.now, plan, site, data, command.actor, command.request)
@@ -472,7 +470,7 @@ class Incidents:
         no = no or drill.refused(command, site, self._open)
         if no:
             return no
-        data = drill.opened(command, plan, rehearsal=context.rehearsal)
+        data = drill.opened(command, plan)
         name = self._new_id(context, context.now)
         return open_by_hand(name, context.now, plan, site, data, command.actor, command.request)
 

@@ -15,7 +15,6 @@ from facility.rule import AlarmClass, Priority, Rule, Start
 from facility.site import Site
 from response import duty, escalation, fold
 from response.context import Context
-from response.drill import SIMULATORS
 from response.fold import CONFIRMED, DESK, RANG_AGAIN, Incident
 from response.plan import owner_rule, spans
 from response.running import Running
@@ -271,8 +270,6 @@ def _open(
         stage=DESK if desk else CONFIRMED,
         confirm_by_ms=at + rule.confirm_ms if desk else 0,
         holder=holder,
-        drill=SIMULATORS if context.rehearsal else "",
-        invited=context.rehearsal,
     )
     request = f"{alert.subject}/incident@{alert.raised_ms}"
     out = open_by_hand(id, at, plan, context.site, data, "system", request)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from simulators.building import Building
-from simulators.hvac import Chiller
+from simulators.hvac import Chiller, Pump
 from simulators.inputs import Contacts
 from simulators.lift import Lift
 from simulators.machine import Machine
-from simulators.switchgear import Breaker, Genset, Transformer, Utility
+from simulators.switchgear import Breaker, Genset, RingMainUnit, TransferSwitch, Transformer, Utility
 
 
 class StagingError(Exception):
@@ -50,12 +50,18 @@ def _put(name: str, value: object) -> Callable[[Machine], None]:
 
 FAULTS = {
     "lift-entrapment": Fault(Lift, _call("entrap"), _call("release")),
+    "lift-stop": Fault(Lift, _call("stall"), _call("repair")),
     "lift-bell": Fault(Lift, _call("ring"), _put("bell_left_s", 0.0)),
     "feeder-trip": Fault(Breaker, _call("trip"), _call("reset_and_close")),
     "utility-loss": Fault(Utility, _call("fail"), _call("come_back")),
     "transformer-hot": Fault(Transformer, _heat(95.0, 60.0), _heat(0.0, 60.0)),
     "chiller-trip": Fault(Chiller, _call("trip"), _call("reset")),
     "genset-no-start": Fault(Genset, _put("failed", True), _put("failed", False)),  # noqa: FBT003 - a value, not a switch
+    "ats-jam": Fault(TransferSwitch, _put("jammed", True), _put("jammed", False)),  # noqa: FBT003
+    "sf6-low": Fault(RingMainUnit, _put("leaking", True), _put("leaking", False)),  # noqa: FBT003
+    "pump-fault": Fault(Pump, _put("code", 3.0), _put("code", 0.0)),
+    "fire-panel-fault": Fault(Contacts, _contact("fault", 1.0), _contact("fault", 0.0)),
+    "fire-supervisory": Fault(Contacts, _contact("supervisory", 1.0), _contact("supervisory", 0.0)),
     "fire-signal": Fault(Contacts, _contact("fire", 1.0), _contact("fire", 0.0)),
     "pit-water": Fault(Contacts, _contact("water_high", 1.0), _contact("water_high", 0.0)),
     "sump-water": Fault(Contacts, _contact("water_high", 1.0), _contact("water_high", 0.0)),

@@ -10,6 +10,7 @@ DOOR_S = 3.0
 RUN_S = 25
 """How long a run takes on the whole."""
 TRAPPED_BETWEEN = 71
+DOOR_FAULT = 3
 
 
 class Doing(Enum):
@@ -21,6 +22,7 @@ class Doing(Enum):
     CLOSING = "closing"
     MOVING = "moving"
     STUCK = "stuck"
+    STOPPED = "stopped"
 
 
 class Lift(Machine):
@@ -39,6 +41,7 @@ class Lift(Machine):
         self.bell_left_s = 0.0
         self.level_fault = False
         self.was_powered = True
+        self.stopped_by = 0.0
 
     def step(self, seconds: float, around: Surroundings) -> None:
         """Move, open, close, wait; stand still without power."""
@@ -47,7 +50,7 @@ class Lift(Machine):
             self.was_powered = False
         elif not self.was_powered:
             self.was_powered = True
-            if self.doing is not Doing.STUCK:
+            if self.doing not in (Doing.STUCK, Doing.STOPPED):
                 self.doing, self.left_s = Doing.MOVING, 0.0  # finds the nearest floor and opens
                 self.target = round(self.position)
         if powered and self.doing is not Doing.STUCK:
@@ -71,6 +74,15 @@ class Lift(Machine):
         self.target = int(self.position)
         self.people, self.bell, self.level_fault = 0, False, False
         self.doing, self.left_s = Doing.OPEN, 20.0
+
+    def stall(self) -> None:
+        """Stand at a floor with open doors, empty, and go no further: the doors do not close."""
+        self.position = float(round(self.position))
+        self.people, self.doing, self.stopped_by = 0, Doing.STOPPED, float(DOOR_FAULT)
+
+    def repair(self) -> None:
+        """The technician found the cause; the lift runs again."""
+        self.doing, self.left_s, self.stopped_by = Doing.OPEN, 5.0, 0.0
 
     def ring(self, seconds: float = 3.0) -> None:
         """Somebody presses the bell."""
@@ -120,7 +132,7 @@ class Lift(Machine):
             "speed": self.rated if moving else 0.0,
             "power_source": 0.0,
             "safety_loop_open": float(self.doing is Doing.STUCK),
-            "fault_code": float(TRAPPED_BETWEEN) if self.level_fault else 0.0,
+            "fault_code": float(TRAPPED_BETWEEN) if self.level_fault else self.stopped_by,
             "bell": float(self.bell_left_s > 0),
             "run_count": float(self.runs),
             "run_time": float(self.runs * RUN_S // 3600),

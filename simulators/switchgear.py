@@ -64,12 +64,16 @@ class Utility(Machine):
 
 
 class RingMainUnit(Machine):
-    """The utility's ring main unit: switch closed, SF6 well."""
+    """The utility's ring main unit: its switch is closed."""
+
+    def __init__(self, id: str, roll: random.Random) -> None:
+        super().__init__(id, roll)
+        self.leaking = False
 
     def step(self, seconds: float, around: Surroundings) -> None:
         """Stand there."""
         del seconds, around
-        self.points = {"switch_closed": 1.0, "earth_closed": 0.0, "sf6_low": 0.0}
+        self.points = {"switch_closed": 1.0, "earth_closed": 0.0, "sf6_low": float(self.leaking)}
 
 
 class Transformer(Machine):
@@ -171,13 +175,14 @@ class TransferSwitch(Machine):
     def __init__(self, id: str, roll: random.Random) -> None:
         super().__init__(id, roll)
         self.position, self.wait_s = 1, 2.0
+        self.jammed = False
 
     def step(self, seconds: float, around: Surroundings) -> None:
         """Choose a source."""
         normal, emergency = around.on_source(self.id, 1), around.on_source(self.id, 2)
         wish = 1 if normal else (2 if emergency else self.position)
         self.wait_s = self.wait_s - seconds if wish != self.position else 2.0
-        if self.wait_s <= 0:
+        if self.wait_s <= 0 and not self.jammed:
             self.position, self.wait_s = wish, 2.0
         self.points = {
             "position": float(self.position),

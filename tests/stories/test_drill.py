@@ -1,14 +1,11 @@
 """A drill on paper: the same plan and people, marked everywhere, and apart from everything real."""
 
-from dataclasses import replace
-
 from night_shift import ENTRAPMENT, Night
 
 from facility import commands as ask
 from facility.commands import Refused
-from facility.records import Kind
+from facility.records import Kind, Record
 from response import drill
-from response.context import Context
 
 MARKS = ("【演练】", "[DRILL] ")
 
@@ -96,10 +93,10 @@ def test_one_drill_of_a_plan_at_a_time_and_with_people_that_exist() -> None:
     assert nobody.code == "not-found"
 
 
-def test_in_a_rehearsal_what_alarms_open_is_a_drill_too() -> None:
+def test_in_a_rehearsal_whatever_is_opened_is_a_drill_and_runs_as_in_life() -> None:
     class Rehearsal(Night):
-        def context(self) -> Context:
-            return replace(super().context(), rehearsal=True)
+        def write(self, *new: Record) -> None:
+            super().write(*map(drill.rehearsed, new))  # as the desk does
 
     night = Rehearsal().alarm("lift-1a", "lift-trapped").within("1 s").pages("zhao", "li", "zhou", "lift-co")
     assert night.incident.drill == drill.SIMULATORS
