@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dutyroom import __version__
+from dutyroom.drillcli import drill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(drill)
 user_app = typer.Typer(help="People who may log in.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 

@@ -8,10 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from api.report.content import BUCKETS, Shown, points_of, span_of
 from dutyroom.cast import Cast
 from dutyroom.rehearsal import Rehearsal
+from facility.equipment import split_point
 from facility.records import IncidentClosed, IncidentOpened, Kind, PromiseBroken, PromiseKept, Record, incident_subject
 from facility.site import Site
+from response.incident import Incident, Incidents
 from simulators import playbook
 from simulators.faults import StagingError
 from simulators.playbook import Playbook, PlaybookError
@@ -33,6 +36,19 @@ class Played:
     records: Sequence[Record] = ()
     refused: list[str] = field(default_factory=list)
     trouble: str = ""
+    shown: Sequence[Shown] = ()
+
+    def folded(self) -> Incident | None:
+        """Return the incident as its records leave it."""
+        told = Incidents()
+        for record in self.records:
+            told.tell(record)
+        return told.open().get(self.incident)
+
+    @property
+    def lasted_ms(self) -> int:
+        """From the beginning to the last record."""
+        return self.records[-1].at_ms - self.began_ms if self.records else 0
 
     @property
     def kept(self) -> list[tuple[str, int]]:
@@ -45,8 +61,10 @@ class Played:
         return [r.data.promise for r in self.records if isinstance(r.data, PromiseBroken)]
 
 
-def play(site: Site, plan: str, machine: str = "", day: str = "") -> Played:
-    """Play a plan's scenario on a site, on its simulated machines; `day` is YYYY-MM-DD, or today.
+def play(site: Site, plan: str, machine: str, day: str) -> Played:
+    """Play a plan's scenario on a site, on its simulated machines.
+
+    `day` is YYYY-MM-DD; without a `machine` it is the scenario's own.
 
     Raises:
         PlaybookError: there is no such plan, no scenario for it, or the site has no machine for it.
@@ -77,6 +95,7 @@ class _Running:
         self._cast = Cast(stage.desk, book, machine)
         self._waiting = list(book.events)
         self._began = stage.clock.now()
+        stage.watch(p for p in stage.site.device_of if split_point(p)[0] == machine)
         self._done: dict[str, int] = {}  # step -> when
         self._incident = ""
         self._refused: list[str] = []
@@ -143,6 +162,11 @@ class _Running:
             self._refused,
         )
         played.trouble = self._trouble or _judged(played)
+        if (incident := played.folded()) is not None:
+            from_ms, to_ms = span_of(incident, self._stage.clock.now())
+            history, buckets = self._stage.history, min(BUCKETS, max(1, (to_ms - from_ms) // 10_000))
+            points = points_of(self._stage.site, incident, self._stage.site.plans[self._plan])
+            played.shown = [Shown(point, history(point, from_ms, to_ms, buckets)) for point in points]
         return played
 
 
@@ -161,8 +185,12 @@ def _judged(played: Played) -> str:
     return ""
 
 
+def day_of(site: Site, now_ms: int) -> str:
+    """Return the site's calendar day, YYYY-MM-DD."""
+    return datetime.fromtimestamp(now_ms / 1000, ZoneInfo(site.timezone)).date().isoformat()
+
+
 def _moment(site: Site, clock: str, day: str) -> int:
     zone = ZoneInfo(site.timezone)
     at = datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=zone)
     return int(at.timestamp() * 1000)
-

@@ -6,7 +6,8 @@ The simulated machines live as in `make demo`, but their readings go to the desk
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +16,8 @@ from dutyroom.desk import Desk
 from dutyroom.dispatch import Addressee
 from facility.commands import Command, Refused
 from facility.equipment import Device, split_point
-from facility.ports import Message
+from facility.person import Party, Person
+from facility.ports import Bucket, Message
 from facility.scan import Reason, Scan, missed
 from facility.site import Site
 from simulators import faults
@@ -50,11 +52,14 @@ class Rehearsal:
         self._spool = Spool(folder / "spool.db", self.clock)
         for device in site.devices.values():
             self._spool.layout(device.id, device.points, device.profile)
-        somebody = [*site.people.values(), *site.parties.values()]
-        phones = dict.fromkeys((c.kind for who in somebody for c in who.channels), Phones())
+        ways = chain.from_iterable(
+            who.channels for who in chain[Person | Party](site.people.values(), site.parties.values())
+        )
+        phones = dict.fromkeys((way.kind for way in ways), Phones())
         live = Live(self._spool.layouts())
         self.desk = Desk(site, self.clock, self.book, self._spool, live, phones, self._where, rehearsal=True)
         self.desk.restore(())
+        self._heard: dict[str, list[tuple[int, float]]] = {}
         self._due = {device.id: now_ms for device in site.devices.values()}
         self._mqtt = frozenset(line.id for line in site.lines.values() if line.transport == "mqtt")
 
@@ -84,6 +89,10 @@ class Rehearsal:
             if self._due[device.id] <= self.clock.now():
                 self._due[device.id] = self.clock.now() + device.interval_ms
                 self.desk.scan(self._scan(device))
+                for point, heard in self._heard.items():
+                    if point in device.points:
+                        machine, name = split_point(point)
+                        heard.append((self.clock.now(), self.building.machines[machine].points.get(name, math.nan)))
         asked = [(command, asyncio.ensure_future(self.desk.ask(command))) for command in said]
         await self.clock.until(self.clock.now())  # they are in its queue
         await self.desk.turn()
@@ -91,6 +100,19 @@ class Rehearsal:
             await self.clock.until(self.clock.now())
         answers = [(command, await answer) for command, answer in asked]
         return [(command, answer) for command, answer in answers if isinstance(answer, Refused)]
+
+    def watch(self, points: Iterable[str]) -> None:
+        """Remember what these points say from now on."""
+        self._heard.update({point: [] for point in points})
+
+    def history(self, point: str, from_ms: int, to_ms: int, buckets: int) -> list[Bucket]:
+        """Return what a watched point said, as `facility.ports.Telemetry` does."""
+        span = (to_ms - from_ms) / buckets
+        found: list[list[float]] = [[] for _ in range(buckets)]
+        for at, value in self._heard.get(point, ()):
+            if from_ms <= at < to_ms and not math.isnan(value):
+                found[int((at - from_ms) / span)].append(value)
+        return [_bucket(int(from_ms + n * span), values) for n, values in enumerate(found)]
 
     def stage(self, fault: str, equipment: str, *, restore: bool) -> None:
         """Let something happen in the building; raises faults.StagingError when it cannot."""
@@ -110,3 +132,9 @@ class Rehearsal:
     def _where(self, person: str, channel: str, incident: str) -> Addressee | None:
         del incident
         return Addressee(f"{person}@{channel}", "")
+
+
+def _bucket(from_ms: int, values: Sequence[float]) -> Bucket:
+    if not values:
+        return Bucket(from_ms, 0, 0, None, None, None)
+    return Bucket(from_ms, len(values), 0, min(values), sum(values) / len(values), max(values))

@@ -14,7 +14,7 @@ from facility.plan import Plan
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response.fold import Incident
+from response.fold import TELEMETRY, Incident
 
 PAPER = "paper"
 SIMULATORS = "simulators"
@@ -90,6 +90,6 @@ def took_part(incident: Incident) -> dict[str, int]:
     for who, at in incident.arrived.items():
         found[who] = min(at, found.get(who, at))
     for step in incident.steps.values():
-        for signed in step.signatures:
+        for signed in (s for s in step.signatures if s.by != TELEMETRY):
             found[signed.by] = min(signed.at_ms, found.get(signed.by, signed.at_ms))
     return found

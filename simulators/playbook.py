@@ -44,7 +44,7 @@ class Times:
     see: int = 10_000  # the desk, to acknowledge an alarm
     accept: int = 30_000  # whoever is paged
     guard: int = 60_000  # a guard's way to the place
-    way: int = 240_000  # everybody else's
+    way: int = 120_000  # everybody else's
     desk: int = 15_000  # a step at the desk
     step: int = 60_000  # a step at the place
     sweep: int = 90_000  # to look into a lift
@@ -154,4 +154,4 @@ def _event(number: int, entry: Mapping[str, Any]) -> Event:
     if (staged is None) == (restored is None) or ("at" in entry) == ("after" in entry):
         raise ValueError(f"event {number} needs at or after, and one of stage or restore")
     wait = duration.parse(entry["at"] if "at" in entry else entry.get("wait", "0 s"))
-    return Event(staged or restored, restored is not None, wait, entry.get("after", ""), entry.get("on", ""))
+    return Event(str(staged or restored), restored is not None, wait, entry.get("after", ""), entry.get("on", ""))
