@@ -192,7 +192,8 @@ class Incidents:
             self._put(fold.opened(which, record, data, active=alarm in self._alerts))
         elif which in self._open:
             self._put(fold.tell(self._open[which], record, active=alarm in self._alerts))
-            self._ration.tell(record)
+            if self._open[which].drill != drill.PAPER:  # a drill takes no turn from what is real
+                self._ration.tell(record)
         if isinstance(data, _STIRRING):
             self._stirred = True
         if alarm:
@@ -233,7 +234,8 @@ class Incidents:
             self._sweep_ms = context.now + SWEEP_MS
         called = self._calls.decide(context.site, self._namer(context))
         if more := called or self._placed(context) or self._merged(context) or self._moved(context):
-            return self._ration.held(more)
+            of = self._open.get(more[0].subject.removeprefix("incident:"))
+            return more if of is not None and of.drill == drill.PAPER else self._ration.held(more)
         return self._ration.decide(context.now, self._open, self._page, context.site)
 
     def due(self, context: Context) -> int | None:

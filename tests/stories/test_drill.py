@@ -78,6 +78,15 @@ def test_promises_are_measured_and_attendance_is_written_down() -> None:
     assert night.incident.expected == ("zhao", "wu")
 
 
+def test_a_drill_takes_no_turn_from_a_real_page() -> None:
+    night = Night()
+    for machine in ("ch-1", "lift-1a", "lift-1b"):
+        night.does(ask.StartDrill("user:op", night.request(), "chiller-trip", place=machine))
+    night.at("02:01").alarm("ch-1", "chiller-fault").within("1 s").pages("chen")
+    real = next(p for p in night.of("ch-1").pages.values())
+    assert real.state == "sent"  # at once: nobody gathers pages of drills with it
+
+
 def test_only_at_a_drill_somebody_is_ticked_present() -> None:
     night = Night().alarm("lift-1a", "lift-trapped")
     assert isinstance(night.does(ask.AttendDrill("user:op", "r", night.incident.id, "wu")), Refused)
