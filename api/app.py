@@ -7,6 +7,7 @@ from api.asking import Flights
 from api.figures import Figures
 from api.gate import Gate
 from api.phone import routes as phone
+from api.phone import stickers
 from api.routes import (
     alarms,
     calendars,
@@ -14,6 +15,7 @@ from api.routes import (
     demo,
     docs,
     drills,
+    evidence,
     health,
     history,
     incidents,
@@ -52,6 +54,7 @@ def create(station: Station) -> FastAPI:
         alarms,
         incidents,
         reports,
+        evidence,
         drills,
         points,
         history,
@@ -67,6 +70,7 @@ def create(station: Station) -> FastAPI:
         app.include_router(part.router)
     app.include_router(stream.router)
     app.include_router(phone.router)
+    app.include_router(stickers.router)
     app.include_router(docs.router)
     console.install(app)
     return app
@@ -78,5 +82,6 @@ def furnish(app: FastAPI, station: Station) -> None:
     app.state.flights = Flights()
     app.state.figures = Figures()
     app.state.guards = phone.Guards()
+    app.state.uploads = phone.Uploads()
     app.state.door = session.Door()
     app.state.sites = {}

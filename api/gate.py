@@ -16,6 +16,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a request body; nothing a person sends to this API is bigger."""
+UPLOADS = "/photo"
+"""How a phone link's address for photos ends: it reads its body itself, and only after its link was found good."""
 BODY_SECONDS = 20.0
 """How long a body may take to arrive; a client that drips bytes holds nothing longer."""
 
@@ -52,6 +54,7 @@ class Gate:
         self._origin = f"{own.scheme}://{own.netloc}" if own.netloc else ""
         self._names = LOOPBACK | {own.hostname or "localhost"} if host in LOOPBACK else None
         self._headers = _headers(secure=own.scheme == "https", demo=demo)
+        self._phone_headers = _headers(secure=own.scheme == "https", demo=demo, phone=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, refuse or pass on."""
@@ -73,10 +76,13 @@ class Gate:
             await self._app(scope, receive, self._dressed(scope, send))
 
     async def _change(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
-        # A phone link is its own authority and carries no cookie, and some in-app browsers say "null" there.
+        # A phone link is its own authority and no cookie opens it; and some in-app browsers say "null" there.
         opaque = scope["path"].startswith("/p/") and headers.get("origin") == "null"
         if not opaque and self._foreign(headers, headers.get("host", "")):
             await self._refuse(scope, send, 403, "foreign-origin", _FOREIGN)
+            return
+        if scope["path"].startswith("/p/") and scope["path"].endswith(UPLOADS):
+            await self._app(scope, receive, self._dressed(scope, send))
             return
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > BODY_LIMIT:
@@ -100,12 +106,13 @@ class Gate:
         return origin != self._origin and (origin == "null" or urlsplit(origin).netloc != said)
 
     def _dressed(self, scope: Scope, send: Send) -> Send:
-        private = scope["path"].startswith(("/api/", "/p/"))
+        phone = scope["path"].startswith(("/p/", "/e/"))
+        private = phone or scope["path"].startswith("/api/")
 
         async def dressed(event: Event) -> None:
             if event["type"] == "http.response.start":
                 headers = list(event.get("headers", ()))
-                headers += self._headers
+                headers += self._phone_headers if phone else self._headers
                 if private and not any(name == b"cache-control" for name, _ in headers):
                     headers.append((b"cache-control", b"no-store"))
                 event = {**event, "headers": headers}
@@ -151,13 +158,18 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _headers(*, secure: bool, demo: bool) -> list[tuple[bytes, bytes]]:
+def _headers(*, secure: bool, demo: bool, phone: bool = False) -> list[tuple[bytes, bytes]]:
     # The demo page frames the console and the phone page, both of this origin; nothing else is ever framed.
     frames = "'self'" if demo else "'none'"
     policy = (
         "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
         f"base-uri 'none'; form-action 'self'; frame-ancestors {frames}"
     )
+    if phone:  # it needs no more than its own style, its own script, and the photo that was just taken
+        policy = (
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
+            f"base-uri 'none'; form-action 'self'; frame-ancestors {frames}"
+        )
     headers = {
         "content-security-policy": policy,
         "x-content-type-options": "nosniff",

@@ -34,6 +34,7 @@ class Right(StrEnum):
     RESPOND = "incidents.respond"  # accept, decline, arrive, tick, finish
     LEAD = "incidents.lead"  # answer the bell, leave a step out, record what another said by voice
     CLOSE = "incidents.close"
+    ERASE_PHOTOS = "photos.erase"  # personal data, on request
     SEE_WORKS = "works.see"
     ISSUE_PERMITS = "works.issue"  # and extend, end, cancel
     CHECK_MACHINES = "works.check"
@@ -71,6 +72,7 @@ TABLE: Mapping[Right, Mapping[Role, Reach]] = {
     Right.RESPOND: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.LEAD: {_O: Reach.SITE, _M: Reach.SITE},
     Right.CLOSE: {_O: Reach.RESULT, _M: Reach.SITE},
+    Right.ERASE_PHOTOS: {_M: Reach.SITE},
     Right.SEE_WORKS: {_O: Reach.SITE, _T: Reach.OWN, _E: Reach.ACCEPTANCE, _M: Reach.SITE},
     Right.ISSUE_PERMITS: {_O: Reach.SITE, _M: Reach.SITE},
     Right.CHECK_MACHINES: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},

@@ -23,6 +23,7 @@ from response.permit import Permit
 from response.ticket import Ticket
 from response.tryout import Tryout
 from stores.accounts import Accounts
+from stores.files import FileStore
 from stores.live import Live
 from stores.telemetry.gaps import RecordedGap
 
@@ -253,6 +254,10 @@ class Station(Protocol):
         """Users and their sessions."""
 
     @property
+    def files(self) -> FileStore:
+        """Photos by their hash. Called in threads."""
+
+    @property
     def settings(self) -> Settings:
         """How this instance is run."""
 
@@ -270,9 +275,6 @@ class Station(Protocol):
 
     def missing(self, incident: str) -> Sequence[Text]:
         """Return what still forbids closing this open incident; empty when it may be closed."""
-
-    def generation(self, incident: str, person: str) -> int:
-        """Return which generation of a person's phone link counts; an older one is revoked."""
 
     def health(self) -> Health:
         """Return who made progress when."""

@@ -38,10 +38,14 @@ def channels(settings: Settings, secrets: Mapping[str, str], clock: Clock, phone
     return out
 
 
-def addressee(site: Site, settings: Settings, person: str, channel: str, incident: str) -> Addressee | None:
+def addressee(
+    site: Site, settings: Settings, person: str, channel: str, incident: str, generation: int = 0
+) -> Addressee | None:
     """Return where somebody is paged by a channel, with the link of their own; None where they have no such one."""
     who = site.people.get(person) or site.parties.get(person)
     address = next((c.address for c in who.channels if c.kind == channel), None) if who else None
     if address is None:
         return None
-    return Addressee(address, f"{settings.base_url}/p/{token.phone_token(settings.secret, incident, person)}")
+    return Addressee(
+        address, f"{settings.base_url}/p/{token.phone_token(settings.secret, incident, person, generation)}"
+    )

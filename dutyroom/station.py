@@ -23,6 +23,7 @@ from dutyroom.channels import addressee, channels
 from dutyroom.clock import SystemClock
 from dutyroom.condition import Condition
 from dutyroom.desk import Desk
+from dutyroom.dispatch import Addressee
 from dutyroom.forwarding import forwarding
 from dutyroom.heartbeat import Heart
 from dutyroom.outlook import Outlook
@@ -44,6 +45,7 @@ from response.pagers import demo as demo_pager
 from response.pagers.modem import ModemPager
 from sitefolder import Loaded, load
 from stores.accounts import Accounts
+from stores.files import FileStore
 from stores.live import Live
 from stores.lock import InstanceLock
 from stores.opening import open_book
@@ -101,6 +103,7 @@ class Station:
             self.archiving = Archiving(settings, self.site, self.spool, self.clock, self._forgotten)
             self.telemetry = self.archiving.archivist
         self.accounts = Accounts(data / "accounts.db")
+        self.files = FileStore(data / "files")
         self.supervisor = Supervisor(self._task_restarted)
         self.backlog = Backlog(
             self.spool, settings.spool_mb << 20, self.clock, readers(self.spool, self.archiving, self.forwarding)
@@ -114,7 +117,7 @@ class Station:
             self.spool,
             self.live,
             self._ways,
-            partial(addressee, self.site, settings),
+            self._addressee,
             self._receipts,
         )
         now = self.clock.now()
@@ -179,11 +182,6 @@ class Station:
     def missing(self, incident: str) -> Sequence[Text]:
         """Return what still forbids closing."""
         return self.desk.missing(incident)
-
-    def generation(self, incident: str, person: str) -> int:
-        """Return the generation of a person's phone link; it only rises when links can be revoked."""
-        del incident, person
-        return 0
 
     def health(self) -> Health:
         """Return who made progress when, and what is missing."""
@@ -328,6 +326,12 @@ class Station:
                 lambda beat: selfwatch.run(self.site, self.clock, self.desk.scan, self.condition.look, beat),
                 limit_ms=20_000,
             )
+
+    def _addressee(self, person: str, channel: str, incident: str) -> Addressee | None:
+        """Return where a page goes, with the link that holds after the newest commit."""
+        running = self.desk.standing.incidents.get(incident)
+        generation = running.handset.generations.get(person, 0) if running else 0
+        return addressee(self.site, self.settings, person, channel, incident, generation)
 
     def _site_as_changed(self) -> Site:
         roster = self.desk.standing.roster

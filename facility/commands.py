@@ -1,16 +1,20 @@
 """What people ask the desk to do. Imperative; each carries who asks and a request id that makes a repeat harmless."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from facility.text import Text
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`actor` is "user:<id>" from the console or "person:<id>" from the phone page; `request` is unique per press."""
+    """`actor` is "user:<id>" from the console or "person:<id>" from the phone page; `request` is unique per press.
+
+    `pressed_ms` is when it was pressed, where a phone without signal kept it for a while; otherwise 0.
+    """
 
     actor: str
     request: str
+    pressed_ms: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,15 @@ class AnswerBell(Command):
 
 @dataclass(frozen=True, slots=True)
 class Accept(Command):
-    """A paged person takes it and is on the way; `heard_by` when the operator records it by voice."""
+    """A paged person takes it and is on the way, to be there in `eta_min` minutes (0: unsaid).
+
+    `heard_by` when the operator records it by voice.
+    """
 
     incident: str
     person: str
     heard_by: str = ""
+    eta_min: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +99,11 @@ class OpenPage(Command):
 
 @dataclass(frozen=True, slots=True)
 class Arrive(Command):
-    """A responder stands at the place."""
+    """A responder stands at the place; `via` says by what on the phone page: qr (the machine's label) or hand."""
 
     incident: str
     person: str
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,57 @@ class Finish(Command):
     incident: str
     person: str
     result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver(Command):
+    """A responder asks somebody by name to take over; `to` nobody takes the question back."""
+
+    incident: str
+    person: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseLink(Command):
+    """A device acts by somebody's link; fields as in `facility.records.LinkUsed`."""
+
+    incident: str
+    person: str
+    device: str
+    app: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeLinks(Command):
+    """The links of a person to an incident, open or over, stop working; a new one goes out where it is needed.
+
+    `generation` is the one that holds now, of an incident that is over.
+    """
+
+    incident: str
+    person: str
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AddPhoto(Command):
+    """A responder took a photo, which is kept under its SHA-256."""
+
+    incident: str
+    person: str
+    photo: str
+    bytes: int
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ErasePhoto(Command):
+    """A photo of an incident, open or over, is to be erased, and why."""
+
+    incident: str
+    photo: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

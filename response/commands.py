@@ -23,7 +23,7 @@ from facility.plan import Plan, Step
 from facility.records import Payload, Record
 from facility.site import Site
 from facility.text import Text
-from response import drill, duty, sweep
+from response import drill, duty, relief, sweep
 from response import plan as steps
 from response.context import Context
 from response.escalation import is_responder, kept, write
@@ -57,7 +57,7 @@ def ask(incident: Incident, context: Context, command: Command) -> list[Record] 
         case Decline():
             said = _decline(incident, context.site, command)
         case Arrive():
-            said = _arrive(incident, plan, context.site, command.person, command.actor, at)
+            said = _arrive(incident, plan, context.site, command.person, command.actor, at, command.via)
         case TickStep():
             said = _tick(incident, plan, context.site, command, at)
         case SkipStep():
@@ -72,10 +72,14 @@ def ask(incident: Incident, context: Context, command: Command) -> list[Record] 
             said = sweep.ask(incident, context.site, command)
         case CloseIncident():
             said = _close(incident, context, command)
+        case _ if isinstance(command, relief.ASKS):
+            said = relief.ask(incident, plan, context.site, command)
         case _:
             raise TypeError(type(command).__name__)
     if isinstance(said, Refused):
         return said
+    if said and command.pressed_ms:
+        said = said + relief.late(incident, command, at)
     return [
         write(
             incident,
@@ -117,10 +121,12 @@ def _accept(incident: Incident, plan: Plan | None, site: Site, command: Accept) 
             "此人未被呼叫，也不属于本预案的响应岗位。请由被叫人接单。",
             "This person was not called and has no responding role in this plan. Somebody who was called must accept.",
         )
+    takes: Said = [(records.WorkTaken(person, who), person) for who in incident.handset.asked_by(person)]
     if person in incident.accepted or person in incident.arrived or (person in incident.seen and not responder):
-        return []
+        return takes
     via = "voice" if command.heard_by else ("phone" if command.actor.startswith("person:") else "console")
-    return [(records.PageAcknowledged(person, via, responder, command.heard_by), person)]
+    said = records.PageAcknowledged(person, via, responder, command.heard_by, command.eta_min if responder else 0)
+    return [(said, person), *takes]
 
 
 def _open_page(incident: Incident, command: OpenPage) -> Said | Refused:
@@ -144,13 +150,16 @@ def _decline(incident: Incident, site: Site, command: Decline) -> Said | Refused
     return [] if person in incident.declined else [(records.PageDeclined(person, command.why), person)]
 
 
-def _arrive(incident: Incident, plan: Plan | None, site: Site, person: str, actor: str, at: int) -> Said | Refused:
+def _arrive(
+    incident: Incident, plan: Plan | None, site: Site, person: str, actor: str, at: int, via: str = ""
+) -> Said | Refused:
     if no := _wrong_person(incident, site, person, actor):
         return no
     if person in incident.arrived:
         return []
-    via = "phone" if actor.startswith("person:") else "console"
+    via = via or ("phone" if actor.startswith("person:") else "console")
     said: Said = [(records.ResponderArrived(person, via), person)]
+    said += [(records.WorkTaken(person, who), person) for who in incident.handset.asked_by(person)]
     names = [AT_PLACE]
     if plan and is_responder(incident, plan, site, person):
         names.append(plan.arrival)

@@ -42,8 +42,11 @@ from facility.records import (
     StepSkipped,
     SweepCleared,
     SweepListed,
+    WorkTaken,
 )
 from facility.rule import Priority
+from response.handset import HEARS, NEW, Handset
+from response.handset import tell as told_by_phone
 
 DESK = "desk"
 CONFIRMED = "confirmed"
@@ -220,6 +223,7 @@ class Incident(Struct, frozen=True):
     notes: tuple[Note, ...] = ()
     sweep: Mapping[str, Swept] = field(default_factory=dict)  # by lift
     into: str = ""  # the incident that took this one over, its cause being there
+    handset: Handset = NEW
     requests: frozenset[str] = frozenset()  # of people's commands: a repeat changes nothing
     closed_ms: int | None = None
     cause: str = ""
@@ -274,6 +278,8 @@ def opened(id: str, record: Record, data: IncidentOpened, *, active: bool) -> In
 def tell(incident: Incident, record: Record, *, active: bool = True) -> Incident:
     """Return the incident after one more record; `active` says of a joining alarm whether it still holds."""
     told = _tell(incident, record, active=active)
+    if isinstance(record.data, HEARS):
+        told = replace(told, handset=told_by_phone(told.handset, record.at_ms, record.data))
     if record.kind.startswith("alarm."):
         return told
     if record.request and record.actor != "system":
@@ -329,6 +335,8 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
             return replace(i, accepted={**i.accepted, person: at}, expired=expired, to_replace={})
         case PageDeclined(person=person):
             return _declined(i, at, person)
+        case WorkTaken(of=who):
+            return replace(i, accepted=_without(i.accepted, who), arrived=_without(i.arrived, who))
         case AcceptanceExpired(person=person):
             return replace(i, accepted=_without(i.accepted, person), expired={**i.expired, person: at})
         case ResponderArrived(person=person):

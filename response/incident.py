@@ -11,7 +11,7 @@ from facility.plan import Plan
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response import bundling, commands, consequence, drill, escalation, fold, shiftchange, sweep
+from response import bundling, commands, consequence, drill, escalation, fold, relief, shiftchange, sweep
 from response import plan as steps
 from response.context import Context
 from response.fold import Incident, Note, PageState, PromiseState, Signature, StepState
@@ -416,6 +416,8 @@ class Incidents:
         if isinstance(command, StartDrill):
             return self._drill(context, command)
         incident = self._open.get(str(getattr(command, "incident", "")))
+        if isinstance(command, relief.EVEN_OVER):
+            return relief.ask_even_over(incident, context, command)
         if incident is None:
             return commands.NOT_FOUND
         said = commands.ask(incident, context, command)

@@ -20,6 +20,10 @@ URGENCY = {
 SECURE = Text("持证人员未到齐：只守护现场，不要动设备。", "Certified people are missing: secure, do not touch.")
 
 
+TAKE_OVER = Text("同事请您接手，请打开链接答复。", "A colleague asks you to take over: open the link and answer.")
+NEW_LINK = Text("原链接已作废，请用此新链接。", "The earlier link no longer works: use this new one.")
+
+
 def where(incident: Incident, site: Site) -> Text:
     """Return machine and place of an incident, in the words of the site or of the caller."""
     machine = site.equipment.get(incident.equipment)
@@ -85,6 +89,16 @@ def page_text(incident: Incident, plan: Plan, site: Site, *, responder: bool, re
         if part
     )
     return f"{zh}\n{en}"
+
+
+def asked_text(incident: Incident, plan: Plan, site: Site, why: Text) -> str:
+    """Return the text of a page that somebody's press sends, not the escalation; `why` is its last sentence."""
+    urgency = URGENCY[Priority(incident.priority)]
+    here, matter = where(incident, site), what(incident, site)
+    return (
+        f"【{urgency.zh}】{plan.name.zh}：{here.zh}，{matter.zh}。{why.zh}事件 {incident.id}\n"
+        f"[{urgency.en}] {plan.name.en}: {here.en}, {matter.en}. {why.en} Incident {incident.id}"
+    )
 
 
 def shift_text(incident: Incident, plan: Plan, site: Site) -> str:

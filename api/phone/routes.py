@@ -1,42 +1,53 @@
 """The phone link's routes: GET shows and changes nothing, POST acts and sends the browser back to GET."""
 
+import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Request
-from starlette.background import BackgroundTask
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.asking import Flights
 from api.figures import Figures
-from api.labels import NOT_A_SAFETY_FUNCTION
-from api.phone.page import VALID_AFTER_CLOSE_MS, build
-from api.phone.sentences import SENTENCES, sentence
+from api.phone.links import Guards, Link, LinkError, opened_link
+from api.phone.page import build
+from api.phone.paper import TYPES, files, word_page, write
+from api.phone.pocket import Pocket
+from api.phone.sentences import SENTENCES
+from api.phone.stickers import machines_of
+from api.phone.tryout import tried
+from api.phone.upload import UploadError, Uploads
 from api.problems import refused
-from api.routes.incidents import find
 from api.station import Station
 from api.who import StationHere
-from facility.commands import Accept, AnswerTest, Arrive, Command, Decline, Finish, OpenPage, Refused, TickStep
+from facility.commands import (
+    Accept,
+    AddPhoto,
+    Arrive,
+    Command,
+    Decline,
+    Finish,
+    HandOver,
+    OpenPage,
+    Refused,
+    TickStep,
+    UseLink,
+)
 from facility.equipment import point_id
-from facility.records import test_subject
-from facility.text import Text
-from response.incident import Incident
-from response.token import read_token
-from stores.bucket import Buckets
+from facility.ports import Written
+from response import label
+from response.incident import Context
+from stores.errors import StoreError
+from stores.files import FileRefusedError
+from stores.photo import PHOTOS, cleaned
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+__all__ = ["Guards", "Uploads", "router"]
 
 router = APIRouter(tags=["phone"], include_in_schema=True)
 
-_HERE = Path(__file__).parent
-_TYPES = {".css": "text/css", ".js": "text/javascript"}
 _PREVIEWERS = (
     "bot",
     "preview",
@@ -51,172 +62,172 @@ _PREVIEWERS = (
 
 REQUEST_LENGTH = 80
 
-TEST = test_subject("")
-
-
-class Guards:
-    """How often a link may be used, and how often an address may guess at one."""
-
-    def __init__(self) -> None:
-        self.link = Buckets(burst=40, each_ms=1000)
-        self.guess = Buckets(burst=10, each_ms=10_000)
-
-
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """A link that is good: whose, about what."""
-
-    token: str
-    incident: Incident
-    person: str
-    language: str
-
-
-class _PageError(Exception):
-    """The answer is a page of words."""
-
-    def __init__(self, status: int, title: str, words: Text, *, back: str = "", language: str = "zh") -> None:
-        super().__init__(title)
-        self.status, self.title, self.words, self.back, self.language = status, title, words, back, language
-
-
-@cache
-def _templates() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@cache
-def _files() -> Mapping[str, bytes]:
-    return {file.name: file.read_bytes() for file in (_HERE / "files").iterdir() if file.suffix in _TYPES}
-
-
-@cache
-def version() -> str:
-    """Return what stands behind the file names, so that browsers may keep them for ever."""
-    return hashlib.sha256(b"".join(_files()[name] for name in sorted(_files()))).hexdigest()[:8]
-
-
-def write(template: str, language: str, **values: Any) -> str:
-    """Return a page in a language."""
-    return (
-        _templates()
-        .get_template(template)
-        .render(language=language, version=version(), say=lambda key: sentence(key, language), **values)
-    )
+ETAS = (5, 15, 30)
+"""In so many minutes somebody may say to be there; it binds nobody, and moves no promise."""
 
 
 @router.get("/phone/{name}", include_in_schema=False)
 async def file(name: str) -> Response:
     """Give the page's own style or script."""
-    body = _files().get(name)
+    body = files().get(name)
     if body is None:
         return Response(status_code=404)
     headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response(body, headers=headers, media_type=_TYPES[Path(name).suffix])
-
-
-async def _tried(token: str, request: Request, station: Station, *, answers: bool) -> Response | None:
-    """Answer the link of a test page: GET shows one button, POST says that it was received; None: another link."""
-    read = read_token(station.settings.secret, token) if len(token) <= 512 else None  # noqa: PLR2004
-    if read is None or not read[0].startswith(TEST):
-        return None
-    key, person, language = read[0].removeprefix(TEST), read[1], _language(request, "")
-    title = sentence("test_title", language)
-    test = next((t for t in station.view().tryouts.values() if t.key == key and t.person == person), None)
-    if test is not None and answers:
-        actor = f"person:{person}"
-        await station.ask(AnswerTest(actor, f"{actor}/{key}/answered", key, person))
-        return RedirectResponse(f"/p/{quote(token)}", 303)
-    if test is None:
-        return _words(_PageError(410, title, SENTENCES["test_over"], language=language))
-    done = test.state == "answered"
-    html = write("test.html", language, title=title, done=done, token=token, statement=_statement(language))
-    return HTMLResponse(html)
+    return Response(body, headers=headers, media_type=TYPES[Path(name).suffix])
 
 
 @router.head("/p/{token}", include_in_schema=False)
 @router.get("/p/{token}", response_class=HTMLResponse)
 async def show(token: str, request: Request, station: StationHere) -> Response:
-    """Show the incident to the person the link was made for. Opening it acknowledges nothing.
+    """Show the incident to the person the link was made for. This changes nothing; a browser's script says it opened.
 
-    That a browser, not a previewer, fetched it is noted after the answer, once per page.
+    What a previewer fetches is counted apart.
     """
-    if (tried := await _tried(token, request, station, answers=False)) is not None:
-        return tried
+    if (test := await tried(token, request, station, answers=False)) is not None:
+        return test
     try:
-        link = await _link(token, request, station, request.query_params.get("lang", ""))
-    except _PageError as page:
-        return _words(page)
+        link = await opened_link(token, request, station, request.query_params.get("lang", ""))
+    except LinkError as no:
+        return word_page(no)
     figures: Figures = request.app.state.figures
-    preview = _is_preview(request)
-    figures.count("phone_previews_total" if preview else "phone_opened_total")
-    saved = request.query_params.get("saved") == "1"
-    now = station.clock.now()
-    floor = station.live.read(point_id(link.incident.equipment, "floor")) if link.incident.equipment else None
+    figures.count("phone_previews_total" if _is_preview(request) else "phone_opened_total")
+    incident = link.incident
+    floor = station.live.read(point_id(incident.equipment, "floor")) if incident.equipment else None
+    page = build(_context(station), incident, link.person, link.language, floor)
     html = write(
         "incident.html",
         link.language,
         token=token,
-        page=build(station.view().site(station.site), link.incident, link.person, now, link.language, floor),
+        page=page,
         request_id=secrets.token_hex(8),
-        saved=saved,
+        saved=request.query_params.get("saved") == "1",
+        etas=ETAS,
     )
-    seen = None if preview or link.incident.closed_ms is not None else BackgroundTask(_opened, request, station, link)
-    return HTMLResponse(html, background=seen)
+    return HTMLResponse(html)
 
 
-async def _opened(request: Request, station: Station, link: _Link) -> None:
-    actor, flights = f"person:{link.person}", request.app.state.flights
-    unique = f"{actor}/{link.incident.id}/opened/{secrets.token_hex(8)}"
-    await flights.ask(station, OpenPage(actor, unique, link.incident.id, link.person))
+@router.post("/p/{token}/opened", include_in_schema=False)
+async def opened(token: str, request: Request, station: StationHere) -> Response:
+    """Note that a real browser shows the page: its script says so, which no previewer runs. It answers for nobody."""
+    try:
+        link = await opened_link(token, request, station, "")
+    except LinkError as no:
+        return word_page(no)
+    if link.incident.closed_ms is None and not _is_preview(request):
+        actor = f"person:{link.person}"
+        unique = f"{actor}/{link.incident.id}/opened/{secrets.token_hex(8)}"
+        await _ask(request, station, OpenPage(actor, unique, link.incident.id, link.person))
+    return Response(status_code=204)
+
+
+@router.post("/p/{token}/photo", response_class=HTMLResponse)
+async def photo(token: str, request: Request, station: StationHere) -> Response:
+    """Keep a photo: only the picture, without place, time or phone, under its SHA-256 and outside the book."""
+    uploads: Uploads = request.app.state.uploads
+    try:
+        link = await opened_link(token, request, station, request.query_params.get("lang", ""))
+        back = _back(link)
+        try:
+            sent = await uploads.read(request)
+            picture = await asyncio.to_thread(cleaned, sent.photo)
+            known = await asyncio.to_thread(station.files.has, hashlib.sha256(picture).hexdigest())
+            id = await asyncio.to_thread(station.files.put, picture, PHOTOS)
+        except UploadError as no:
+            raise LinkError(no.status, "refused", no.words, link.language, back=back) from no
+        except StoreError as no:
+            status = 415 if isinstance(no, FileRefusedError) else 503
+            raise LinkError(status, "refused", no.text, link.language, back=back) from no
+        actor, request_id = _request_id(link, "photo", sent.fields)
+        step = sent.fields.get("step", "")[:200]
+        added = AddPhoto(
+            actor, request_id, link.incident.id, link.person, id, len(picture), step, pressed_ms=_pressed(sent.fields)
+        )
+        answer = await _act(link, request, station, added)
+    except LinkError as no:
+        return word_page(no)
+    if answer.status_code != 303 and not known:  # noqa: PLR2004 - see other
+        await asyncio.to_thread(station.files.erase, id)
+    return answer
 
 
 @router.post("/p/{token}/{action}", response_class=HTMLResponse)
 async def act(token: str, action: str, request: Request, station: StationHere) -> Response:
-    """Act for the person of the link: accept, cannot, arrived, step or done; then back to the page."""
-    if (tried := await _tried(token, request, station, answers=True)) is not None:
-        return tried
+    """Act for the person of the link: accept, cannot, arrived, step, hand-over or done; then back to the page."""
+    if (test := await tried(token, request, station, answers=True)) is not None:
+        return test
     try:
         form = await _form(request)
-        link = await _link(token, request, station, form.get("lang", ""))
-        command = _command(link, action, form)
-        flights: Flights = request.app.state.flights
-        said = await flights.ask(station, command)
-        back = f"/p/{quote(token)}?lang={link.language}"
-    except _PageError as page:
-        return _words(page)
+        link = await opened_link(token, request, station, form.get("lang", ""))
+        return await _act(link, request, station, _command(link, station, action, form))
+    except LinkError as no:
+        return word_page(no)
+
+
+async def _act(link: Link, request: Request, station: Station, command: Command) -> Response:
+    """Carry out a press, and write down the device it came from where it is a new one."""
+    pocket = Pocket(request, station.settings.base_url)
+    if link.incident.closed_ms is None and pocket.device not in link.incident.handset.devices.get(link.person, ()):
+        unique = f"{command.actor}/{link.incident.id}/device/{pocket.device}"
+        used = UseLink(command.actor, unique, link.incident.id, link.person, pocket.device, pocket.app)
+        await _ask(request, station, used)
+    said = await _ask(request, station, command)
+    answer: Response = RedirectResponse(f"{_back(link)}&saved=1", 303)
     if isinstance(said, Refused):
-        title = sentence("refused", link.language)
-        return _words(_PageError(refused(said).status, title, said.why, back=back, language=link.language))
-    return RedirectResponse(f"{back}&saved=1", 303)
+        answer = word_page(LinkError(refused(said).status, "refused", said.why, link.language, back=_back(link)))
+    pocket.keep(link.token, answer)
+    return answer
 
 
-def _command(link: _Link, action: str, form: Mapping[str, str]) -> Command:
-    given = form.get("request", "")
-    if not given or len(given) > REQUEST_LENGTH or not given.isascii() or not given.isprintable():
-        raise _PageError(422, sentence("refused", link.language), SENTENCES["form"], language=link.language)
-    actor, incident, person = f"person:{link.person}", link.incident.id, link.person
-    step = form.get("step", "")[:200]
-    # One page carries one id; what is pressed on it makes it an id of its own.
-    request = "/".join(part for part in (actor, incident, given, action, step if action == "step" else "") if part)
-    makers: Mapping[str, Callable[[], Command]] = {
-        "accept": lambda: Accept(actor, request, incident, person),
-        "cannot": lambda: Decline(actor, request, incident, person, form.get("why", "")[:2000]),
-        "arrived": lambda: Arrive(actor, request, incident, person),
-        "step": lambda: TickStep(actor, request, incident, step, person, form.get("note", "")[:2000]),
-        "done": lambda: Finish(actor, request, incident, person, form.get("result", "")[:2000]),
+async def _ask(request: Request, station: Station, command: Command) -> Sequence[Written] | Refused:
+    flights: Flights = request.app.state.flights
+    return await flights.ask(station, command)
+
+
+def _command(link: Link, station: Station, action: str, form: Mapping[str, str]) -> Command:
+    incident, person, step = link.incident.id, link.person, form.get("step", "")[:200]
+    makers: Mapping[str, Callable[[str, str, int], Command]] = {
+        "accept": lambda a, r, at: Accept(a, r, incident, person, eta_min=_eta(form), pressed_ms=at),
+        "cannot": lambda a, r, at: Decline(a, r, incident, person, form.get("why", "")[:2000], pressed_ms=at),
+        "arrived": lambda a, r, at: Arrive(a, r, incident, person, _how(link, station, form), pressed_ms=at),
+        "step": lambda a, r, at: TickStep(a, r, incident, step, person, form.get("note", "")[:2000], pressed_ms=at),
+        "over": lambda a, r, at: HandOver(a, r, incident, person, form.get("to", "")[:200], pressed_ms=at),
+        "done": lambda a, r, at: Finish(a, r, incident, person, form.get("result", "")[:2000], pressed_ms=at),
     }
+    actor, request = _request_id(link, action, form)
     if action not in makers or (action == "step" and not step):
-        raise _PageError(404, sentence("refused", link.language), SENTENCES["form"], language=link.language)
-    return makers[action]()
+        raise LinkError(404, "refused", SENTENCES["form"], link.language, back=_back(link))
+    return makers[action](actor, request, _pressed(form))
+
+
+def _request_id(link: Link, action: str, form: Mapping[str, str]) -> tuple[str, str]:
+    """Return the actor and the id of a press: one page carries one id; what is pressed on it makes it its own."""
+    given, actor = form.get("request", ""), f"person:{link.person}"
+    if not given or len(given) > REQUEST_LENGTH or not given.isascii() or not given.isprintable():
+        raise LinkError(422, "refused", SENTENCES["form"], link.language, back=_back(link))
+    which = form.get("step", "")[:200] if action == "step" else form.get("to", "")[:200] if action == "over" else ""
+    return actor, "/".join(part for part in (actor, link.incident.id, given, action, which) if part)
+
+
+def _how(link: Link, station: Station, form: Mapping[str, str]) -> str:
+    """Return how somebody shows to be at the place: by the label of a machine there, or by a second press."""
+    typed = form.get("code", "").strip()
+    if typed:
+        if any(label.is_code(station.settings.secret, m, typed[:20]) for m in machines_of(link.incident) if m):
+            return "qr"
+        raise LinkError(422, "refused", SENTENCES["wrong_code"], link.language, back=_back(link))
+    if form.get("confirm") != "hand":  # a link, opened or pressed by whatever follows links, is never an arrival
+        raise LinkError(422, "refused", SENTENCES["form"], link.language, back=_back(link))
+    return "hand"
+
+
+def _eta(form: Mapping[str, str]) -> int:
+    given = form.get("eta", "")
+    return int(given) if given in {str(minutes) for minutes in ETAS} else 0
+
+
+def _pressed(form: Mapping[str, str]) -> int:
+    given = form.get("pressed", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 15 else 0  # noqa: PLR2004 - milliseconds
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -229,51 +240,16 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: values[-1] for name, values in fields.items()}
 
 
-async def _link(token: str, request: Request, station: Station, asked: str) -> _Link:
-    """Return what a link is about; raise the page of words that says why it is not good."""
-    language = _language(request, asked)
-    guards: Guards = request.app.state.guards
-    now = station.clock.now()
-    read = read_token(station.settings.secret, token) if len(token) <= 512 else None  # noqa: PLR2004 - ours are shorter
-    address = request.client.host if request.client else ""
-    bucket, key = (guards.link, token) if read else (guards.guess, address)
-    wait = bucket.wait_ms(key, now)
-    bucket.take(key, now)
-    if wait:
-        raise _PageError(429, sentence("often_title", language), SENTENCES["often"], language=language)
-    incident = None
-    if read is not None:
-        about, person, generation = read
-        if generation >= station.generation(about, person):
-            incident = await find(station, about)
-    if read is None or incident is None:
-        title = sentence("unknown_title", language)
-        raise _PageError(404, title, SENTENCES["unknown_link"], language=language)
-    if incident.closed_ms is not None and now > incident.closed_ms + VALID_AFTER_CLOSE_MS:
-        raise _PageError(410, sentence("gone_title", language), SENTENCES["gone"], language=language)
-    return _Link(token, incident, read[1], language)
+def _back(link: Link) -> str:
+    return f"/p/{quote(link.token)}?lang={link.language}"
 
 
-def _statement(language: str) -> str:
-    return NOT_A_SAFETY_FUNCTION.en if language == "en" else NOT_A_SAFETY_FUNCTION.zh
+def _context(station: Station) -> Context:
+    def read(point: str) -> tuple[float, int, int] | None:
+        seen = station.live.read(point)
+        return None if seen is None else (seen.value, seen.reason, seen.at_ms)
 
-
-def _words(page: _PageError) -> Response:
-    first, other = (page.words.en, page.words.zh) if page.language == "en" else (page.words.zh, page.words.en)
-    statement = _statement(page.language)
-    html = write(
-        "word.html", page.language, title=page.title, words=first, other=other, back=page.back, statement=statement
-    )
-    headers = {"retry-after": "5"} if page.status == 429 else {}  # noqa: PLR2004
-    return HTMLResponse(html, page.status, headers)
-
-
-def _language(request: Request, asked: str) -> str:
-    if asked in {"zh", "en"}:
-        return asked
-    wanted = request.headers.get("accept-language", "").lower()
-    zh, en = wanted.find("zh"), wanted.find("en")
-    return "en" if en >= 0 and (zh < 0 or en < zh) else "zh"
+    return Context(station.view().site(station.site), station.clock.now(), read)
 
 
 def _is_preview(request: Request) -> bool:

@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from api.labels import NOT_A_SAFETY_FUNCTION
-from api.phone.routes import write
+from api.phone.paper import write
 from api.problems import not_found
 from api.station import Station
 from facility.text import Text

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from api.phone.routes import write
+from api.phone.paper import write
 
 router = APIRouter(include_in_schema=False)
 

@@ -70,7 +70,11 @@ class PageShape(Shape):
 
 
 class ResponderShape(Shape):
-    """One person's way through the incident."""
+    """One person's way through the incident.
+
+    `there_ms` is when they mean to be there. `asks` is whom they ask to take over, `handed` who did. `devices` counts
+    those that acted by their link: a second one may be another app of the same phone, or a link that was passed on.
+    """
 
     id: str
     name: str
@@ -79,6 +83,21 @@ class ResponderShape(Shape):
     arrived_ms: int | None
     finished_ms: int | None
     declined_ms: int | None
+    there_ms: int | None
+    asks: str
+    handed: str
+    devices: int
+
+
+class PhotoShape(Shape):
+    """A photo by its hash, under which `…/photos/{hash}` gives it; `erased` when it is gone for good."""
+
+    photo: str
+    person: str
+    name: str
+    at_ms: int
+    step: str
+    erased: bool
 
 
 class PromiseShape(Shape):
@@ -159,6 +178,7 @@ class IncidentShape(IncidentSummary):
     steps: list[StepShape]
     pages: list[PageShape]
     people: list[ResponderShape]
+    photos: list[PhotoShape]
     never: list[Words]
     sweep: list[SweepShape]
     into: str

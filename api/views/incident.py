@@ -11,6 +11,7 @@ from api.shapes.incident import (
     IncidentShape,
     IncidentSummary,
     PageShape,
+    PhotoShape,
     PromiseShape,
     ResponderShape,
     StepShape,
@@ -26,6 +27,7 @@ from facility.text import NOTHING, Text
 from response import consequence, drill, sweep
 from response import plan as steps
 from response.fold import Swept
+from response.handset import Photo
 from response.incident import Incident, PageState
 
 
@@ -62,6 +64,7 @@ def incident_shape(
         steps=[step_shape(site, incident, step) for step in (plan.steps if plan else ())],
         pages=[page_shape(site, page) for page in incident.pages.values()],
         people=responders(site, incident),
+        photos=[photo_shape(site, photo) for photo in incident.handset.photos],
         never=[words(text) for text in dict.fromkeys(never)],
         sweep=[_swept(site, lift, swept) for lift, swept in incident.sweep.items()],
         into=incident.into,
@@ -204,12 +207,26 @@ def page_shape(site: Site, page: PageState) -> PageShape:
     )
 
 
+def photo_shape(site: Site, photo: Photo) -> PhotoShape:
+    """Return a photo's hash, and who took it when."""
+    return PhotoShape(
+        photo=photo.photo,
+        person=photo.person,
+        name=person_name(site, photo.person),
+        at_ms=photo.at_ms,
+        step=photo.step,
+        erased=photo.erased,
+    )
+
+
 def responders(site: Site, incident: Incident) -> list[ResponderShape]:
     """Return everybody who answered, in the order in which they were paged."""
     roles = {page.person: page.role for page in incident.pages.values()}
-    ids = dict.fromkeys(
-        [*roles, *incident.seen, *incident.accepted, *incident.arrived, *incident.finished, *incident.declined]
-    )
+    phones = incident.handset
+    answers = (
+        incident.accepted, incident.arrived, incident.finished, incident.declined, phones.handed, phones.devices,
+    )  # fmt: skip
+    ids = dict.fromkeys([*roles, *incident.seen, *(who for how in answers for who in how)])
     return [
         ResponderShape(
             id=who,
@@ -219,9 +236,13 @@ def responders(site: Site, incident: Incident) -> list[ResponderShape]:
             arrived_ms=incident.arrived.get(who),
             finished_ms=incident.finished.get(who),
             declined_ms=incident.declined.get(who),
+            there_ms=incident.handset.there_ms.get(who),
+            asks=incident.handset.offers.get(who, ""),
+            handed=incident.handset.handed.get(who, ""),
+            devices=len(incident.handset.devices.get(who, ())),
         )
         for who in ids
-        if any(who in how for how in (incident.accepted, incident.arrived, incident.finished, incident.declined))
+        if any(who in how for how in answers)
     ]
 
 

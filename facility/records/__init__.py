@@ -23,6 +23,15 @@ from facility.records.alarm import (
 )
 from facility.records.drill import DrillAttended
 from facility.records.duty import CalendarRevoked, RosterAgreed, RosterChanged, RosterRevoked
+from facility.records.handset import (
+    LinksRevoked,
+    LinkUsed,
+    PhotoAdded,
+    PhotoErased,
+    PressLate,
+    WorkOffered,
+    WorkTaken,
+)
 from facility.records.incident import (
     AcceptanceExpired,
     BellAnswered,
@@ -128,6 +137,8 @@ __all__ = [
     "ItemQuarantined",
     "Kind",
     "LevelReached",
+    "LinkUsed",
+    "LinksRevoked",
     "PageAcknowledged",
     "PageBundled",
     "PageDeclined",
@@ -149,7 +160,10 @@ __all__ = [
     "PermitIssued",
     "PermitOverdue",
     "PermitStarted",
+    "PhotoAdded",
+    "PhotoErased",
     "PlanStarted",
+    "PressLate",
     "PromiseBroken",
     "PromiseKept",
     "Record",
@@ -175,6 +189,8 @@ __all__ = [
     "TicketIssued",
     "TicketStepDone",
     "TicketStepSeen",
+    "WorkOffered",
+    "WorkTaken",
     "alarm_subject",
     "calendar_subject",
     "incident_subject",
@@ -251,6 +267,13 @@ class Kind(StrEnum):
     SWEEP_CLEARED = "sweep.cleared"
     SHIFT_CHANGED = "shift.changed"
     DRILL_ATTENDED = "drill.attended"
+    LINK_USED = "link.used"
+    LINK_REVOKED = "link.revoked"
+    PRESS_LATE = "press.late"
+    WORK_OFFERED = "work.offered"
+    WORK_TAKEN = "work.taken"
+    PHOTO_ADDED = "photo.added"
+    PHOTO_ERASED = "photo.erased"
 
     PERMIT_ISSUED = "permit.issued"
     PERMIT_STARTED = "permit.started"
@@ -330,6 +353,13 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.SWEEP_CLEARED: SweepCleared,
     Kind.SHIFT_CHANGED: ShiftChanged,
     Kind.DRILL_ATTENDED: DrillAttended,
+    Kind.LINK_USED: LinkUsed,
+    Kind.LINK_REVOKED: LinksRevoked,
+    Kind.PRESS_LATE: PressLate,
+    Kind.WORK_OFFERED: WorkOffered,
+    Kind.WORK_TAKEN: WorkTaken,
+    Kind.PHOTO_ADDED: PhotoAdded,
+    Kind.PHOTO_ERASED: PhotoErased,
     Kind.PERMIT_ISSUED: PermitIssued,
     Kind.PERMIT_STARTED: PermitStarted,
     Kind.PERMIT_EXTENDED: PermitExtended,

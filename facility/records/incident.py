@@ -150,6 +150,7 @@ class PageAcknowledged(Payload):
     via: str
     responder: bool = True
     heard_by: str = ""
+    eta_min: int = 0  # to be there in so many minutes; 0: unsaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ class AcceptanceExpired(Payload):
 
 @dataclass(frozen=True, slots=True)
 class ResponderArrived(Payload):
-    """A responder stands at the place."""
+    """A responder stands at the place; `via` is qr (the machine's label was read), hand, phone, or console."""
 
     person: str
     via: str = ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -35,9 +36,12 @@ from response import duty, planned, rota, tryout, works
 from response.incident import Context, Incidents
 from response.planned import Planned
 from response.rota import Rota
+from stores.files import FileStore
 from stores.live import Live
 from stores.telemetry.gaps import RecordedGap
 
+FILES = tempfile.TemporaryDirectory(prefix="dutyroom-files-")
+"""For the photos of all tests, by their hashes; gone when they end."""
 NOW = 1_795_331_000_000
 SECRET = b"0123456789abcdef0123456789abcdef"
 Client = Callable[..., httpx.AsyncClient]
@@ -259,6 +263,7 @@ class FakeStation:
         self.telemetry = FakeTelemetry()
         self.accounts = accounts
         self.settings = FakeSettings(**settings)
+        self.files = FileStore(Path(FILES.name))
         self.live = Live({d.id: Layout(i, d.id, d.points, "p") for i, d in enumerate(SITE.devices.values())})
         self.incidents = Incidents()
         self.board = Board(SITE)
@@ -269,7 +274,6 @@ class FakeStation:
         self.standing: list[Notice] = []
         self.tasks = [TaskHealth("desk", 10, 8000)]
         self.asked: list[Command] = []
-        self.revoked: dict[tuple[str, str], int] = {}
         self._told: list[Callable[[Sequence[Written]], Any]] = []
         self.recorded: list[RecordedGap] = []
 
@@ -375,9 +379,6 @@ class FakeStation:
     def missing(self, incident: str) -> Sequence[Text]:
         found = self.incidents.open().get(incident)
         return self.incidents.missing(found, self.context()) if found else ()
-
-    def generation(self, incident: str, person: str) -> int:
-        return self.revoked.get((incident, person), 0)
 
     def health(self) -> Health:
         return Health(

@@ -1,0 +1,80 @@
+"""The steps of the plan as one person sees them: what is theirs to do now, and what is in the way of the rest.
+
+Whether a press would be taken is asked of the one who will decide it, by carrying the command out on paper: nobody is
+shown a button that would be refused.
+"""
+
+from dataclasses import dataclass
+
+from api.phone.saying import Say, span
+from facility.commands import Refused, TickStep
+from facility.plan import Plan, Step
+from facility.text import Text
+from response import commands
+from response import plan as steps
+from response.incident import Context, Incident
+
+ACTING = frozenset({"told", "seen", "accepted", "arrived"})
+"""Who may tick steps: whoever was only told and has a step of their own too, but nobody who has not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One step; `locked` says why it cannot be done yet by somebody whose step it is."""
+
+    id: str
+    text: str
+    state: str
+    who: str
+    at: str
+    due: str
+    due_ms: int | None
+    left: str
+    mine: bool
+    extra: str
+    locked: str
+
+
+def rows(context: Context, incident: Incident, plan: Plan | None, person: str, state: str, say: Say) -> tuple[Row, ...]:
+    """Return the rows in the order of the plan."""
+    return tuple(_row(context, incident, step, person, state, say) for step in (plan.steps if plan else ()))
+
+
+def _row(context: Context, incident: Incident, step: Step, person: str, state: str, say: Say) -> Row:
+    said, now = incident.steps.get(step.id), steps.state(incident, step)
+    settled = now in {"done", "skipped"}
+    promise = None if settled else incident.promises.get(steps.promise_of(step))
+    signed = said.by.split("+") if said else []
+    who = say.names([say("by_system") if by == "telemetry" else say.name(by) for by in signed])
+    extra = [say("two")] if step.persons > 1 and not settled else []
+    extra += [] if step.mandatory or settled else [say("optional")]
+    late = promise is not None and promise.by_ms < context.now
+    verdict = _verdict(context, incident, step, person) if state in ACTING and not settled else None
+    theirs = step.role in roles_of(context, incident, person) and state in {"accepted", "arrived"}
+    return Row(
+        id=step.id,
+        text=say.text(step.text),
+        state=now,
+        who=who or say.role(step.role),
+        at=say.time(said.at_ms) if said else "",
+        due=say("overdue" if late else "due_in") if promise else "",
+        due_ms=promise.by_ms if promise else None,
+        left=span(promise.by_ms - context.now) if promise else "",
+        mine=verdict is True,
+        extra=" · ".join(extra),
+        locked=say.text(verdict) if isinstance(verdict, Text) and theirs and person not in signed else "",
+    )
+
+
+def roles_of(context: Context, incident: Incident, person: str) -> frozenset[str]:
+    """Return the duty roles a person acts in here: those they were called in, and their own."""
+    called, known = incident.called.get(person), context.site.people.get(person)
+    return frozenset({*(called.roles if called else ()), *(known.roles if known else ())})
+
+
+def _verdict(context: Context, incident: Incident, step: Step, person: str) -> Text | bool:
+    """Return whether a press would be taken; why not, where it would be refused."""
+    if step.arrival:  # done by arriving, which has a press of its own
+        return False
+    said = commands.ask(incident, context, TickStep(f"person:{person}", "", incident.id, step.id, person))
+    return said.why if isinstance(said, Refused) else bool(said)
