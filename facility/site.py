@@ -52,6 +52,14 @@ class Thinning:
 
 
 @dataclass(frozen=True, slots=True)
+class Drills:
+    """How often everybody is to practise each plan in which they have a part; times in milliseconds."""
+
+    life_ms: int = 180 * 86_400_000
+    other_ms: int = 365 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
 class Works:
     """How planned work and switching are run on a site; times in milliseconds."""
 
@@ -96,6 +104,7 @@ class Site:
     settings: Mapping[str, str] = field(default_factory=dict)  # base_url and the like, from site.toml
     thinning: Thinning = Thinning()
     works: Works = Works()
+    drills: Drills = Drills()
     paging: Paging = Paging()
     performance: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # figure -> its target and red line
     roles: Mapping[str, Text] = field(default_factory=dict)  # labels, as are the next two

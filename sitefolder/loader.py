@@ -96,6 +96,7 @@ def load(folder: Path, *, library: Path | None = None, rules: Path | None = None
         settings=head.settings.flat(),
         thinning=head.storage.thinning() if head.storage else Thinning(),
         works=head.works.works(),
+        drills=head.drills.drills(),
         paging=head.paging.paging(),
         performance=head.limits(),
         roles={**words.roles, **words.party_roles},

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from alarms.limits import LIMITS
-from facility.site import Paging, Thinning, Works
+from facility.site import Drills, Paging, Thinning, Works
 from sitefolder.daily import Clock, Weekly, minute, weekly
 from sitefolder.duration import Duration
 from sitefolder.finding import WordError
@@ -55,6 +55,17 @@ class StorageTable(Strict):
     def thinning(self) -> Thinning:
         """Return it in the language of the facility."""
         return Thinning(self.heartbeat, dict(self.deadband))
+
+
+class DrillsTable(Strict):
+    """[drills]: how often everybody practises the plans in which they have a part: those for a life, and the others."""
+
+    life: Annotated[Duration, Field(ge=7 * 86_400_000, le=3 * 366 * 86_400_000)] = Drills().life_ms
+    other: Annotated[Duration, Field(ge=7 * 86_400_000, le=3 * 366 * 86_400_000)] = Drills().other_ms
+
+    def drills(self) -> Drills:
+        """Return it in the language of the facility."""
+        return Drills(self.life, self.other)
 
 
 class WorksTable(Strict):
@@ -119,6 +130,7 @@ class SiteFile(Strict):
     settings: SettingsTable = SettingsTable()
     storage: StorageTable | None = None
     works: WorksTable = WorksTable()
+    drills: DrillsTable = DrillsTable()
     paging: PagingTable = PagingTable()
     performance: dict[FigureName, Band] = Field(default_factory=dict)
 
