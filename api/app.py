@@ -17,6 +17,7 @@ from api.routes import (
     drills,
     evidence,
     health,
+    held,
     history,
     incidents,
     people,
@@ -65,6 +66,7 @@ def create(station: Station) -> FastAPI:
         people,
         permits,
         tickets,
+        held,
         demo,
     ):
         app.include_router(part.router)

@@ -12,6 +12,7 @@ from alarms.hidden import Hidden
 from alarms.life import Alarm
 from facility.commands import Command, Refused
 from facility.duty import Roster
+from facility.plan import Plan
 from facility.ports import Bucket, Clock, Message, Written
 from facility.records import Kind
 from facility.site import Site
@@ -19,6 +20,7 @@ from facility.text import Text
 from response.change import Change
 from response.duty import Ahead
 from response.incident import Incident
+from response.outofservice import Hold
 from response.permit import Permit
 from response.ticket import Ticket
 from response.tryout import Tryout
@@ -62,6 +64,8 @@ class View:
     calendars: Mapping[str, int] = field(default_factory=dict)
     roster: Roster | None = None
     tryouts: Mapping[tuple[str, str], Tryout] = field(default_factory=dict)  # newest test page by person and channel
+    out_of_service: Mapping[str, Hold] = field(default_factory=dict)  # machines, until something is signed
+    plans: Mapping[tuple[str, str], Plan] = field(default_factory=dict)  # every version at hand, by id and version
 
     def site(self, site: Site) -> Site:
         """Return the site with the roster as changed."""

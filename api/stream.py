@@ -224,7 +224,7 @@ class Screen:
             snapshot = Snapshot(
                 alarms=alarms,
                 hidden=hidden,
-                incidents=[incident_summary(station.site, i) for i in own],
+                incidents=[incident_summary(view, station.site, i) for i in own],
                 notices=[notice_shape(n) for n in view.notices],
                 at_ms=view.at_ms,
                 planned=counts(view),

@@ -111,7 +111,7 @@ class Cast:
             if incident.answered is None and self._ripe(f"bell/{id}", self._times.answer):
                 yield AnswerBell(OPERATOR, self._request(), id, trapped=True, note="轿内两人 two inside")
             return
-        shape = incident_shape(self._site, incident, missing, ())
+        shape = incident_shape(self._desk.standing, self._site, incident, missing, (), lambda _point: None)
         yield from self._called(incident, shape)
         yield from self._swept(incident)
         busy = False
@@ -173,7 +173,9 @@ class Cast:
                 yield self._tick(actor, incident.id, step, person)
 
     def _tick(self, actor: str, incident: str, step: Step, person: str) -> Command:
-        return TickStep(actor, self._request(), incident, step.id, "" if actor.startswith("person:") else person)
+        named = "" if actor.startswith("person:") else person
+        answer = step.answers[0].id if step.answers else ""
+        return TickStep(actor, self._request(), incident, step.id, named, answer=answer, heard=bool(named))
 
     def _signers(self, incident: Incident, step: Step) -> list[str] | None:
         """Return who signs; None while they are on their way."""

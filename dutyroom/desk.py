@@ -28,6 +28,7 @@ from dutyroom.dispatch import Address, Dispatch
 from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
 from facility.commands import Command, IssuePermit, Refused, ReleasePages, ResetAlarm
 from facility.duty import Roster
+from facility.plan import Plan
 from facility.ports import LogBook, Pager, Written
 from facility.records import AlarmReset, Record, incident_subject
 from facility.scan import Scan
@@ -37,6 +38,7 @@ from response import drill, planned, rota, tryout, works
 from response.change import Change
 from response.held import Held
 from response.incident import Context, Incident, Incidents
+from response.outofservice import Hold
 from response.permit import Permit
 from response.planned import Planned
 from response.rota import Rota
@@ -67,6 +69,8 @@ class Standing:
     roster: Roster | None = None  # as changed; None before anything was published
     held: frozenset[str] = frozenset()  # incidents from a backup, whose pages wait for a person
     tryouts: Mapping[tuple[str, str], tryout.Tryout] = field(default_factory=dict)  # by person and channel
+    out_of_service: Mapping[str, Hold] = field(default_factory=dict)  # machines, until something is signed
+    plans: Mapping[tuple[str, str], Plan] = field(default_factory=dict)  # by id and version
 
 
 class Desk:
@@ -95,6 +99,8 @@ class Desk:
         self.incidents = Incidents()
         self.board = Board(site)
         self.planned = Planned()
+        self.plans = {(plan.id, plan.version): plan for plan in site.plans.values()}
+        """Every version that an incident may have begun with; see `stores.plans`."""
         self.rota = Rota()
         self.held = Held()
         self.tryouts = tryout.Tryouts()
@@ -316,11 +322,17 @@ class Desk:
             cause=cache(lambda owner, rule: causes().of(owner, rule)),
             holders=self.planned.holders,
             lost=cache(lambda machine: causes().lost(machine)),
+            changed=self._changed,
+            plans=self.plans,
         )
 
     def _read(self, point: str) -> tuple[float, int, int] | None:
         seen = self.live.read(point)
         return None if seen is None else (seen.value, seen.reason, seen.at_ms)
+
+    def _changed(self, point: str) -> int | None:
+        seen = self.live.read(point)
+        return None if seen is None else seen.changed_ms
 
     def _position(self, machine: str) -> float | None:
         equipment = self.site.equipment.get(machine)
@@ -468,8 +480,9 @@ class Desk:
         changes, calendars = dict(self.rota.changes()), self.rota.generations()
         roster = self.rota.site(self.site).roster
         held = self.held.incidents() & incidents.keys() if self.held else frozenset()
+        out = dict(self.planned.out_of_service())
         return Standing(self.clock.now(), seq, alarms, incidents, permits, tickets, changes, calendars, roster, held,
-                        self.tryouts.newest())  # fmt: skip
+                        self.tryouts.newest(), out, self.plans)  # fmt: skip
 
     def _devices_watched(self) -> frozenset[str]:
         """Return the devices whose next scan may prove a step or show an operation."""

@@ -183,6 +183,8 @@ def _tick(incident: Mapping[str, Any], first: str, operator: Line) -> bool:
         if step["state"] == "open" and not step["proof"]:
             own = [p for p in paged if roles.get(p) == step["role"]]
             signers = [""] if step["role"] == "operator" else list(dict.fromkeys([*own, *paged]))
+            answer = step["answers"][0]["id"] if step["answers"] else ""
             for person in signers[: max(1, step["persons"])]:
-                ticked = operator.do(f"incidents/{incident['id']}/tick", step=step["id"], person=person) or ticked
+                body = {"step": step["id"], "person": person, "answer": answer, "heard": bool(person)}
+                ticked = operator.do(f"incidents/{incident['id']}/tick", **body) or ticked
     return ticked

@@ -49,6 +49,7 @@ from stores.files import FileStore
 from stores.live import Live
 from stores.lock import InstanceLock
 from stores.opening import open_book
+from stores.plans import PlanStore
 from stores.reserve import FOR_RECORDS
 from stores.telemetry.gaps import RecordedGap
 from stores.telemetry.spool import Spool
@@ -121,6 +122,9 @@ class Station:
             self._receipts,
         )
         now = self.clock.now()
+        kept = PlanStore(data / "plans")
+        kept.keep(self.site.plans.values())
+        self.desk.plans.update(kept.all())
         self.desk.restore(self.book.open_records(), restored.newest_incident(self.book, self.site, now))
         if owed := restored.record_of(self.book, self.desk.standing.incidents, now):
             self.desk.report(owed)  # before anything else is decided
@@ -169,6 +173,8 @@ class Station:
             standing.calendars,
             standing.roster,
             standing.tryouts,
+            standing.out_of_service,
+            standing.plans,
         )
 
     def hiding(self) -> Sequence[Hidden]:

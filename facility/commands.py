@@ -108,12 +108,54 @@ class Arrive(Command):
 
 @dataclass(frozen=True, slots=True)
 class TickStep(Command):
-    """A step is done, by whom."""
+    """A step is done, by whom; `answer` is the id of what was answered to its question.
+
+    `heard`: whoever is named said so by voice, to whoever asks.
+    """
 
     incident: str
     step: str
     person: str = ""
     note: str = ""
+    answer: str = ""
+    heard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmFalse(Command):
+    """Somebody knows that the alarm was false, and how: voice, camera, on-site."""
+
+    incident: str
+    how: str
+    person: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmClose(Command):
+    """A named person says what dead telemetry cannot: that a check (counted from 0) of the close gate is met."""
+
+    incident: str
+    check: int
+    person: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideClose(Command):
+    """The telemetry of the close gate is set aside, and why."""
+
+    incident: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseEquipment(Command):
+    """A machine that was held may run again: who signed, and what the test run showed."""
+
+    equipment: str
+    person: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +237,12 @@ class AddNote(Command):
 
 @dataclass(frozen=True, slots=True)
 class CloseIncident(Command):
-    """The operator closes it."""
+    """The operator closes it; as a `false_alarm`, its steps need not be done."""
 
     incident: str
     cause: str
     result: str = ""
+    false_alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

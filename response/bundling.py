@@ -37,8 +37,8 @@ APART_MS = 90_000
 Message = tuple[str, int, str]
 """Person, moment, and the key of the page that leaves alone; "" for the one message of all that wait for the moment."""
 
-Group = tuple[str, str, int, int]
-"""Incident, person, level and round: the pages that are channels of one call."""
+Group = tuple[str, str, int, int, str]
+"""Incident, person, level, round, and why beside the levels: the pages that are channels of one call."""
 
 
 class Letter(NamedTuple):
@@ -115,7 +115,7 @@ class Ration:
 
     def _requested(self, at: int, data: PageRequested) -> None:
         when = max(at, data.not_before_ms)
-        group = (data.incident, data.person, data.level, data.round)
+        group = (data.incident, data.person, data.level, data.round, data.why)
         if (before := self._rung.get(group)) is not None:  # the next channel takes the place of the first
             self._let_go(before)
         self._rung[group] = data.key
@@ -169,7 +169,8 @@ class Ration:
     def _put_off(self, at: int, data: PageRequested) -> PageRequested:
         due = max(at, data.not_before_ms)
         taken = list(self._taken.get(data.person, ()))
-        before = self._message_of.get(self._rung.get((data.incident, data.person, data.level, data.round), ""))
+        group = (data.incident, data.person, data.level, data.round, data.why)
+        before = self._message_of.get(self._rung.get(group, ""))
         if before is not None and self._keys[before] <= self._refused and before[1] in taken:
             taken.remove(before[1])  # nobody got that one: the other channel takes its place
         if due > at and (data.person, due, "") in self._keys:  # it waits for the day, like others

@@ -12,19 +12,21 @@ from facility.commands import (
     ClearLift,
     CloseIncident,
     Command,
+    ConfirmClose,
+    ConfirmFalse,
     Decline,
     Finish,
     OpenPage,
+    OverrideClose,
     Refused,
     SkipStep,
     TickStep,
 )
-from facility.plan import Plan, Step
+from facility.plan import VOICE, Plan
 from facility.records import Payload, Record
 from facility.site import Site
 from facility.text import Text
-from response import drill, duty, relief, sweep
-from response import plan as steps
+from response import closing, drill, falsealarm, following, relief, signing, sweep
 from response.context import Context
 from response.escalation import is_responder, kept, write
 from response.fold import CLOSED, DESK, SENT, UNHEARD, Incident
@@ -49,7 +51,7 @@ def ask(incident: Incident, context: Context, command: Command) -> list[Record] 
     at = max(context.now, incident.last_ms)
     match command:
         case AnswerBell():
-            said = _answer_bell(incident, command, at)
+            said = _answer_bell(incident, plan, command, at)
         case Accept():
             said = _accept(incident, plan, context.site, command)
         case OpenPage():
@@ -59,9 +61,16 @@ def ask(incident: Incident, context: Context, command: Command) -> list[Record] 
         case Arrive():
             said = _arrive(incident, plan, context.site, command.person, command.actor, at, command.via)
         case TickStep():
-            said = _tick(incident, plan, context.site, command, at)
+            said = signing.tick(incident, plan, context.site, command, at, _arrive)
         case SkipStep():
-            said = _skip(incident, plan, command)
+            said = signing.skip(incident, plan, command)
+        case ConfirmFalse():
+            said = falsealarm.ask(incident, plan, context.site, command)
+        case ConfirmClose():
+            said = closing.confirm(incident, plan, context, command)
+        case OverrideClose(reason=reason):
+            checks = closing.override(incident, plan, context, reason)
+            said = checks if isinstance(checks, Refused) else [(records.CloseOverridden(reason.strip(), checks), "")]
         case Finish():
             said = _finish(incident, command)
         case AddNote(note=note):
@@ -71,7 +80,7 @@ def ask(incident: Incident, context: Context, command: Command) -> list[Record] 
         case ClearLift():
             said = sweep.ask(incident, context.site, command)
         case CloseIncident():
-            said = _close(incident, context, command)
+            said = closing.close(incident, context, command)
         case _ if isinstance(command, relief.ASKS):
             said = relief.ask(incident, plan, context.site, command)
         case _:
@@ -80,7 +89,7 @@ def ask(incident: Incident, context: Context, command: Command) -> list[Record] 
         return said
     if said and command.pressed_ms:
         said = said + relief.late(incident, command, at)
-    return [
+    out = [
         write(
             incident,
             at,
@@ -91,15 +100,20 @@ def ask(incident: Incident, context: Context, command: Command) -> list[Record] 
         )
         for n, (payload, person) in enumerate(said, 1)
     ]
+    return following.all_of(incident, plan, context.site, out)
 
 
-def _answer_bell(incident: Incident, command: AnswerBell, at: int) -> Said | Refused:
+def _answer_bell(incident: Incident, plan: Plan | None, command: AnswerBell, at: int) -> Said | Refused:
     if incident.stage != DESK:
         return _conflict(
             "已按有人被困处置，人员已呼叫。新情况请写入备注。",
             "It is already handled as an entrapment and people are called. Write what is new as a note.",
         )
-    said: Said = [(records.BellAnswered(command.trapped, command.note), "")]
+    doubt = not command.trapped and plan is not None and plan.false_alarm is not None
+    said: Said = [(records.BellAnswered(command.trapped, command.note, certain=not doubt), "")]
+    if doubt and plan is not None:  # one word is no proof: without a second one people are called all the same
+        by = command.actor.partition(":")[2]
+        said.append((falsealarm.said(incident, plan, VOICE, by, command.note), ""))
     if incident.answered is None:
         said.append((records.PromiseKept(BELL, incident.confirm_by_ms, at - incident.ring_ms), ""))
     if command.trapped:
@@ -164,112 +178,12 @@ def _arrive(
     if plan and is_responder(incident, plan, site, person):
         names.append(plan.arrival)
         for step in plan.steps:
-            if step.arrival and _may_sign(incident, site, step, person, at) is None:
-                said.append((_signature(incident, step, person, ""), person))
-                if said[-1][0].complete:  # type: ignore[attr-defined] # a StepDone, one line above
-                    names.append(steps.promise_of(step))
+            if step.arrival and signing.arrives(incident, plan, site, step, person, at):
+                done = signing.signature(incident, step, person)
+                said.append((done, person))
+                if done.complete:
+                    names += signing.promises_of(plan, step)
     return said + [(promise, "") for promise in kept(incident, names, at)]
-
-
-def _tick(  # noqa: PLR0911 - one no after the other
-    incident: Incident, plan: Plan | None, site: Site, command: TickStep, at: int
-) -> Said | Refused:
-    step = steps.step_of(plan, command.step) if plan else None
-    if step is None:
-        return _no_step()
-    phone = command.actor.startswith("person:")
-    if phone and command.person and command.actor != f"person:{command.person}":
-        return _not_yours()
-    by = command.person or command.actor.removeprefix("person:").removeprefix("user:")
-    if step.arrival and (by in site.people or by in site.parties):
-        return _arrive(incident, plan, site, by, command.actor, at)
-    if steps.settled(incident, step.id):
-        return []
-    if steps.state(incident, step) == "waiting":
-        before = [s for s in (plan.steps if plan else ()) if s.id in step.after and not steps.settled(incident, s.id)]
-        return _conflict(
-            f"请先完成：{'、'.join(s.text.zh for s in before)}", f"First comes: {'; '.join(s.text.en for s in before)}"
-        )
-    named = bool(command.person)
-    if no := _may_sign(incident, site, step, by, at) or _stands_for(incident, site, step, by, phone=phone, named=named):
-        return no
-    done = _signature(incident, step, by, command.note)
-    said: Said = [(done, by if by in site.people else "")]
-    return said + [(p, "") for p in (kept(incident, [steps.promise_of(step)], at) if done.complete else [])]
-
-
-def _may_sign(incident: Incident, site: Site, step: Step, by: str, at: int) -> Refused | None:
-    """Return why somebody cannot sign a step: it needs a certificate, or a second, other person."""
-    if steps.settled(incident, step.id):
-        return _conflict("该步骤已完成。", "This step is settled already.")
-    before = incident.steps.get(step.id)
-    if before and any(s.by == by for s in before.signatures):
-        return _conflict("需由另一人确认。", "The second signature must be another person's.")
-    if not step.certificates or by in site.parties:  # a contractor's licences are the contractor's business
-        return None
-    person = site.people.get(by)
-    day = duty.local_day(site, at)
-    if person is None or not duty.certified(person, step.certificates, day):
-        papers = [site.certificates.get(c) or Text(c, c) for c in step.certificates]
-        return _forbidden(
-            f"此步骤须由持有效证件（{'、'.join(p.zh for p in papers)}）的人员完成。",
-            f"This step is for people with a valid certificate ({', '.join(p.en for p in papers)}).",
-        )
-    return None
-
-
-def _stands_for(incident: Incident, site: Site, step: Step, by: str, *, phone: bool, named: bool) -> Refused | None:
-    """Return why somebody's word does not count for a step: of another role, or not at the place."""
-    before = incident.steps.get(step.id)
-    signers = [s.by for s in before.signatures] if before else []
-    there = by in incident.arrived
-    own = step.role in _roles(incident, site, by)
-    second = step.persons > 1 and bool(signers) and there
-    if phone:
-        if not own and not second:
-            return _forbidden(
-                f"此步骤由岗位“{step.role}”完成。请由该岗位人员确认，或请值班员代记。",
-                f"This step is for the role {step.role}. Let somebody of that role tick it, or tell the desk.",
-            )
-        if (step.persons > 1 or step.certificates) and not there:
-            return _forbidden(
-                "此步骤须由到场人员确认。请先按“已到场”，再确认。",
-                "This step is for people who are at the place. Press “I am here” first, then tick it.",
-            )
-        return None
-    if (named or step.persons > 1) and not (own or there or by in incident.called):
-        return _forbidden(
-            "请写明是谁完成的：须为本事件被呼叫的人、到场的人或该岗位人员。",
-            "Name who did it: somebody who was called, has arrived, or has the step's role.",
-        )
-    if step.persons > 1 and len(signers) + 1 >= step.persons and not {by, *signers} & incident.arrived.keys():
-        return _conflict(
-            "两人中至少一人须已到场。请先登记到场，再确认。",
-            "At least one of the two must be at the place. Record the arrival first, then tick it.",
-        )
-    return None
-
-
-def _roles(incident: Incident, site: Site, who: str) -> set[str]:
-    """Return what somebody is in an incident: as what he was called, and his own roles."""
-    called = incident.called.get(who)
-    person = site.people.get(who)
-    return {*(called.roles if called else ()), *(person.roles if person else ())}
-
-
-def _signature(incident: Incident, step: Step, by: str, note: str) -> records.StepDone:
-    before = incident.steps.get(step.id)
-    have = len(before.signatures) if before else 0
-    return records.StepDone(step.id, by, note, complete=have + 1 >= step.persons)
-
-
-def _skip(incident: Incident, plan: Plan | None, command: SkipStep) -> Said | Refused:
-    step = steps.step_of(plan, command.step) if plan else None
-    if step is None:
-        return _no_step()
-    if not command.reason.strip():
-        return _empty("跳过原因", "reason for skipping")
-    return [] if steps.settled(incident, step.id) else [(records.StepSkipped(step.id, command.reason.strip()), "")]
 
 
 def _finish(incident: Incident, command: Finish) -> Said | Refused:
@@ -279,18 +193,6 @@ def _finish(incident: Incident, command: Finish) -> Said | Refused:
     if person not in incident.accepted and person not in incident.arrived:
         return _conflict("此人尚未接单或到场。", "This person has neither accepted nor arrived.")
     return [] if person in incident.finished else [(records.ResponderFinished(person, command.result), person)]
-
-
-def _close(incident: Incident, context: Context, command: CloseIncident) -> Said | Refused:
-    lacking = steps.missing(incident, context)
-    if not command.cause.strip():
-        lacking.append(Text("未填写原因。", "No cause is given."))
-    if lacking:
-        return _conflict(
-            "还不能关闭：" + "".join(t.zh if t.zh.endswith("。") else f"{t.zh}；" for t in lacking),
-            "It cannot be closed yet: " + " ".join(t.en if t.en.endswith(".") else f"{t.en};" for t in lacking),
-        )
-    return [(records.IncidentClosed(command.cause.strip(), command.result), "")]
 
 
 def _wrong_person(incident: Incident, site: Site, person: str, actor: str) -> Refused | None:
@@ -331,10 +233,6 @@ def _forbidden(zh: str, en: str) -> Refused:
 
 def _not_yours() -> Refused:
     return _forbidden("此链接属于另一人，请用自己的链接。", "This link is another person's; use your own.")
-
-
-def _no_step() -> Refused:
-    return Refused("not-found", Text("预案中没有这一步。", "The plan has no such step."))
 
 
 def _empty(zh: str, en: str) -> Refused:

@@ -42,6 +42,21 @@ def _nobody(_machine: str) -> tuple[str, ...]:
     return ()
 
 
+Changed = Callable[[str], int | None]
+"""A site point to the moment since which its newest reading has been the same; None when nothing was ever heard."""
+
+ShownSince = Callable[[str, str], int | None]
+"""An incident and what its telemetry must show, to since when it has shown that without a break; None: it does not."""
+
+
+def _unknown(_point: str) -> None:
+    return None
+
+
+def _not_shown(_incident: str, _what: str) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The world as it stands at `now` (UTC milliseconds).
@@ -56,9 +71,16 @@ class Context:
     cause: Cause = _no_cause
     holders: Holders = _nobody
     lost: Lost = _not_lost
+    changed: Changed = _unknown
+    shown_since: ShownSince = _not_shown
     plans: Mapping[tuple[str, str], Plan] = field(default_factory=dict)
 
     def plan(self, incident: "Incident") -> Plan | None:
         """Return the plan an incident runs by; None when neither its version nor a newer one exists."""
-        plan = self.plans.get((incident.plan, incident.plan_version)) or self.site.plans.get(incident.plan)
-        return on_paper(plan) if plan is not None and incident.drill == PAPER else plan
+        return plan_of(self.site, self.plans, incident)
+
+
+def plan_of(site: Site, plans: Mapping[tuple[str, str], Plan], incident: "Incident") -> Plan | None:
+    """Return the plan an incident runs by, of all versions that are kept; the site's where its own is not."""
+    plan = plans.get((incident.plan, incident.plan_version)) or site.plans.get(incident.plan)
+    return on_paper(plan) if plan is not None and incident.drill == PAPER else plan

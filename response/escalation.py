@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from facility import records
 from facility.equipment import Card
-from facility.plan import Call, Plan
+from facility.plan import LIFE_CLOCK, Call, Plan
 from facility.records import Payload, Record
 from facility.site import Site
-from response import daytime, drill, duty, words
+from response import above, daytime, drill, duty, lifeclock, words
+from response import falsealarm as false
 from response.fold import CONFIRMED, DESK, REQUESTED, UNHEARD, Incident, PageState, tell
 from response.pace import pace
-from response.plan import BELL, promise_of
+from response.plan import BELL, counts, promise_of
 
 CHANNEL_WAIT_MS = 30_000
 """A page that no provider took for so long goes out on the person's next channel."""
@@ -61,9 +62,13 @@ def write(
 _KIND_OF = {payload: kind for kind, payload in records.PAYLOADS.items()}
 
 
-def page_key(incident: str, level: int, round: int, person: str, channel: str) -> str:
-    """Return a page's key: the same on every retry and after every restart, another in every round."""
-    words_ = f"{incident}|level-{level}|{round}|{person}|{channel}"
+def page_key(incident: str, level: int, round: int, person: str, channel: str, why: str = "") -> str:
+    """Return a page's key: the same on every retry and after every restart, another in every round.
+
+    What is told beside the escalation has the same key on every level and in every round.
+    """
+    turn = why or f"level-{level}|{round}"
+    words_ = f"{incident}|{turn}|{person}|{channel}"
     return hashlib.sha256(words_.encode()).hexdigest()[:24]
 
 
@@ -114,11 +119,12 @@ def agenda(incident: Incident, plan: Plan, site: Site) -> Iterator[Due]:
         if promise.kept_ms is None and promise.broken_ms is None and _runs(incident, plan, name):
             yield Due(promise.by_ms, 2, "promise", name)
     if incident.stage == DESK:
-        if incident.answered is None:
+        if incident.answered is None or false.unsettled(incident, plan):
             yield Due(incident.confirm_by_ms, 0, "unanswered")
         return
     if incident.stage != CONFIRMED or not plan.levels:
         return
+    yield from (Due(at, 2, "warn", str(after)) for at, after in lifeclock.warnings(incident, plan))
     if incident.level < 0:
         yield Due(incident.confirmed_ms or incident.opened_ms, 1, "start")
     elif incident.rang_again:
@@ -149,7 +155,7 @@ def _escalation(incident: Incident, plan: Plan, site: Site) -> Iterator[Due]:
 def _runs(incident: Incident, plan: Plan, promise: str) -> bool:
     """Say whether a promise counts yet: nobody is expected at the place while the desk still asks the car."""
     if incident.stage == CONFIRMED:
-        return True
+        return counts(incident, plan, promise)
     return incident.stage == DESK and any(promise == promise_of(s) and not s.arrival for s in plan.steps)
 
 
@@ -163,9 +169,7 @@ def _channels_due(incident: Incident, site: Site, *, halted: bool) -> Iterator[D
 
 
 def _next_channel(incident: Incident, site: Site, page: PageState) -> str | None:
-    group = [
-        p for p in incident.pages.values() if (p.person, p.level, p.round) == (page.person, page.level, page.round)
-    ]
+    group = [p for p in incident.pages.values() if p.ring == page.ring]
     if page.key != group[-1].key:
         return None  # the next one is already on its way
     tried = {p.channel for p in group}
@@ -175,11 +179,13 @@ def _next_channel(incident: Incident, site: Site, page: PageState) -> str | None
 # -- what it makes ------------------------------------------------------------------------------------------
 
 
-def carry_out(due: Due, incident: Incident, plan: Plan, site: Site) -> list[Record]:  # noqa: PLR0911 - one per kind
+def carry_out(due: Due, incident: Incident, plan: Plan, site: Site) -> list[Record]:  # noqa: C901, PLR0911 - one per kind
     """Return the records that a due moment makes, at that moment, however late we woke."""
     at = max(due.at_ms, incident.last_ms)
     match due.what:
         case "unanswered":
+            if incident.answered is not None:
+                return [write(incident, at, records.IncidentConfirmed("unconfirmed"))]
             broken = records.PromiseBroken(BELL, incident.confirm_by_ms)
             return [
                 write(incident, at, broken, request=f"{incident.id}/broken/{BELL}@{incident.confirm_by_ms}"),
@@ -189,6 +195,8 @@ def carry_out(due: Due, incident: Incident, plan: Plan, site: Site) -> list[Reco
             return reach(incident, plan, site, at, 0, due.what)
         case "promise":
             return _broken(incident, plan, site, at, due.which)
+        case "warn":
+            return _warned(incident, plan, site, at, int(due.which))
         case "expiry":
             expired = write(incident, at, records.AcceptanceExpired(due.which), due.which)
             then = tell(incident, expired)
@@ -205,7 +213,7 @@ def carry_out(due: Due, incident: Incident, plan: Plan, site: Site) -> list[Reco
             page = incident.pages[due.which]
             channel = _next_channel(incident, site, page) or page.channel
             target = Target(page.person, page.role, page.responder)
-            return [_request(incident, site, at, (page.level, page.round), target, channel, page.text)]
+            return [_request(incident, site, at, (page.level, page.round), target, channel, page.text, page.why)]
     raise AssertionError(due.what)
 
 
@@ -328,11 +336,28 @@ def _calls_of(incident: Incident, plan: Plan, people: Collection[str]) -> list[C
     return list(dict.fromkeys(calls))
 
 
+def _warned(incident: Incident, plan: Plan, site: Site, at: int, after_ms: int) -> list[Record]:
+    people = above.everyone(site, incident, at, above.OVER_LIFE)
+    targets = [Target(person, role, responder=False) for person, role in people]
+    text = words.told_text(incident, plan, site, lifeclock.warning(plan, after_ms))
+    why = f"life-clock/{after_ms}@{incident.claims.held_from_ms}"
+    warned = write(incident, at, records.LifeClockWarned(after_ms))
+    return [warned, *tell_beside(incident, site, at, targets, text, why)]
+
+
 def _broken(incident: Incident, plan: Plan, site: Site, at: int, name: str) -> list[Record]:
     by = incident.promises[name].by_ms
     out = [write(incident, at, records.PromiseBroken(name, by), request=f"{incident.id}/broken/{name}@{by}")]
     climbs = name == plan.arrival and 0 <= incident.level < len(plan.levels) - 1
-    return out + reach(incident, plan, site, at, incident.level + 1, "late") if climbs else out
+    if climbs:
+        return out + reach(incident, plan, site, at, incident.level + 1, "late")
+    found = above.over(site, incident, at, plan, name)
+    if found is None:
+        return out
+    people, said = found
+    targets = [Target(person, role, responder=False) for person, role in people]
+    text = words.told_text(incident, plan, site, said)
+    return out + tell_beside(incident, site, at, targets, text, f"broken/{name}@{by}")
 
 
 def kept(incident: Incident, names: Collection[str], at: int) -> list[Payload]:
@@ -341,7 +366,8 @@ def kept(incident: Incident, names: Collection[str], at: int) -> list[Payload]:
     for name in dict.fromkeys(names):
         promise = incident.promises.get(name)
         if promise and promise.kept_ms is None and promise.broken_ms is None and incident.clock_ms is not None:
-            found.append(records.PromiseKept(name, promise.by_ms, at - incident.clock_ms))
+            since = incident.claims.held_from_ms if name == LIFE_CLOCK else incident.clock_ms
+            found.append(records.PromiseKept(name, promise.by_ms, at - (since or incident.clock_ms)))
     return found
 
 
@@ -365,14 +391,35 @@ def _pages(
     return [_request(incident, site, at, (level, turn), target, way, text) for way in ways]
 
 
+def tell_beside(
+    incident: Incident, site: Site, at: int, people: Collection[Target], text: str, why: str
+) -> list[Record]:
+    """Return the pages that tell people something beside the escalation; the same `why` never tells them twice."""
+    turn = (incident.level, incident.round)
+    told = [target for target in people if not drill.spared(incident, site, target.person)]
+    ways = [(target, way) for target in told for way in channels(site, target.person)[: None if incident.life else 1]]
+    return [
+        _request(incident, site, at, turn, target, way, text, why)
+        for target, way in ways
+        if page_key(incident.id, *turn, target.person, way, why) not in incident.pages
+    ]
+
+
 def _request(
-    incident: Incident, site: Site, at: int, level_round: tuple[int, int], target: Target, channel: str, text: str
+    incident: Incident,
+    site: Site,
+    at: int,
+    level_round: tuple[int, int],
+    target: Target,
+    channel: str,
+    text: str,
+    why: str = "",
 ) -> Record:
     when = daytime.rings_ms(site, incident.priority, at)
-    key = page_key(incident.id, *level_round, target.person, channel)
+    key = page_key(incident.id, *level_round, target.person, channel, why)
     data = records.PageRequested(
         key, incident.id, target.person, channel, *level_round, target.responder, text, target.role,
-        not_before_ms=when if when > at else 0, priority=incident.priority,
+        not_before_ms=when if when > at else 0, priority=incident.priority, why=why,
     )  # fmt: skip
     return write(incident, at, data, target.person, request=key)
 

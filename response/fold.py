@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from facility.plan import LIFE_CLOCK
 from facility.records import (
     AcceptanceExpired,
     AlarmCleared,
     BellAnswered,
+    CloseOverridden,
+    CloseSaid,
     DrillAttended,
     DutyUnfilled,
+    FalseAlarmSaid,
     IncidentClosed,
     IncidentConfirmed,
     IncidentJoined,
@@ -22,6 +26,8 @@ from facility.records import (
     IncidentNoted,
     IncidentOpened,
     LevelReached,
+    LifeClockSet,
+    LifeClockWarned,
     PageAcknowledged,
     PageDeclined,
     PageDelivered,
@@ -32,6 +38,7 @@ from facility.records import (
     PageSent,
     PagesReleased,
     PlanStarted,
+    PromiseBegan,
     PromiseBroken,
     PromiseKept,
     Record,
@@ -45,6 +52,8 @@ from facility.records import (
     WorkTaken,
 )
 from facility.rule import Priority
+from response.claims import NONE, Claims, asked_anew
+from response.claims import tell as claimed
 from response.handset import HEARS, NEW, Handset
 from response.handset import tell as told_by_phone
 
@@ -98,8 +107,14 @@ class PageState(Struct, frozen=True):
     state: str = REQUESTED
     attempts: int = 0  # refused so often
     said: str = ""
+    why: str = ""  # told beside the escalation; see PageRequested
     delivered_ms: int | None = None  # by the provider's receipt
     opened_ms: int | None = None  # the person has looked at it; that is no answer
+
+    @property
+    def ring(self) -> tuple[str, int, int, str]:
+        """Return what one ring of somebody's phones has in common: person, level, round, and why beside the levels."""
+        return self.person, self.level, self.round, self.why
 
     @property
     def furthest(self) -> str:
@@ -129,6 +144,8 @@ class Signature(Struct, frozen=True):
     by: str
     at_ms: int
     note: str = ""
+    actor: str = ""  # who pressed it
+    heard_by: str = ""  # given by voice, to whom
 
 
 class StepState(Struct, frozen=True):
@@ -143,6 +160,7 @@ class StepState(Struct, frozen=True):
     at_ms: int
     note: str = ""
     signatures: tuple[Signature, ...] = ()
+    answer: str = ""
 
 
 class PromiseState(Struct, frozen=True):
@@ -223,6 +241,9 @@ class Incident(Struct, frozen=True):
     notes: tuple[Note, ...] = ()
     sweep: Mapping[str, Swept] = field(default_factory=dict)  # by lift
     into: str = ""  # the incident that took this one over, its cause being there
+    claims: Claims = NONE
+    later: Mapping[str, int] = field(default_factory=dict)  # as `spans`, of promises that begin in the plan's course
+    false_alarm: bool = False  # closed as one
     handset: Handset = NEW
     requests: frozenset[str] = frozenset()  # of people's commands: a repeat changes nothing
     closed_ms: int | None = None
@@ -299,16 +320,24 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
             return i if i.clock_ms is not None else _clock_from(i, at)
         case IncidentNormal():
             return replace(i, normal_ms=at)
-        case BellAnswered(trapped=trapped):
+        case BellAnswered(trapped=trapped, certain=certain):
             i = replace(i, answered=trapped)
-            if not trapped and i.rang_again:  # what was confirmed before stays so, and all its steps with it
-                running = {n: p for n, p in i.promises.items() if _is_step(n) or _is_settled(p)}
-                return replace(i, stage=CONFIRMED, rang_again=False, promises=running)
-            return i if trapped else _clock_from(i, None)
-        case PlanStarted(version=version, promises=spans):
-            return _clock_from(replace(i, plan_version=version, spans=spans), i.clock_ms)
+            return i if trapped or not certain else _nobody_trapped(i)
+        case FalseAlarmSaid(enough=enough) as data:
+            settles = enough and i.claims.false_ms is None and i.stage == DESK and i.answered is False
+            i = replace(i, claims=claimed(i.claims, at, record.actor, data))
+            return _nobody_trapped(i) if settles else i
+        case CloseSaid() | CloseOverridden() | LifeClockWarned() as data:
+            return replace(i, claims=claimed(i.claims, at, record.actor, data))
+        case LifeClockSet(by_ms=by_ms) as data:
+            promises = {**i.promises, LIFE_CLOCK: PromiseState(by_ms)}
+            return replace(i, claims=claimed(i.claims, at, record.actor, data), promises=promises)
+        case PromiseBegan(promise=name, by_ms=by_ms):
+            return replace(i, promises={**i.promises, name: PromiseState(by_ms)})
+        case PlanStarted(version=version, promises=spans, later=later):
+            return _clock_from(replace(i, plan_version=version, spans=spans, later=later), i.clock_ms)
         case StepDone() as data:
-            return _step_done(i, at, data)
+            return _step_done(i, at, record.actor, data)
         case StepSkipped(step=step, reason=reason):
             return replace(i, steps={**i.steps, step: StepState(step, "skipped", record.actor, at, reason)})
         case LevelReached(why="again") as data:
@@ -359,9 +388,10 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
             return replace(i, present={**others, person: at} if present else others)
         case ShiftChanged():
             return replace(i, turned_ms=at)
-        case IncidentClosed(cause=cause, result=result, into=into):
+        case IncidentClosed(cause=cause, result=result, into=into, false_alarm=false):
             pages = {k: _overtaken(p, at) for k, p in i.pages.items()}
-            return replace(i, stage=CLOSED, closed_ms=at, cause=cause, result=result, into=into, pages=pages)
+            i = replace(i, stage=CLOSED, closed_ms=at, cause=cause, result=result, into=into, pages=pages)
+            return replace(i, false_alarm=false)
     return i
 
 
@@ -384,13 +414,15 @@ def _joined(i: Incident, at: int, data: IncidentJoined, *, active: bool) -> Inci
     if data.why == RANG_AGAIN:
         window = i.confirm_by_ms - i.ring_ms if i.confirm_by_ms else DESK_MS
         i = replace(
-            i, stage=DESK, rang_again=True, ringing=data.alarm, answered=None, ring_ms=at, confirm_by_ms=at + window
-        )
+            i, stage=DESK, rang_again=True, ringing=data.alarm, answered=None, ring_ms=at, confirm_by_ms=at + window,
+            claims=asked_anew(i.claims),
+        )  # fmt: skip
         return _arrivals_from(i, at)
     if i.stage == DESK and data.alarm == i.opened_by_alarm and i.answered is not None:
         # The bell rings again after it was answered: a new question, with the same time to answer it.
         window = i.confirm_by_ms - i.ring_ms
-        return _clock_from(replace(i, answered=None, ring_ms=at, confirm_by_ms=at + window), at)
+        i = replace(i, answered=None, ring_ms=at, confirm_by_ms=at + window, claims=asked_anew(i.claims))
+        return _clock_from(i, at)
     return i
 
 
@@ -465,6 +497,14 @@ def _is_step(promise: str) -> bool:
     return promise.startswith("step/")
 
 
+def _nobody_trapped(i: Incident) -> Incident:
+    """Return the incident when it is certain that the bell was a mistake."""
+    if i.rang_again:  # what was confirmed before stays so, and all its steps with it
+        running = {n: p for n, p in i.promises.items() if _is_step(n) or _is_settled(p)}
+        return replace(i, stage=CONFIRMED, rang_again=False, promises=running)
+    return _clock_from(i, None)
+
+
 def _clock_from(i: Incident, at: int | None) -> Incident:
     """Let the promises count from this moment; None stops those that run."""
     settled = {n: p for n, p in i.promises.items() if p.kept_ms is not None or p.broken_ms is not None}
@@ -472,18 +512,23 @@ def _clock_from(i: Incident, at: int | None) -> Incident:
     return replace(i, clock_ms=at, promises={**running, **settled})
 
 
-def _step_done(i: Incident, at: int, data: StepDone) -> Incident:
+def _step_done(i: Incident, at: int, actor: str, data: StepDone) -> Incident:
     before = i.steps.get(data.step)
-    signatures = (*(before.signatures if before else ()), Signature(data.by, at, data.note))
+    signatures = (*(before.signatures if before else ()), Signature(data.by, at, data.note, actor, data.heard_by))
     by = "+".join(s.by for s in signatures)
-    state = StepState(data.step, "done" if data.complete else "open", by, at, data.note, signatures)
+    state = StepState(data.step, "done" if data.complete else "open", by, at, data.note, signatures, data.answer)
     return replace(i, steps={**i.steps, data.step: state})
 
 
 def _requested(i: Incident, at: int, data: PageRequested) -> Incident:
     # What was not sent in an earlier round is not sent beside the newer one: one ring, not two.
+    # What is told beside the escalation stands by itself, but of broken promises the newest tells enough.
+    of = "broken/" if data.why.startswith("broken/") else data.why
     pages = {
-        k: _overtaken(p, at) if (p.person, p.channel) == (data.person, data.channel) else p for k, p in i.pages.items()
+        k: _overtaken(p, at)
+        if (p.person, p.channel) == (data.person, data.channel) and (p.why.startswith(of) if of else not p.why)
+        else p
+        for k, p in i.pages.items()
     }
     before = i.called.get(data.person, Called((), responder=False, rounds=0, last=(-1, -1)))
     this_round = (data.level, data.round)
@@ -493,21 +538,23 @@ def _requested(i: Incident, at: int, data: PageRequested) -> Incident:
         rounds=before.rounds + (before.last != this_round),
         last=this_round,
     )
+    if data.why:
+        called = replace(called, rounds=before.rounds, last=before.last)
     if len(pages) > PAGES_KEPT * 4 // 3:
         # A page that still waits needs its siblings: they say which channels were tried beside it.
-        held = {(p.person, p.level, p.round) for p in pages.values() if p.state in UNSENT}
-        over = [k for k, p in pages.items() if (p.person, p.level, p.round) not in held]
+        held = {p.ring for p in pages.values() if p.state in UNSENT}
+        over = [k for k, p in pages.items() if p.ring not in held]
         old = frozenset(over[:-PAGES_KEPT])
         pages = {k: p for k, p in pages.items() if k not in old}
     pages[data.key] = PageState(
         data.key, data.incident, data.person, data.channel, data.level, data.round, data.responder, data.role,
-        data.text, requested_ms=at, not_before_ms=max(at, data.not_before_ms), at_ms=at,
+        data.text, requested_ms=at, not_before_ms=max(at, data.not_before_ms), at_ms=at, why=data.why,
     )  # fmt: skip
     return replace(
         i,
         pages=pages,
         called={**i.called, data.person: called},
-        to_replace=i.to_replace if before.last == this_round else {},
+        to_replace=i.to_replace if data.why or before.last == this_round else {},
     )
 
 
@@ -525,8 +572,7 @@ def _reported(i: Incident, at: int, data: PageSent | PageRefused) -> Incident:
     sent = replace(page, state=ACKNOWLEDGED if answered else SENT, said=data.said, at_ms=at)
     pages = {**i.pages, data.key: sent}
     if not i.life:  # one channel was enough; for life all of them ring
-        group = (page.person, page.level, page.round)
-        pages = {k: _overtaken(p, at) if (p.person, p.level, p.round) == group else p for k, p in pages.items()}
+        pages = {k: _overtaken(p, at) if p.ring == page.ring else p for k, p in pages.items()}
     return replace(i, pages=pages)
 
 

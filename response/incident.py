@@ -11,13 +11,26 @@ from facility.plan import Plan
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response import bundling, commands, consequence, drill, escalation, fold, relief, shiftchange, sweep
+from response import (
+    bundling,
+    closing,
+    commands,
+    consequence,
+    course,
+    drill,
+    escalation,
+    fold,
+    relief,
+    shiftchange,
+    sweep,
+)
 from response import plan as steps
 from response.context import Context
 from response.fold import Incident, Note, PageState, PromiseState, Signature, StepState
 from response.holder import Calls
 from response.opening import Alert, day_of, open_by_hand, place
 from response.running import Running
+from response.steady import Steady
 
 __all__ = [
     "Context",
@@ -31,7 +44,7 @@ __all__ = [
     "missing",
 ]
 
-missing = steps.missing
+missing = closing.missing
 
 _STIRRING = (records.IncidentOpened, records.IncidentJoined, records.IncidentConfirmed, records.BellAnswered)
 """After these, an alarm that belonged nowhere may belong to the incident."""
@@ -82,6 +95,7 @@ class Incidents:
         self._watched: frozenset[str] | None = frozenset()
         self._joined: list[tuple[str, str]] = []  # (incident, alarm) of what joined since causes were looked for
         self._doubted: dict[str, None] = {}  # incidents that may be consequences of another
+        self._steady = Steady()
         self._sweeping: dict[str, None] = {}  # incidents with lifts that are presumed occupied
         self._unswept: dict[str, None] = {}  # incidents whose list may lack a lift, or hold one too many
         self._telling: dict[str, dict[str, None]] = {}  # incident -> those of its alarms that tell of lost lifts
@@ -129,6 +143,7 @@ class Incidents:
             self._due_ms.pop(over.id, None)
             self._watches(over.id, frozenset())
             self._ration.forget(over.pages)
+            self._steady.forget(over.id)
         return closed
 
     def _tell_alarm(self, record: Record) -> None:
@@ -260,7 +275,10 @@ class Incidents:
 
     def missing(self, incident: Incident, context: Context) -> list[Text]:
         """Return what still forbids closing an incident; empty when it may be closed."""
-        return missing(incident, context)
+        return missing(incident, self._with_steady(context))
+
+    def _with_steady(self, context: Context) -> Context:
+        return replace(context, shown_since=self._steady.since)
 
     def _placed(self, context: Context) -> list[Record]:
         """Return what the next alarm makes that belongs nowhere yet, causes before what they cause."""
@@ -332,7 +350,8 @@ class Incidents:
                 return out  # telling them touches it again
             del self._touched[which]
             plan = context.plan(incident) if incident and incident.closed_ms is None else None
-            self._watches(which, frozenset(steps.watched(incident, plan)) if incident and plan else frozenset())
+            points = steps.watched(incident, plan, context.site) if incident and plan else ()
+            self._watches(which, frozenset(points))
         return []
 
     def _date(self, context: Context) -> None:
@@ -381,12 +400,9 @@ class Incidents:
         if turn and turn.at_ms <= context.now and (first is None or turn.at_ms < first.at_ms):
             turn = shiftchange.newest(turn, incident, plan, context.site, context.now)
             return shiftchange.told(incident, plan, context.site, turn)
-        for step, seen, shown in steps.proven(incident, plan, context.read):
-            at = max(incident.last_ms, min(seen, context.now))
-            if first is None or not late or at < first.at_ms:
-                done = records.StepDone(step.id, fold.TELEMETRY, shown)
-                kept = escalation.kept(incident, [steps.promise_of(step)], at)
-                return [escalation.write(incident, at, payload) for payload in (done, *kept)]
+        before = first.at_ms if first is not None and late else None
+        if shown := course.shown(incident, plan, context, self._steady, before):
+            return shown
         return escalation.carry_out(first, incident, plan, context.site) if first and late else []
 
     def _namer(self, context: Context) -> Callable[[int], str]:
@@ -420,7 +436,7 @@ class Incidents:
             return relief.ask_even_over(incident, context, command)
         if incident is None:
             return commands.NOT_FOUND
-        said = commands.ask(incident, context, command)
+        said = commands.ask(incident, self._with_steady(context), command)
         if isinstance(command, ClearLift) and command.how == sweep.TRAPPED and not isinstance(said, Refused):
             said += self._entrapped(context, command)
         return said

@@ -16,7 +16,7 @@ from facility.site import Site
 from response import duty, escalation, fold
 from response.context import Context
 from response.fold import CONFIRMED, DESK, RANG_AGAIN, Incident
-from response.plan import owner_rule, spans
+from response.plan import later, owner_rule, spans
 from response.running import Running
 
 SEEN_BEFORE_CAUSE_MS = 60_000
@@ -84,7 +84,7 @@ def open_by_hand(
     """Return the records of an incident that somebody opens."""
     about = (data.equipment,) if data.equipment else ()
     subject = incident_subject(id)
-    started = records.PlanStarted(plan.id, plan.version, spans(plan, site.contract))
+    started = records.PlanStarted(plan.id, plan.version, spans(plan, site.contract), later(plan, site.contract))
     return [
         Record(at, Kind.INCIDENT_OPENED, subject, data, actor, request, about),
         Record(at, Kind.PLAN_STARTED, subject, started, actor, f"{request}/2" if request else None, about),

@@ -1,24 +1,21 @@
-"""The steps of a running plan: which are open, what proves them, what was promised, and what still forbids closing."""
+"""The steps of a running plan: which are needed and open, what proves them, and what was promised."""
 
 from collections.abc import Iterator, Mapping
 
-from facility.equipment import point_id
-from facility.plan import Plan, Step
-from facility.rule import Compare, Condition, Priority
-from facility.scan import Reason
+from facility.plan import LIFE_CLOCK, Plan, Step
+from facility.rule import Priority
 from facility.site import Site
-from facility.text import Text
-from response.context import Context, Read
-from response.fold import DESK, Incident
+from response import showing
+from response.fold import Incident, PromiseState
 
 AT_PLACE = "somebody_at_place"
 """The contract's promise that somebody stands at the place, whoever it is."""
 
-NAMED = 5
-"""So many machines are named in a sentence; of more only the number is said."""
-
 BELL = "bell_answer"
 """The contract's promise that the desk answers a lift's bell."""
+
+NOT_NEEDED = "not-needed"
+LOCKED = "locked"
 
 
 def settled(incident: Incident, step: str) -> bool:
@@ -27,16 +24,47 @@ def settled(incident: Incident, step: str) -> bool:
     return state is not None and state.state in {"done", "skipped"}
 
 
-def state(incident: Incident, step: Step) -> str:
-    """Return waiting (for steps before it), open, done or skipped."""
-    if settled(incident, step.id):
-        return incident.steps[step.id].state
-    return "open" if all(settled(incident, before) for before in step.after) else "waiting"
-
-
 def step_of(plan: Plan, id: str) -> Step | None:
     """Return a plan's step by its id."""
     return next((step for step in plan.steps if step.id == id), None)
+
+
+def needed(incident: Incident, plan: Plan, step: Step) -> bool | None:
+    """Say whether a step is needed, by the answers given and the life clock; None while nobody can know.
+
+    Where a question was skipped, what hangs on it is needed: skipping asks for a reason, step by step.
+    """
+    found: bool | None = _counted(incident, plan) if step.since == LIFE_CLOCK else True
+    for branch in step.when:
+        asked = step_of(plan, branch.step)
+        said = incident.steps.get(branch.step)
+        if asked is not None and said is not None and said.state == "done":
+            if said.answer not in branch.answers:
+                return False
+        elif asked is not None and not settled(incident, branch.step):
+            if needed(incident, plan, asked) is False:
+                return False
+            found = None if found is not False else False
+    return found
+
+
+def state(incident: Incident, plan: Plan, step: Step) -> str:
+    """Return waiting (for steps before it, or an answer), open, done, skipped or not-needed."""
+    if settled(incident, step.id):
+        return incident.steps[step.id].state
+    wanted = needed(incident, plan, step)
+    if wanted is False:
+        return NOT_NEEDED
+    return "open" if wanted and not list(waits_for(incident, plan, step)) else "waiting"
+
+
+def waits_for(incident: Incident, plan: Plan, step: Step) -> Iterator[Step]:
+    """Yield the steps that must be settled before this one, and are not: those before it, and questions."""
+    for before in plan.steps:
+        asked = before.id in {branch.step for branch in step.when}
+        first = (asked or before.id in step.after) and not settled(incident, before.id)
+        if first and needed(incident, plan, before) is not False:
+            yield before
 
 
 def promise_of(step: Step) -> str:
@@ -52,101 +80,103 @@ def spans(plan: Plan, contract: Mapping[str, int]) -> dict[str, int]:
     if AT_PLACE in contract and plan.priority <= Priority.HIGH:
         found[AT_PLACE] = contract[AT_PLACE]
     for step in plan.steps:
-        span = contract.get(step.contract) if step.contract else step.promise_ms
-        if span is not None:
+        span = _span(step, contract)
+        if span is not None and not _later(step):
             found.setdefault(promise_of(step), span)
     return found
 
 
-def proven(incident: Incident, plan: Plan, read: Read) -> Iterator[tuple[Step, int, str]]:
-    """Yield each open step that telemetry shows to be done, with when and what it showed."""
+def later(plan: Plan, contract: Mapping[str, int]) -> dict[str, int]:
+    """Return the response times that begin in the course of a plan, in milliseconds by name."""
+    now = spans(plan, contract)
+    return {
+        name: span
+        for step in plan.steps
+        if _later(step) and (span := _span(step, contract)) is not None and (name := promise_of(step)) not in now
+    }
+
+
+def beginning(incident: Incident, plan: Plan) -> Iterator[tuple[str, int, int]]:
+    """Yield the promises that begin now: name, since when, by when."""
+    if incident.clock_ms is None:
+        return
     for step in plan.steps:
-        if step.proof and state(incident, step) == "open":
-            shown = [_shown(incident.equipment, condition, read) for condition in step.proof]
-            seen = [s for s in shown if s is not None]
-            if len(seen) == len(shown):
-                yield step, max(at for at, _ in seen), ", ".join(words for _, words in seen)
+        name = promise_of(step)
+        span = incident.later.get(name)
+        if span is None or name in incident.promises or settled(incident, step.id):
+            continue
+        since = _counts_from(incident, plan, step) if needed(incident, plan, step) else None
+        if since is not None:
+            yield name, since, since + span
 
 
-def watched(incident: Incident, plan: Plan) -> Iterator[str]:
-    """Yield the site point ids whose readings may prove a step that is not yet settled."""
+def counts(incident: Incident, plan: Plan, promise: str) -> bool:
+    """Say whether a promise that runs can still be broken: not of a step that was skipped or is not needed."""
+    mine = [step for step in plan.steps if promise_of(step) == promise]
+    return not mine or any(state(incident, plan, step) in {"open", "waiting"} for step in mine)
+
+
+def running(incident: Incident, plan: Plan | None) -> Mapping[str, PromiseState]:
+    """Return the promises that were kept, were broken, or still count."""
+    if plan is None:
+        return incident.promises
+    return {
+        name: promise
+        for name, promise in incident.promises.items()
+        if promise.kept_ms is not None or promise.broken_ms is not None or counts(incident, plan, name)
+    }
+
+
+def watched(incident: Incident, plan: Plan, site: Site) -> Iterator[str]:
+    """Yield the site point ids whose readings may prove a step, open the close gate, or show the car moving."""
+    machine = incident.equipment
     for step in plan.steps:
         if not settled(incident, step.id):
-            yield from (point_id(incident.equipment, condition.point) for condition in step.proof)
+            yield from showing.points(site, machine, step.proof)
+    for check in plan.close:
+        yield from showing.points(site, machine, check.proof)
+    if plan.false_alarm and incident.claims.false and incident.claims.false_ms is None:
+        yield from showing.points(site, machine, plan.false_alarm.proof)
+    if plan.life_clock and machine:
+        yield f"{machine}/{plan.life_clock.moves.point}"
 
 
-def missing(incident: Incident, context: Context) -> list[Text]:
-    """Return what still forbids closing an incident, each with what to do; empty when it may be closed."""
-    found: list[Text] = []
-    if incident.stage == DESK:
-        if incident.answered is None:
-            found.append(
-                Text("警铃尚未应答：先通话确认是否有人被困。", "The bell is not answered: speak with the car first.")
-            )
-        if found and not incident.rang_again:
-            return found
-        if not incident.rang_again:
-            return list(_active(incident, context.site))
-    plan = context.plan(incident)
-    found += [
-        Text(f"必做步骤未完成：{step.text.zh}", f"Mandatory step not done: {step.text.en}")
-        for step in (plan.steps if plan else ())
-        if step.mandatory and not settled(incident, step.id)
-    ]
-    found += _active(incident, context.site)
-    found += _unswept(incident, context.site)
-    if plan and incident.normal_ms is not None and incident.normal_ms + plan.stable_ms > context.now:
-        left = -((context.now - incident.normal_ms - plan.stable_ms) // 60_000)
-        found.append(
-            Text(f"恢复正常后须稳定，还差 {left} 分钟。", f"It must stay normal for another {left} min before closing.")
-        )
-    return found
+def _counted(incident: Incident, plan: Plan) -> bool | None:
+    """Say whether the life clock ran out; None while it runs, or may begin to."""
+    promise = incident.promises.get(LIFE_CLOCK)
+    if promise is not None and promise.broken_ms is not None:
+        return True
+    until = step_of(plan, plan.life_clock.until) if plan.life_clock else None
+    if until is None or (promise is not None and promise.kept_ms is not None):
+        return False
+    if settled(incident, until.id) or needed(incident, plan, until) is False:
+        return False
+    return None
 
 
-def _unswept(incident: Incident, site: Site) -> Iterator[Text]:
-    names = [site.owner_name(lift) for lift, swept in incident.sweep.items() if swept.cleared_ms is None]
-    if names:
-        zh, en = "、".join(n.zh for n in names[:NAMED]), ", ".join(n.en for n in names[:NAMED])
-        more = "…" if len(names) > NAMED else ""
-        yield Text(
-            f"{len(names)} 台电梯按有人处理、尚未排查：{zh}{more}",
-            f"{len(names)} lifts presumed occupied are not swept: {en}{more}",
-        )
+def _span(step: Step, contract: Mapping[str, int]) -> int | None:
+    return contract.get(step.contract) if step.contract else step.promise_ms
 
 
-def _active(incident: Incident, site: Site) -> Iterator[Text]:
-    for subject in incident.alarms:
-        if subject in incident.active_alarms:
-            owner, rule = owner_rule(subject)
-            name = site.rules[rule].name if rule in site.rules else Text(rule, rule)
-            machine = site.owner_name(owner)
-            yield Text(f"报警未恢复：{machine.zh} {name.zh}", f"Alarm still active: {machine.en}, {name.en}")
+def _later(step: Step) -> bool:
+    return bool(step.since or step.when)
+
+
+def _counts_from(incident: Incident, plan: Plan, step: Step) -> int | None:
+    """Return since when a needed step's promise counts; None while what it counts from is still to come."""
+    asked = [incident.steps[b.step].at_ms for b in step.when if b.step in incident.steps]
+    since = max([incident.clock_ms or 0, *asked])
+    if step.since == LIFE_CLOCK:
+        return incident.promises[LIFE_CLOCK].broken_ms
+    if not step.since:
+        return since
+    first = step_of(plan, step.since)
+    if first is not None and settled(incident, first.id):
+        return max(since, incident.steps[first.id].at_ms)
+    return since if first is None or needed(incident, plan, first) is False else None
 
 
 def owner_rule(subject: str) -> tuple[str, str]:
     """Return owner and rule of an alarm's subject."""
     owner, _, rule = subject.removeprefix("alarm:").rpartition("/")
     return owner, rule
-
-
-def _shown(equipment: str, condition: Condition, read: Read) -> tuple[int, str] | None:
-    """Return when a good reading showed that a condition holds, and its words; None when it does not."""
-    reading = read(point_id(equipment, condition.point))
-    if reading is None or reading[1] != Reason.GOOD:
-        return None
-    value, _, at = reading
-    return (at, f"{condition.point}={value:g}") if _holds(condition, value) else None
-
-
-def _holds(condition: Condition, value: float) -> bool:
-    match condition.compare:
-        case Compare.ABOVE:
-            return value > condition.limit
-        case Compare.BELOW:
-            return value < condition.limit
-        case Compare.IS:
-            return value == condition.limit
-        case Compare.IS_NOT:
-            return value != condition.limit
-        case _:  # what needs a history cannot be proven by one reading
-            return False

@@ -1,4 +1,4 @@
-"""All that is planned: permits and switching tickets, as one decider beside alarms and incidents."""
+"""Permits, switching tickets and machines that are held, as one decider beside alarms and incidents."""
 
 from collections.abc import Mapping
 
@@ -10,29 +10,32 @@ from facility.commands import (
     IssuePermit,
     IssueTicket,
     Refused,
+    ReleaseEquipment,
     SignOperation,
     StopTicket,
 )
 from facility.records import Record
 from response.context import Context
+from response.outofservice import Hold, OutOfService
 from response.permit import Permit
 from response.ticket import Ticket, Tickets
 from response.works import Works
 
 PERMITS = (IssuePermit, ExtendPermit, EndPermit, CheckEquipment)
 TICKETS = (IssueTicket, SignOperation, StopTicket)
-ASKS = (*PERMITS, *TICKETS)
+ASKS = (*PERMITS, *TICKETS, ReleaseEquipment)
 """The commands that are asked here."""
 
 
 class Planned:
-    """Permits and tickets behind one set of verbs; see `Works` and `Tickets`."""
+    """Permits, tickets and holds behind one set of verbs; see `Works`, `Tickets` and `OutOfService`."""
 
     def __init__(self) -> None:
-        self._works, self._tickets = Works(), Tickets()
+        self._works, self._tickets, self._held = Works(), Tickets(), OutOfService()
 
     def tell(self, record: Record) -> None:
-        """Believe one more record; what is about neither is passed over."""
+        """Believe one more record; what is about none of them is passed over."""
+        self._held.tell(record)
         self._works.tell(record)
         self._tickets.tell(record)
 
@@ -43,6 +46,10 @@ class Planned:
     def tickets(self) -> Mapping[str, Ticket]:
         """Return the tickets that are not over, by id."""
         return self._tickets.open()
+
+    def out_of_service(self) -> Mapping[str, Hold]:
+        """Return the machines that stay out of service until something is signed."""
+        return self._held.open()
 
     def holders(self, machine: str) -> tuple[str, ...]:
         """Return who answers for the work that runs on a machine."""
@@ -65,8 +72,10 @@ class Planned:
         """Return the records of a command, or why not."""
         if isinstance(command, PERMITS):
             return self._works.ask(context, command)
+        if isinstance(command, ReleaseEquipment):
+            return self._held.ask(context, command)
         return self._tickets.ask(context, command)
 
     def drop_closed(self) -> list[str]:
         """Forget what is over; return its subjects."""
-        return [*self._works.drop_closed(), *self._tickets.drop_closed()]
+        return [*self._works.drop_closed(), *self._tickets.drop_closed(), *self._held.drop_closed()]

@@ -118,3 +118,12 @@ def shift_text(incident: Incident, plan: Plan, site: Site) -> str:
         f"{mark.en}[{urgency.en}] You come on duty while this runs: {plan.name.en}: {here.en}, {matter.en}; {who.en}"
         f" Incident {incident.id}"
     )
+
+
+def told_text(incident: Incident, plan: Plan, site: Site, said: Text) -> str:
+    """Return the text of a page that tells somebody something beside the escalation."""
+    here, mark = where(incident, site), drill.marked(incident, NOTHING)
+    return (
+        f"{mark.zh}【告知】{plan.name.zh}：{here.zh}。{said.zh} 事件 {incident.id}\n"
+        f"{mark.en}[Told] {plan.name.en}: {here.en}. {said.en} Incident {incident.id}"
+    )

@@ -34,6 +34,7 @@ from facility.records import (
 )
 from facility.site import Site
 from response.incident import Context, Incident, Incidents
+from response.plan import state
 from response.planned import Planned
 
 DAY_MS = 86_400_000
@@ -223,13 +224,13 @@ class _Telling:
             return
         people = [*self._responders(incident), *(p for p in self.site.people if p not in incident.accepted)]
         for step in plan.steps:
-            signed = incident.steps.get(step.id)
-            if signed is not None and signed.state in {"done", "skipped"}:
+            if state(incident, plan, step) != "open":
                 continue
+            answer = step.answers[0].id if step.answers else ""
             done = 0
             for person in people:
                 for actor in (f"person:{person}", "user:operator"):  # by phone, or by voice to the desk
-                    if self._ask(now, TickStep(actor, self._request(), incident.id, step.id, person)):
+                    if self._ask(now, self._tick(actor, incident.id, step.id, person, answer)):
                         done += 1
                         break
                 if done >= step.persons:
@@ -237,6 +238,10 @@ class _Telling:
             if now > self.at + int((self.story.right - 3) * MINUTE_MS):
                 self._ask(now, SkipStep("user:operator", self._request(), incident.id, step.id, "本次无需执行"))
                 return
+
+    def _tick(self, actor: str, incident: str, step: str, person: str, answer: str) -> TickStep:
+        heard = actor.startswith("user:")
+        return TickStep(actor, self._request(), incident, step, person, answer=answer, heard=heard)
 
     def _close(self, now: int) -> None:
         incident = self._incident()

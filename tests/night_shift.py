@@ -16,11 +16,11 @@ from facility.commands import Refused
 from facility.duty import Layer, Leave, Roster, Shift
 from facility.equipment import Card, Device, Equipment
 from facility.person import Certificate, Channel, Party, Person
-from facility.plan import Call, Level, Plan, Step
+from facility.plan import Call, Level, Plan, Proof, Step
 from facility.point import Kind as MachineKind
 from facility.point import System
 from facility.records import Kind, Record, alarm_subject, incident_subject
-from facility.rule import AlarmClass, Compare, Condition, Priority, Rule, Start
+from facility.rule import AlarmClass, Compare, Priority, Rule, Start
 from facility.site import Site
 from facility.supply import Node, Role, Supply
 from facility.text import Text
@@ -120,7 +120,7 @@ ENTRAPMENT = Plan(
         Step("isolate", "lift-technician", text("switch off"), after=("arrived",), certificates=("lift-technician",)),
         Step("freed", "lift-technician", text("everybody out"), ms("30 min"), after=("isolate",), persons=2),
         Step("level", "lift-technician", text("car level"), mandatory=False, after=("freed",),
-             proof=(Condition("door_zone", Compare.IS, 1), Condition("speed", Compare.BELOW, 0.1))),
+             proof=(Proof("door_zone", Compare.IS, 1), Proof("speed", Compare.BELOW, 0.1))),
         Step("care", "customer-service", text("stay with them"), mandatory=False),
     ),
     repeat_ms=ms("60 s"), arrival="lift_arrival", accept_expires_ms=ms("10 min"), kinds=("lift",), stable_ms=ms("5 min"),
@@ -240,6 +240,8 @@ class Night:
             str, Callable[[int], str]
         ] = {}  # kind -> answer: "" is taken, words are a refusal, "…" hangs
         self.readings: dict[str, tuple[float, int, int]] = {}
+        self.changed: dict[str, int] = {}
+        self.plans: dict[tuple[str, str], Plan] = {}
         self.without_power: str | None = None
         self.tick_ms = tick_ms
         self.posted: list[tuple[int, Letter]] = []
@@ -284,6 +286,8 @@ class Night:
             self.readings.get,
             lambda owner, _rule: cause if owner != cause else None,
             lost=lambda machine: cause if machine in dark else None,
+            changed=self.changed.get,
+            plans=self.plans,
         )
 
     def settle(self) -> None:
@@ -353,6 +357,8 @@ class Night:
         return self
 
     def reads(self, point: str, value: float, reason: int = 0) -> "Night":
+        if point not in self.readings or self.readings[point][:2] != (value, reason):
+            self.changed[point] = self.now
         self.readings[point] = (value, reason, self.now)
         self.settle()
         return self
@@ -394,9 +400,12 @@ class Night:
     def ticks(self, step: str, who: str) -> "Night":
         return self._did(ask.TickStep(f"person:{who}", self.request(), self.incident.id, step))
 
-    def records(self, step: str, who: str = "") -> "Night":
+    def records(self, step: str, who: str = "", answer: str = "") -> "Night":
         """The operator ticks a step, for whoever told him so by voice."""
-        return self._did(ask.TickStep("user:op", self.request(), self.incident.id, step, who))
+        heard = bool(who)
+        return self._did(
+            ask.TickStep("user:op", self.request(), self.incident.id, step, who, answer=answer, heard=heard)
+        )
 
     def skips(self, step: str, reason: str) -> "Night":
         return self._did(ask.SkipStep("user:op", self.request(), self.incident.id, step, reason))
@@ -406,6 +415,9 @@ class Night:
 
     def closes(self, cause: str = "door lock") -> "Night":
         return self._did(ask.CloseIncident("user:op", self.request(), self.incident.id, cause))
+
+    def confirms_false(self, how: str, who: str = "") -> "Night":
+        return self._did(ask.ConfirmFalse("user:op", self.request(), self.incident.id, how, who))
 
     # -- what can be seen
 
@@ -421,7 +433,13 @@ class Night:
         return [r for r in self.log if r.kind is kind and (since is None or r.at_ms >= since)]
 
     def paged(self, since: int | None = None) -> list[str]:
-        return [r.data.person for r in self.told(Kind.PAGE_REQUESTED, since)]  # type: ignore[attr-defined]
+        """Who was called or told by the levels of a plan; what is told beside them is `told_of`."""
+        return [r.data.person for r in self.told(Kind.PAGE_REQUESTED, since) if not r.data.why]  # type: ignore[attr-defined]
+
+    def told_of(self, why: str, since: int | None = None) -> list[str]:
+        """Who was told beside the levels, for a reason that begins with these words."""
+        pages = [r.data for r in self.told(Kind.PAGE_REQUESTED, since)]
+        return list(dict.fromkeys(p.person for p in pages if p.why.startswith(why) and p.why))  # type: ignore[attr-defined]
 
     def levels(self) -> list[tuple[str, int, int, str]]:
         zone = ZoneInfo(self.site.timezone)

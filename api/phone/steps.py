@@ -37,12 +37,12 @@ class Row:
 
 def rows(context: Context, incident: Incident, plan: Plan | None, person: str, state: str, say: Say) -> tuple[Row, ...]:
     """Return the rows in the order of the plan."""
-    return tuple(_row(context, incident, step, person, state, say) for step in (plan.steps if plan else ()))
+    return tuple(_row(context, incident, plan, step, person, state, say) for step in plan.steps) if plan else ()
 
 
-def _row(context: Context, incident: Incident, step: Step, person: str, state: str, say: Say) -> Row:
-    said, now = incident.steps.get(step.id), steps.state(incident, step)
-    settled = now in {"done", "skipped"}
+def _row(context: Context, incident: Incident, plan: Plan, step: Step, person: str, state: str, say: Say) -> Row:
+    said, now = incident.steps.get(step.id), steps.state(incident, plan, step)
+    settled = now in {"done", "skipped", steps.NOT_NEEDED}
     promise = None if settled else incident.promises.get(steps.promise_of(step))
     signed = said.by.split("+") if said else []
     who = say.names([say("by_system") if by == "telemetry" else say.name(by) for by in signed])
@@ -76,5 +76,8 @@ def _verdict(context: Context, incident: Incident, step: Step, person: str) -> T
     """Return whether a press would be taken; why not, where it would be refused."""
     if step.arrival:  # done by arriving, which has a press of its own
         return False
-    said = commands.ask(incident, context, TickStep(f"person:{person}", "", incident.id, step.id, person))
+    answer = step.answers[0].id if step.answers else ""
+    said = commands.ask(
+        incident, context, TickStep(f"person:{person}", "", incident.id, step.id, person, answer=answer)
+    )
     return said.why if isinstance(said, Refused) else bool(said)

@@ -4,10 +4,12 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from api import past
 from api.asking import Body, Id, IdOrNothing, Note, Press, Said, StrictRoute, pressed
+from api.planned import reading
 from api.problems import ProblemError, not_found
 from api.rights import Reach, Right
 from api.shapes.incident import IncidentShape, IncidentSummary
@@ -22,8 +24,11 @@ from facility.commands import (
     Arrive,
     ClearLift,
     CloseIncident,
+    ConfirmClose,
+    ConfirmFalse,
     Decline,
     Finish,
+    OverrideClose,
     ReleasePages,
     SkipStep,
     StartPlan,
@@ -90,11 +95,13 @@ class PersonBody(Body):
 
 
 class TickBody(Body):
-    """Which step is done, and by whom."""
+    """Which step is done, by whom, and what was answered; `heard`: whoever is named said so by voice."""
 
     step: Id
     person: IdOrNothing = ""
     note: Note = ""
+    answer: IdOrNothing = ""
+    heard: bool = False
 
 
 class SkipBody(Body):
@@ -131,6 +138,29 @@ class CloseBody(Body):
 
     cause: Said
     result: Note = ""
+    false_alarm: bool = False
+
+
+class FalseBody(Body):
+    """How one knows that the alarm was false, and who says so."""
+
+    how: Literal["voice", "camera", "on-site"]
+    person: IdOrNothing = ""
+    note: Note = ""
+
+
+class ConfirmBody(Body):
+    """Which check of the close gate (counted from 0) is met, and who says so."""
+
+    check: Annotated[int, Field(ge=0, le=99)]
+    person: IdOrNothing = ""
+    note: Note = ""
+
+
+class OverrideBody(Body):
+    """Why what telemetry does not show is set aside."""
+
+    reason: Said
 
 
 @router.get("", response_model=list[IncidentSummary])
@@ -145,7 +175,7 @@ async def incidents(
     listed = sorted(view.incidents.values(), key=urgency)
     if not open:
         listed += await asyncio.to_thread(_closed, station, limit)
-    shown = [incident_summary(station.site, i) for i in listed if caller.sees(i)]
+    shown = [incident_summary(view, station.site, i) for i in listed if caller.sees(i)]
     return Response(INCIDENTS.dump_json(shown), media_type="application/json")
 
 
@@ -179,7 +209,7 @@ async def whole(station: Station, incident: Incident) -> IncidentShape:
     """Return an incident with its records, read in a thread."""
     records = await asyncio.to_thread(past.records_of, station, incident.id, past.SHOWN_LIMIT)
     missing = station.missing(incident.id) if incident.closed_ms is None else ()
-    return incident_shape(station.site, incident, missing, records)
+    return incident_shape(station.view(), station.site, incident, missing, records, reading(station))
 
 
 @router.post("", response_model=DoneShape)
@@ -222,7 +252,7 @@ async def tick(id: Id, body: TickBody, press: Responder) -> Response:
     """Mark a step done."""
     _within(press, id)
     person = _who(press, id, body.person) if body.person or press.own else press.caller.person
-    return await press.asks(body, TickStep, id, body.step, person, body.note)
+    return await press.asks(body, TickStep, id, body.step, person, body.note, body.answer, body.heard)
 
 
 @router.post("/{id}/skip", response_model=DoneShape)
@@ -265,9 +295,34 @@ async def close(id: Id, body: CloseBody, press: Annotated[Press, Depends(pressed
     """Close it: what it was and how it ended. An operator can once a responder has given a result."""
     now = _within(press, id)
     paged = now is not None and any(page.responder for page in now.pages.values())
-    if now is not None and press.caller.may(Right.CLOSE) is Reach.RESULT and paged and not now.finished:
+    false = body.false_alarm and now is not None and now.claims.false_ms is not None
+    if now is not None and press.caller.may(Right.CLOSE) is Reach.RESULT and paged and not (now.finished or false):
         raise ProblemError(403, "no-result", _NO_RESULT)
-    return await press.asks(body, CloseIncident, id, body.cause, body.result)
+    return await press.asks(body, CloseIncident, id, body.cause, body.result, body.false_alarm)
+
+
+@router.post("/{id}/false-alarm", response_model=DoneShape)
+async def confirm_false(id: Id, body: FalseBody, press: Responder) -> Response:
+    """Say that the alarm was false, and how one knows; the plan says how many independent confirmations it takes."""
+    person = _who(press, id, body.person) if body.person or press.own else press.caller.person
+    return await press.asks(body, ConfirmFalse, id, body.how, person, body.note)
+
+
+@router.post("/{id}/confirm-close", response_model=DoneShape)
+async def confirm_close(id: Id, body: ConfirmBody, press: Responder) -> Response:
+    """Say by name what dead telemetry cannot: that one check of the close gate is met."""
+    return await press.asks(body, ConfirmClose, id, body.check, _who(press, id, body.person), body.note)
+
+
+@router.post("/{id}/override-close", response_model=DoneShape)
+async def override_close(
+    id: Id, body: OverrideBody, press: Annotated[Press, Depends(pressed(Right.CLOSE))]
+) -> Response:
+    """Set the close gate's telemetry aside, with a reason; the supervisor is told. Not an operator's right."""
+    _within(press, id)
+    if press.caller.may(Right.CLOSE) is not Reach.SITE:
+        raise forbidden()
+    return await press.asks(body, OverrideClose, id, body.reason)
 
 
 def _within(press: Press, id: str) -> Incident | None:

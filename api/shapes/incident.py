@@ -25,10 +25,26 @@ class CardShape(Shape):
     next_maintenance: str
 
 
+class AnswerShape(Shape):
+    """One of the answers to a step's question."""
+
+    id: str
+    text: Words
+
+
+class ReportShape(Shape):
+    """What a step reports: to whom, the words filled as far as known, and the role that is paged with them."""
+
+    to: Words
+    text: Words
+    role_name: Words | None
+
+
 class StepShape(Shape):
     """One step of a running plan; `by` signed it last, `signed` names everybody who did.
 
-    `certificates` are what whoever signs it must hold, by name.
+    `state` is waiting, open, locked (`why` says why), done, skipped or not-needed. `certificates` are what whoever
+    signs it must hold, by name. A step with `answers` is done by giving one; `answer` is the one given.
     """
 
     id: str
@@ -45,6 +61,58 @@ class StepShape(Shape):
     certificates: list[Words]
     note: str
     proof: bool
+    why: Words | None
+    asks: Words | None
+    answers: list[AnswerShape]
+    answer: str
+    heard_by: str
+    report: ReportShape | None
+
+
+class CheckShape(Shape):
+    """What telemetry must show before closing: `state` is shown, not-shown, or dead; then named persons say it."""
+
+    text: Words
+    state: str
+    said: list[str]
+
+
+class ConfirmationShape(Shape):
+    """Somebody's word, or telemetry's, that the alarm was false."""
+
+    how: str
+    by: str
+    at_ms: int
+    note: str
+
+
+class FalseAlarmShape(Shape):
+    """How it may be closed as a false alarm; `lacking` says what is still needed, null when there is enough."""
+
+    needs: int
+    kinds: list[str]
+    said: list[ConfirmationShape]
+    lacking: Words | None
+
+
+class LifeClockShape(Shape):
+    """How long people may be held: since the car last moved, and until when."""
+
+    from_ms: int
+    by_ms: int
+    kept_ms: int | None
+    broken_ms: int | None
+
+
+class HoldShape(Shape):
+    """A machine that stays out of service until something is signed, and who may sign."""
+
+    equipment: str
+    name: Words
+    incident: str
+    since_ms: int
+    until: Words
+    signatories: list[Words]
 
 
 class PageShape(Shape):
@@ -182,6 +250,12 @@ class IncidentShape(IncidentSummary):
     never: list[Words]
     sweep: list[SweepShape]
     into: str
+    false_alarm: FalseAlarmShape | None
+    closed_false: bool
+    life_clock: LifeClockShape | None
+    held: HoldShape | None
+    close: list[CheckShape]
+    overridden: str
     attendance: list[AttendanceShape]
     missing: list[Words]
     records: list[RecordShape]

@@ -1,11 +1,12 @@
 """Incidents as they leave, in a list or whole."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
 from api.shapes.incident import (
+    AnswerShape,
     AttendanceShape,
     CardShape,
     IncidentShape,
@@ -13,22 +14,42 @@ from api.shapes.incident import (
     PageShape,
     PhotoShape,
     PromiseShape,
+    ReportShape,
     ResponderShape,
     StepShape,
     SweepShape,
 )
+from api.views import gate
 from api.views.record import record_shape
 from api.views.words import NO_WORDS, certificate_name, person_name, promise_name, role_name, words
 from facility.equipment import Card
-from facility.plan import Step
+from facility.plan import Plan, Report, Step
 from facility.ports import Written
 from facility.site import Site
 from facility.text import NOTHING, Text
-from response import consequence, drill, sweep
+from response import consequence, drill, reporting, signing, sweep
 from response import plan as steps
+from response.context import Read, plan_of
 from response.fold import Swept
 from response.handset import Photo
 from response.incident import Incident, PageState
+from response.outofservice import Hold
+
+
+class Committed(Protocol):
+    """What an incident's view looks at beside it, as of one commit."""
+
+    @property
+    def at_ms(self) -> int:
+        """When that was."""
+
+    @property
+    def plans(self) -> Mapping[tuple[str, str], Plan]:
+        """Every version of every plan at hand, by id and version."""
+
+    @property
+    def out_of_service(self) -> Mapping[str, Hold]:
+        """The machines that are held."""
 
 
 def place_of(site: Site, incident: Incident) -> Text:
@@ -45,29 +66,35 @@ def plan_name(site: Site, incident: Incident) -> Text:
     return drill.marked(incident, plan.name if plan else Text(incident.plan, incident.plan))
 
 
-def incident_summary(site: Site, incident: Incident) -> IncidentSummary:
+def incident_summary(view: Committed, site: Site, incident: Incident) -> IncidentSummary:
     """Return an incident as it stands in a list."""
-    return IncidentSummary(**_summary(site, incident))
+    return IncidentSummary(**_summary(site, incident, plan_of(site, view.plans, incident)))
 
 
 def incident_shape(
-    site: Site, incident: Incident, missing: Iterable[Text], records: Iterable[Written]
+    view: Committed, site: Site, incident: Incident, missing: Iterable[Text], records: Iterable[Written], read: Read
 ) -> IncidentShape:
     """Return an incident with everything that is known of it; `records` newest first."""
-    plan = site.plans.get(incident.plan)
+    plan = plan_of(site, view.plans, incident)
     machine = site.equipment.get(incident.equipment)
     never = [*(machine.card.never if machine else ()), *(plan.never if plan else ())]
     return IncidentShape(
-        **_summary(site, incident),
+        **_summary(site, incident, plan),
         plan_version=incident.plan_version,
         card=card_shape(site, machine.card if machine else Card()),
-        steps=[step_shape(site, incident, step) for step in (plan.steps if plan else ())],
+        steps=[step_shape(site, incident, plan, step, view.at_ms) for step in plan.steps] if plan else [],
         pages=[page_shape(site, page) for page in incident.pages.values()],
         people=responders(site, incident),
         photos=[photo_shape(site, photo) for photo in incident.handset.photos],
         never=[words(text) for text in dict.fromkeys(never)],
         sweep=[_swept(site, lift, swept) for lift, swept in incident.sweep.items()],
         into=incident.into,
+        false_alarm=gate.false_alarm_shape(incident, plan),
+        closed_false=incident.false_alarm,
+        life_clock=gate.life_clock_shape(incident),
+        held=gate.held_for(site, incident, view.out_of_service),
+        close=gate.check_shapes(site, incident, plan, read) if incident.closed_ms is None else [],
+        overridden=incident.claims.overridden.note if incident.claims.overridden else "",
         attendance=_attendance(site, incident),
         missing=[words(text) for text in missing],
         records=[record_shape(w) for w in records],
@@ -107,8 +134,7 @@ def _swept(site: Site, lift: str, swept: Swept) -> SweepShape:
     )
 
 
-def _summary(site: Site, incident: Incident) -> dict[str, Any]:
-    plan = site.plans.get(incident.plan)
+def _summary(site: Site, incident: Incident, plan: Plan | None) -> dict[str, Any]:
     return {
         "id": incident.id,
         "plan": incident.plan,
@@ -136,7 +162,7 @@ def _summary(site: Site, incident: Incident) -> dict[str, Any]:
                 kept_ms=p.kept_ms,
                 broken_ms=p.broken_ms,
             )
-            for name, p in sorted(incident.promises.items(), key=lambda item: item[1].by_ms)
+            for name, p in sorted(steps.running(incident, plan).items(), key=lambda item: item[1].by_ms)
         ],
     }
 
@@ -164,18 +190,19 @@ def card_shape(site: Site, card: Card) -> CardShape:
     )
 
 
-def step_shape(site: Site, incident: Incident, step: Step) -> StepShape:
+def step_shape(site: Site, incident: Incident, plan: Plan, step: Step, now_ms: int) -> StepShape:
     """Return a step with its state and by when it is due."""
     said = incident.steps.get(step.id)
     promise = incident.promises.get(steps.promise_of(step))
+    state, why = signing.standing(incident, plan, step, site, now_ms)
     signed = said.by.split("+") if said else []
     return StepShape(
         id=step.id,
         text=words(step.text),
         role=step.role,
         role_name=words(role_name(site, step.role)),
-        due_ms=promise.by_ms if promise else None,
-        state=steps.state(incident, step),
+        due_ms=promise.by_ms if promise and state != steps.NOT_NEEDED else None,
+        state=state,
         by=signed[-1] if signed else "",
         signed=signed,
         at_ms=said.at_ms if said else None,
@@ -184,6 +211,20 @@ def step_shape(site: Site, incident: Incident, step: Step) -> StepShape:
         certificates=[words(certificate_name(site, c)) for c in step.certificates],
         note=said.note if said else "",
         proof=bool(step.proof) and incident.drill != drill.PAPER,
+        why=words(why) if why else None,
+        asks=words(step.asks) if step.answers else None,
+        answers=[AnswerShape(id=a.id, text=words(a.text)) for a in step.answers],
+        answer=said.answer if said else "",
+        heard_by=said.signatures[-1].heard_by if said and said.signatures else "",
+        report=_report(site, incident, plan, step.report) if step.report else None,
+    )
+
+
+def _report(site: Site, incident: Incident, plan: Plan, report: Report) -> ReportShape:
+    return ReportShape(
+        to=words(report.to),
+        text=words(reporting.text(incident, plan, site, report)),
+        role_name=words(role_name(site, report.role)) if report.role else None,
     )
 
 

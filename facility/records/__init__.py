@@ -79,6 +79,16 @@ from facility.records.paging import (
     PageTestSent,
 )
 from facility.records.payload import Payload
+from facility.records.plan import (
+    CloseOverridden,
+    CloseSaid,
+    EquipmentHeld,
+    EquipmentReleased,
+    FalseAlarmSaid,
+    LifeClockSet,
+    LifeClockWarned,
+    PromiseBegan,
+)
 from facility.records.service import (
     ClockStepped,
     ConfigAdopted,
@@ -123,10 +133,15 @@ __all__ = [
     "CalendarRevoked",
     "ClockDoubted",
     "ClockStepped",
+    "CloseOverridden",
+    "CloseSaid",
     "ConfigAdopted",
     "DrillAttended",
     "DutyUnfilled",
     "EmergencyPaged",
+    "EquipmentHeld",
+    "EquipmentReleased",
+    "FalseAlarmSaid",
     "HistoryForgotten",
     "IncidentClosed",
     "IncidentConfirmed",
@@ -137,6 +152,8 @@ __all__ = [
     "ItemQuarantined",
     "Kind",
     "LevelReached",
+    "LifeClockSet",
+    "LifeClockWarned",
     "LinkUsed",
     "LinksRevoked",
     "PageAcknowledged",
@@ -164,6 +181,7 @@ __all__ = [
     "PhotoErased",
     "PlanStarted",
     "PressLate",
+    "PromiseBegan",
     "PromiseBroken",
     "PromiseKept",
     "Record",
@@ -193,6 +211,7 @@ __all__ = [
     "WorkTaken",
     "alarm_subject",
     "calendar_subject",
+    "held_subject",
     "incident_subject",
     "permit_subject",
     "restore_subject",
@@ -261,6 +280,14 @@ class Kind(StrEnum):
     RESPONDER_FINISHED = "responder.finished"
     PROMISE_KEPT = "promise.kept"
     PROMISE_BROKEN = "promise.broken"
+    PROMISE_BEGAN = "promise.began"
+    FALSE_ALARM_SAID = "false-alarm.said"
+    CLOSE_SAID = "close.said"
+    CLOSE_OVERRIDDEN = "close.overridden"
+    LIFE_CLOCK_SET = "life-clock.set"
+    LIFE_CLOCK_WARNED = "life-clock.warned"
+    EQUIPMENT_HELD = "equipment.held"
+    EQUIPMENT_RELEASED = "equipment.released"
     INCIDENT_NOTED = "incident.noted"
     INCIDENT_CLOSED = "incident.closed"
     SWEEP_LISTED = "sweep.listed"
@@ -347,6 +374,14 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.RESPONDER_FINISHED: ResponderFinished,
     Kind.PROMISE_KEPT: PromiseKept,
     Kind.PROMISE_BROKEN: PromiseBroken,
+    Kind.PROMISE_BEGAN: PromiseBegan,
+    Kind.FALSE_ALARM_SAID: FalseAlarmSaid,
+    Kind.CLOSE_SAID: CloseSaid,
+    Kind.CLOSE_OVERRIDDEN: CloseOverridden,
+    Kind.LIFE_CLOCK_SET: LifeClockSet,
+    Kind.LIFE_CLOCK_WARNED: LifeClockWarned,
+    Kind.EQUIPMENT_HELD: EquipmentHeld,
+    Kind.EQUIPMENT_RELEASED: EquipmentReleased,
     Kind.INCIDENT_NOTED: IncidentNoted,
     Kind.INCIDENT_CLOSED: IncidentClosed,
     Kind.SWEEP_LISTED: SweepListed,
@@ -420,6 +455,11 @@ def permit_subject(id: str) -> str:
     return f"permit:{id}"
 
 
+def held_subject(equipment: str) -> str:
+    """Return the subject of a machine that stays out of service beyond its incident."""
+    return f"held:{equipment}"
+
+
 def ticket_subject(id: str) -> str:
     """Return the subject of a switching ticket."""
     return f"ticket:{id}"
@@ -443,6 +483,7 @@ OPENS = frozenset(
         Kind.PAGE_TEST_REQUESTED,
         Kind.PERMIT_ISSUED,
         Kind.TICKET_ISSUED,
+        Kind.EQUIPMENT_HELD,
         Kind.ROSTER_CHANGED,
         Kind.CALENDAR_REVOKED,
         Kind.SERVICE_RESTORED,

@@ -53,6 +53,7 @@ class BellAnswered(Payload):
 
     trapped: bool
     note: str = ""
+    certain: bool = True  # False: that nobody is trapped needs further confirmations (`FalseAlarmSaid`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class PlanStarted(Payload):
     plan: str
     version: str
     promises: Mapping[str, int] = field(default_factory=dict)
+    later: Mapping[str, int] = field(default_factory=dict)  # those that begin in the course of the plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class StepDone(Payload):
     by: str
     note: str = ""
     complete: bool = True  # False: the first of two signatures
+    answer: str = ""  # to the question that the step asks; a later one takes its place
+    heard_by: str = ""  # who recorded a signature that was given by voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ class PageRequested(Payload):
     role: str = ""
     not_before_ms: int = 0
     priority: int = 0
+    why: str = ""  # told beside the escalation: skipped/STEP, broken/PROMISE, report/STEP, …
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +220,7 @@ class IncidentClosed(Payload):
     cause: str
     result: str = ""
     into: str = ""  # the incident that took it over: its cause became known, and is dealt with there
+    false_alarm: bool = False  # confirmed as often as the plan asks
 
 
 @dataclass(frozen=True, slots=True)

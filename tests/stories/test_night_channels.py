@@ -54,7 +54,10 @@ def test_after_an_hour_without_a_provider_each_phone_rings_once() -> None:
     night.channels.clear()
     night.settle()
     rung = [
-        (p.person, p.channel) for i in night.incidents.open().values() for p in i.pages.values() if p.state == "sent"
+        (p.person, p.channel, p.why.partition("/")[0])
+        for i in night.incidents.open().values()
+        for p in i.pages.values()
+        if p.state == "sent"
     ]
     assert len(rung) == len(set(rung))
 
@@ -128,7 +131,7 @@ def test_when_the_last_of_all_said_no_all_are_asked_again() -> None:
 def test_what_is_unsent_at_the_end_is_dropped_where_all_can_see_it() -> None:
     night = Night()
     night.channels["demo"] = lambda _at: "…"
-    night.at("03:00").starts("hv-trip", place="gate").skips("pair", "exercise")
+    night.at("03:00").starts("hv-trip", place="gate").skips("pair", "exercise").at("03:01")
     drop, night.incidents.drop_closed = night.incidents.drop_closed, list  # type: ignore[method-assign]
     night.closes("exercise")
     assert {p.state for p in night.incident.pages.values() if p.channel == "demo"} == {"overtaken"}

@@ -46,8 +46,11 @@ async def test_an_entrapment_from_the_lift_s_word_to_the_closed_incident(tmp_pat
     plan = night.site.plans["lift-entrapment"]
     people = [first, *(p for p in told if p in night.site.people and p != first)]
     for step in plan.steps:
+        answer = step.answers[0].id if step.answers else ""
         for person in people[: step.persons]:
-            said = await night.ask(TickStep, f"person:{person}", incident=incident, step=step.id, person=person)
+            said = await night.ask(
+                TickStep, f"person:{person}", incident=incident, step=step.id, person=person, answer=answer
+            )
             if isinstance(said, Refused) and said.code == "forbidden":
                 await night.ask(SkipStep, "user:operator", incident=incident, step=step.id, reason="not needed")
     await night.ask(Finish, f"person:{first}", incident=incident, person=first, result="freed")
