@@ -10,10 +10,11 @@ from datetime import date
 import pytest
 from building import Building, demo_site, ms, without_delays
 
-from facility.commands import Arrive
+from facility.commands import Accept, Arrive, HandOver, IssueTicket, Refused, SignOperation, StartDrill
 from facility.records import Kind
 from facility.rule import Priority
 from response import duty
+from response.practice import Register
 
 TRAPPED = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "service_mode": 1, "fault_code": 71}
 FREE = {"doors_closed": 0, "occupied": 0, "running": 0, "door_zone": 1, "service_mode": 1, "fault_code": 0, "bell": 0}
@@ -198,3 +199,75 @@ async def test_8_a_life_hurries_a_plan_that_is_written_for_less(tmp_path) -> Non
     await night.until("04:02:01")
     assert night.desk.standing.incidents[flood.id].level == 1
     await night.close()
+
+
+async def test_7_who_knows_which_plan_is_on_record_and_what_is_overdue_is_listed(tmp_path) -> None:
+    """每一位工作人员要掌握应急预案的流程."""
+    day = await Building.open(tmp_path, "10:00")
+    (guard,) = duty.on_duty(day.site, "guard", ms("10:00"))[:1]
+    await day.ask(StartDrill, "user:boss", plan="fire-signal", equipment="fire-panel-1", expected=(guard,))
+    drill = day.incident
+    assert drill.drill
+    assert all(m.text.startswith("【演练】") for m in day.pages())
+    await day.ask(Accept, f"person:{guard}", incident=drill.id, person=guard)
+    await day.ask(Arrive, f"person:{guard}", incident=drill.id, person=guard)
+    register = Register()
+    for record in day.records():
+        register.tell(record)
+    cells = {(c.person, c.plan): c.state for c in register.matrix(day.site, ms("10:30"))}
+    assert cells[guard, "fire-signal"] == "done"
+    assert {(p, plan) for (p, plan), state in cells.items() if state == "never"} == cells.keys() - {
+        (guard, "fire-signal")
+    }
+    later = {(c.person, c.plan): c.state for c in register.matrix(day.site, ms("10:30") + 200 * DAY)}
+    assert later[guard, "fire-signal"] == "overdue"
+    await day.close()
+
+
+async def test_10_work_passes_on_only_to_who_accepts_it(tmp_path) -> None:
+    """各部门、人员要持联动状态…避免因内部衔接问题."""
+    night = await trapped(tmp_path, "03:00")
+    incident = night.incident.id
+    first = next(p.person for p in night.incident.pages.values() if p.role == "lift-technician")
+    second = next(p for p in night.site.people.values() if "lift-technician" in p.roles and p.id != first).id
+    await night.ask(Accept, f"person:{first}", incident=incident, person=first)
+    await night.ask(HandOver, f"person:{first}", incident=incident, person=first, to=second)
+    assert first in night.incident.accepted, "asking is not yet having handed over"
+    assert any(second == m.person for m in night.pages())
+    await night.ask(Accept, f"person:{second}", incident=incident, person=second)
+    assert second in night.incident.accepted
+    assert first not in night.incident.accepted
+    await night.close()
+
+
+async def test_14_an_operation_is_ordered_and_done_by_two_people_and_read_back(tmp_path) -> None:
+    """按照岗位职责、工作标准…严格遵守操作规程."""
+    day = await Building.open(tmp_path, "09:00")
+    await day.reads("hv-f1", breaker_closed=1)
+    pair = ("wang-jianguo", "li-zhiqiang")
+    steps = (("hv-f1", "breaker_closed", 0.0, "分 AH3 断路器 103"),)
+    alone = await day.ask(
+        IssueTicket, "user:op", task="1号变压器停电", steps=steps, operator=pair[0], supervisor=pair[0]
+    )
+    assert isinstance(alone, Refused)
+    await day.ask(IssueTicket, "user:op", task="1号变压器停电", steps=steps, operator=pair[0], supervisor=pair[1])
+    (ticket,) = day.desk.standing.tickets
+    unordered = await day.ask(SignOperation, "user:op", ticket=ticket, step=0, person=pair[0])
+    assert isinstance(unordered, Refused)
+    await day.ask(SignOperation, "user:op", ticket=ticket, step=0, person=pair[1])
+    await day.ask(SignOperation, "user:op", ticket=ticket, step=0, person=pair[0])
+    (open_,) = day.desk.standing.tickets.values()
+    assert open_.id == ticket, "nobody has seen the breaker open"
+    await day.close()
+
+
+def test_20_at_any_hour_somebody_stands_by_for_every_trade_that_a_plan_calls_first() -> None:
+    """无专人值班的时间段…随时待命."""
+    site = demo_site()
+    first = {call for plan in site.plans.values() for call in plan.levels[0].calls if call.responder}
+    for hour in range(24):
+        for call in first:
+            at = ms("00:00") + hour * 3_600_000
+            somebody = duty.choose(site, call, at, holder="wang-jianguo").people
+            card = any(m.card.contractor for m in site.equipment.values())
+            assert somebody or (call.role in {"contractor", "deputy"} and card), (hour, call.role)
