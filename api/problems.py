@@ -46,7 +46,7 @@ _WORDS: Mapping[int, Text] = {
     ),
 }
 
-_CODES: Mapping[str, int] = {"not-found": 404, "conflict": 409, "forbidden": 403, "invalid": 422}
+_CODES: Mapping[str, int] = {"not-found": 404, "conflict": 409, "forbidden": 403, "invalid": 422, "unavailable": 503}
 
 
 class ProblemError(Exception):

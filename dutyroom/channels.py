@@ -46,6 +46,8 @@ def addressee(
     address = next((c.address for c in who.channels if c.kind == channel), None) if who else None
     if address is None:
         return None
+    if not incident:  # what is no incident's has no page to show
+        return Addressee(address, "")
     return Addressee(
         address, f"{settings.base_url}/p/{token.phone_token(settings.secret, incident, person, generation)}"
     )

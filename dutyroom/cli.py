@@ -28,6 +28,9 @@ app.command()(drill)
 user_app = typer.Typer(help="People who may log in.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 
+UNWRITABLE = 74
+"""Exit code when the disk cannot be written: starting again will not help before somebody has looked at it."""
+
 SiteArgument = Annotated[
     Path, typer.Argument(help="The site folder (site.toml, equipment.toml, people.toml, roster.toml).")
 ]
@@ -65,7 +68,7 @@ def serve(
 ) -> None:
     """Watch a site: collect, decide, page, and serve console and API."""
     gc.disable()  # it would look through all that is being imported, again and again: a fifth of the start
-    from dutyroom.process import settle
+    from dutyroom.process import more_files, settle
     from dutyroom.settings import Settings
 
     def ready(bound: int) -> None:
@@ -73,6 +76,7 @@ def serve(
         settle()
 
     _log(json_lines=json_log)
+    more_files()
     with _plainly():
         from dutyroom import station
 
@@ -382,7 +386,7 @@ def _plainly() -> "Iterator[None]":
 
     from dutyroom.settings import SettingsError
     from sitefolder import SiteError
-    from stores.errors import StoreError
+    from stores.errors import StoreError, StoreUnwritableError
 
     try:
         yield
@@ -394,6 +398,8 @@ def _plainly() -> "Iterator[None]":
         for f in errors:
             print(f, file=sys.stderr)
         _fail("站点文件有误，服务没有启动。The site folder has errors; the service was not started.")
+    except StoreUnwritableError as error:
+        _fail(str(error), UNWRITABLE)
     except (SettingsError, StoreError) as error:
         _fail(str(error))
     except ValidationError as error:

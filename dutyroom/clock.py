@@ -12,6 +12,17 @@ SLEW = 0.005
 """How much faster or slower than real time we run while a step is led in."""
 
 
+PLAUSIBLE_MS = 1_735_689_600_000
+"""2025 began: this program did not exist before, so no clock that says so is right."""
+BACK_MS = 86_400_000
+"""A clock further behind the newest record than this is wrong; one that is less behind is led in."""
+
+
+def believable(wall_ms: int, newest_ms: int) -> bool:
+    """Say whether a wall clock can be right, given the newest record's time; UTC milliseconds."""
+    return wall_ms >= max(PLAUSIBLE_MS, newest_ms - BACK_MS)
+
+
 class WakingClock(Clock, Protocol):
     """A clock whose wait can be cut short."""
 
@@ -36,6 +47,21 @@ class SystemClock:
     def now(self) -> int:
         """Return the current moment in UTC milliseconds; never runs backwards."""
         return int(self._base + (time.monotonic() - self._since) * 1000 * (1 + self._rate))
+
+    @staticmethod
+    def wall() -> int:
+        """Return what the wall clock says, right or wrong, in UTC milliseconds."""
+        return int(time.time() * 1000)
+
+    def adopt(self) -> int:
+        """Take the wall clock's time at once, forwards only; return by how many milliseconds it moved.
+
+        Only for a start on a clock that could not be right: nothing was stamped yet.
+        """
+        before, wall = self.now(), float(self.wall())
+        self._base, self._since = max(float(before), wall), time.monotonic()
+        self._rate, self._last_offset = 0.0, 0.0
+        return self.now() - before
 
     def offset(self) -> int:
         """Return how far the wall clock is ahead of ours, in milliseconds."""

@@ -1,6 +1,7 @@
 """What the station says of itself: its health, its notices and figures, its look at itself, and its sign of life."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,13 @@ from dutyroom import notices as words
 from dutyroom.backlog import Backlog
 from dutyroom.clock import SystemClock
 from dutyroom.desk import Desk
+from dutyroom.doubt import Doubt
 from dutyroom.forwarding import Forwarding
 from dutyroom.heartbeat import FAILED_AFTER, Heart, Sign
 from dutyroom.outlook import Outlook
+from dutyroom.process import open_files
 from dutyroom.supervisor import Supervisor
+from dutyroom.timekeeping import TimeSources
 from facility.person import Party, Person
 from facility.ports import Pager
 from facility.site import Site
@@ -54,6 +58,8 @@ class Condition:
     forwarding: Forwarding | None
     ways: Mapping[str, Pager]
     damaged: bool
+    doubt: Doubt
+    times: TimeSources
     outlook: Outlook
     clean: bool = False
     collectors: "Collectors | None" = None
@@ -72,7 +78,8 @@ class Condition:
         passing = words.passing(self.desk.standing.incidents, self._troubles(), now)
         tests, incidents = self.desk.standing.tryouts, self.desk.standing.incidents
         standing += words.untried(tests.values(), self.site, now) + words.unheard(incidents, self.site)
-        return standing + passing + backlog.notices(self.backlog.held, now)
+        first = words.held(self.desk.standing.held, now) + words.without_time(self.doubt.words, now)
+        return first + standing + passing + backlog.notices(self.backlog.held, now)
 
     def health(self) -> Health:
         """Return who made progress when, and what is missing."""
@@ -115,6 +122,8 @@ class Condition:
             "alarms_active": sum(a.active for a in self.desk.standing.alarms.values()),
             "incidents_open": len(self.desk.standing.incidents),
             "task_restarts_total": self._restarts(),
+            "quarantined_total": counts.quarantined,
+            "open_files_percent": open_files(),
             "clock_offset_seconds": self.clock.offset() / 1000,
         }
         for lag in held.lags:
@@ -150,6 +159,10 @@ class Condition:
             "store_damaged": float(self.damaged),
             "unclean_start": float(not self.clean and self.clock.now() < self._started + UNCLEAN_SHOWN_MS),
             "clock_offset": abs(self.clock.offset()) / 1000,
+            "clock_unsynchronised": math.nan if (alone := self.times.unsynchronised) is None else float(alone),
+            "ntp_offset": math.nan if (off := self.times.offset_ms) is None else abs(off) / 1000,
+            "open_files": open_files(),
+            "quarantined": float(counts.quarantined),
             **self.outlook.figures(),
         }
 

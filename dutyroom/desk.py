@@ -9,7 +9,7 @@ under its old key.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import structlog
@@ -23,14 +23,16 @@ from alarms.rules import Evaluator
 from alarms.shelf import ASKS
 from alarms.transition import Transition
 from collectors.mqtt.receipts import Receipts
+from dutyroom import doubt
 from dutyroom.clock import WakingClock
 from dutyroom.dispatch import Address, Dispatch
+from dutyroom.emergency import Unwritten
 from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
 from facility.commands import Command, IssuePermit, Refused, ReleasePages, ResetAlarm
 from facility.duty import Roster
 from facility.plan import Plan
 from facility.ports import LogBook, Pager, Written
-from facility.records import AlarmReset, Record, incident_subject
+from facility.records import AlarmReset, ItemQuarantined, Kind, Record, incident_subject
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
@@ -41,6 +43,7 @@ from response.incident import Context, Incident, Incidents
 from response.outofservice import Hold
 from response.permit import Permit
 from response.planned import Planned
+from response.quarantine import TRIES
 from response.rota import Rota
 from response.ticket import Ticket
 from stores.live import Live
@@ -48,6 +51,9 @@ from stores.live import Live
 log = structlog.get_logger(__name__)
 
 CHECKPOINT_MS = 10_000
+EARLY_SCANS = 100_000
+"""Scans that may wait for a believable clock; beyond it the oldest are let go, and counted."""
+EARLY_MS = 60_000
 CHECKPOINT_SCANS = 2_000
 """With more that wait, a checkpoint is put off until they are written, but not for twice its time."""
 STOP_S = 2.0
@@ -122,6 +128,8 @@ class Desk:
         self._look = False  # a watched machine spoke
         self._checkpoint_at = 0
         self._beat: Callable[[], None] = lambda: None
+        self._early: deque[tuple[Scan, Callable[[], None] | None]] | None = None  # while there is no time
+        self._faults: dict[str, int] = {}  # scans in a row that could not be judged, by device
 
     # -- what others hand in ------------------------------------------------------------------------------
 
@@ -129,7 +137,10 @@ class Desk:
         """Take a scan: evaluated at once, durable at the next commit (then `done` is called)."""
         self.counts.scans += 1
         self.live.update(scan)
-        moves = self.evaluator.step(scan)
+        if self._early is not None:
+            self._keep_early(scan, done)
+            return
+        moves = self._step(scan)
         scan.moved = bool(moves)
         if self.ledger.add(scan, done):
             self._wake.set()
@@ -151,6 +162,8 @@ class Desk:
 
     async def ask(self, command: Command) -> Sequence[Written] | Refused:
         """Carry out a person's command; return what was written, or why not."""
+        if self._early is not None:
+            return doubt.REFUSED
         answer: asyncio.Future[Sequence[Written] | Refused] = asyncio.get_running_loop().create_future()
         self._asked.append((command, answer))
         self._wake.set()
@@ -183,6 +196,11 @@ class Desk:
         found = self.incidents.open().get(incident)
         return () if found is None else self.incidents.missing(found, self._context(self.clock.now()))
 
+    def unwritten(self) -> Unwritten:
+        """Return what was decided or seen and is not in the book: for whoever must know it all the same."""
+        records = (*(self._commit.records if self._commit else ()), *self._decided)
+        return Unwritten(records, tuple(self._moves))
+
     # -- the life of the desk -----------------------------------------------------------------------------
 
     def restore(self, open_records: Iterable[Written], newest_incident: str = "") -> None:
@@ -192,7 +210,10 @@ class Desk:
         """
         last = 0
         for written in open_records:
-            self._tell(written.record)
+            try:
+                self._tell(written.record)
+            except Exception as error:  # noqa: BLE001 - one record that cannot be believed keeps no service from starting
+                self._set_aside("record", str(written.seq), error)
             last = written.seq
         self.incidents.restored(newest_incident)
         memory, scans = self.ledger.spool.restore()
@@ -206,15 +227,34 @@ class Desk:
             if scan.afterwards:  # the mark of a gap: nobody spoke, and nobody judged it when it was written
                 continue
             self.live.update(scan)
-            self._moves += self.evaluator.step(scan)
+            self._moves += self._step(scan)
         self._moves = [m for m in self._moves if not self.book.has(request_of(m))]
         self._news += self.board.reconcile(self.evaluator, self._moves, self.clock.now())
         self.standing = self._standing(last)
         self._watched = self._devices_watched()
 
+    def hold(self) -> None:
+        """Let scans wait, judge and record nothing: there is no time that could be written beside it."""
+        self._early = deque(maxlen=EARLY_SCANS)
+
+    def release(self, by_ms: int) -> None:
+        """Go on, now that there is a time: what waited happened `by_ms` later than was said."""
+        early, self._early = self._early or (), None
+        self._news = [replace(record, at_ms=record.at_ms + by_ms) for record in self._news]
+        for scan, done in early:
+            if scan.at_ms <= scan.received_ms + EARLY_MS:  # else the device knew the time
+                scan.at_ms += by_ms
+            scan.received_ms += by_ms
+            self.scan(scan, done)
+            self.counts.scans -= 1  # it was counted when it came
+        self._wake.set()
+
     async def run(self, beat: Callable[[], None]) -> None:
         """Turn for ever: wait for news or the next due moment, settle, again. Started again, it loses nothing."""
         self._beat = beat
+        while self._early is not None:
+            beat()
+            await self.clock.until(self.clock.now() + 200)
         while True:
             beat()
             await self._turn()
@@ -303,6 +343,30 @@ class Desk:
         for done in dones or ():
             done()
         return dones is not None
+
+    def _keep_early(self, scan: Scan, done: Callable[[], None] | None) -> None:
+        assert self._early is not None, "only while there is no time"
+        self.counts.scans_lost += len(self._early) == self._early.maxlen
+        self._early.append((scan, done))
+
+    def _step(self, scan: Scan) -> Sequence[Transition]:
+        """Let the rules judge a scan. One that they cannot is kept aside, and counted; the device's others go on."""
+        try:
+            moves = self.evaluator.step(scan)
+        except Exception as error:  # noqa: BLE001 - one poison scan must not end who brought it, again and again
+            tries = self._faults[scan.device] = self._faults.get(scan.device, 0) + 1
+            self.ledger.bury(scan.device, repr(scan.values).encode()[:4096], f"{type(error).__name__}: {error}")
+            if tries == TRIES:
+                self._set_aside("scan", scan.device, error, tries)
+            return ()
+        if self._faults:
+            self._faults.pop(scan.device, None)
+        return moves
+
+    def _set_aside(self, what: str, which: str, error: Exception, tries: int = 1) -> None:
+        log.error("set aside: it cannot be worked on", what=what, which=which, exc_info=error)
+        data = ItemQuarantined(what, which, f"{type(error).__name__}: {error}"[:500], tries)
+        self.report(Record(self.clock.now(), Kind.ITEM_QUARANTINED, f"site:{self.site.id}", data, about=(which,)))
 
     # -- deciding -----------------------------------------------------------------------------------------
 
@@ -416,6 +480,7 @@ class Desk:
         for said in more:
             record = drill.rehearsed(said) if self._rehearsal else said
             self._tell(record)
+            self.counts.quarantined += isinstance(record.data, ItemQuarantined)
             self._decided.append(record)
 
     def _tell(self, record: Record) -> None:

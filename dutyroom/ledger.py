@@ -69,6 +69,7 @@ class Counts:
     dead_letters: int = 0
     book_failures: int = 0
     spool_failures: int = 0
+    quarantined: int = 0
 
 
 @dataclass(slots=True)

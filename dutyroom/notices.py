@@ -117,6 +117,11 @@ def held(incidents: Collection[str], now: int) -> list[Notice]:
     return [Notice("restored", "error", words, now)]
 
 
+def without_time(why: Text | None, now: int) -> list[Notice]:
+    """Return what is held against the computer's clock; nothing when it is believed."""
+    return [] if why is None else [Notice("clock", "error", why, now)]
+
+
 def passing(incidents: Mapping[str, Incident], troubles: Troubles, now: int) -> list[Notice]:
     """Return what is wrong at this moment: pages refused, stores that do not take, lines that are down."""
     refused = [p for i in incidents.values() for p in i.pages.values() if p.state == "refused"]

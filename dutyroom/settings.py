@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     smtp_starttls: bool = True
     heartbeat_url: str = ""
     """Where a sign of life goes each half minute: `/beat/<site>` of a `dutyroom watch`, or a receiver of one's own."""
+    ntp_servers: str = ""
+    """Time servers to hold the clock against, parted by spaces or commas; without one the system's own word counts."""
     modem: str = ""
     """Path of the serial port of a 4G or GSM modem, for a room without internet."""
     aliyun_sms_sign: str = ""

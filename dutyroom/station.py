@@ -24,6 +24,8 @@ from dutyroom.clock import SystemClock
 from dutyroom.condition import Condition
 from dutyroom.desk import Desk
 from dutyroom.dispatch import Addressee
+from dutyroom.doubt import Doubt, floor
+from dutyroom.emergency import Emergency, undecided
 from dutyroom.forwarding import forwarding
 from dutyroom.heartbeat import Heart
 from dutyroom.outlook import Outlook
@@ -32,10 +34,11 @@ from dutyroom.replies import Replies
 from dutyroom.servicemanager import READY, STOPPING, ServiceManager
 from dutyroom.settings import Settings, SettingsError
 from dutyroom.supervisor import LoopWatch, Supervisor
+from dutyroom.timekeeping import TimeSources
 from dutyroom.warmup import warm_up
 from facility import records
 from facility.commands import Command, Refused
-from facility.ports import Telemetry, Written
+from facility.ports import Beat, Telemetry, Written
 from facility.records import Kind, Payload, Record
 from facility.site import Site
 from facility.text import Text
@@ -90,7 +93,10 @@ class Station:
         self.book, self._report = open_book(
             data / "logbook.db", data / "snapshots", self.clock.now(), site=self.site.id
         )
-        self.clock = SystemClock(not_before=_newest(self.book))
+        newest = _newest(self.book)
+        self.clock = SystemClock(not_before=floor(newest))
+        self._doubt = Doubt(self.clock, newest)
+        self._times = TimeSources(settings.ntp_servers, self.clock)
         self.spool = Spool(data / "spool.db", self.clock, keep_free=FOR_RECORDS)
         for device in self.site.devices.values():
             profile = loaded.profiles.get(device.profile)
@@ -121,6 +127,8 @@ class Station:
             self._addressee,
             self._receipts,
         )
+        if self._doubt.waiting:
+            self.desk.hold()
         now = self.clock.now()
         kept = PlanStore(data / "plans")
         kept.keep(self.site.plans.values())
@@ -132,6 +140,9 @@ class Station:
         self._replies = Replies(self.site, self.clock, self.desk)
         self.outlook = Outlook(self._site_as_changed, self.clock, demo=settings.demo)
         self.desk.subscribe(self.outlook.told)
+        self._emergency = Emergency(
+            lambda: self.site, self.clock, self._ways, partial(addressee, self.site, settings), self.desk.report
+        )
         self._collectors: Collectors | None = None
         self._stopping = asyncio.Event()
         self.condition = Condition(
@@ -146,6 +157,8 @@ class Station:
             forwarding=self.forwarding,
             ways=self._ways,
             damaged=bool(self._report),
+            doubt=self._doubt,
+            times=self._times,
             outlook=self.outlook,
         )
         if settings.heartbeat_url:
@@ -235,12 +248,13 @@ class Station:
         serving, server = web.served(self, self._bound)
         watch = LoopWatch()
         watch.start()
-        background = [asyncio.create_task(self.supervisor.watch()), asyncio.create_task(watch.beat())]
+        background = [asyncio.create_task(self.supervisor.watch()), asyncio.create_task(watch.beat(self._paused))]
         self.supervisor.keep("desk", self.desk.run, limit_ms=8_000)
         answering = asyncio.create_task(serving, name="web")
         while not server.started and not answering.done():
             await self.clock.until(self.clock.now() + 5)
-        self._say_started()
+        if not self._doubt.waiting:
+            self._say_started()
         ready(self._bound.getsockname()[1])
         manager = ServiceManager()
         manager.say(READY)
@@ -265,6 +279,7 @@ class Station:
                 await answering
         await last_turn
         await self.supervisor.stop()
+        await self._emergency.stop()
         for task in (*background, stopping, fenced):
             task.cancel()
         if self.desk.ledger.fenced.is_set():
@@ -272,6 +287,10 @@ class Station:
             raise SettingsError(FENCED)
         site = f"site:{self.site.id}"
         last = Record(self.clock.now(), Kind.SERVICE_STOPPED, site, records.ServiceStopped("asked to"))
+        if self._doubt.waiting:  # there is no time to write beside anything
+            self.desk.ledger.close()
+            watch.stop()
+            return
         try:
             await self.desk.stop([last])
         except TimeoutError:
@@ -319,7 +338,11 @@ class Station:
             keep("influx", self.forwarding.run, limit_ms=120_000)
         keep("book-keeping", partial(chores.keep_book, data, book, clock, self._damaged), limit_ms=600_000)
         keep("auditor", Auditor(self.site, clock, book, self.desk).run, limit_ms=180_000)
-        keep("clock", partial(chores.follow_clock, clock, self._stepped), limit_ms=60_000)
+        keep("clock", self._keep_time, limit_ms=60_000)
+        keep("time-sources", self._times.run, limit_ms=300_000)
+        lost = partial(self._emergency.run, lambda: self.desk.ledger.stuck, self.desk.unwritten)
+        keep("emergency", lost, limit_ms=60_000)
+        self.desk.subscribe(self._tell_leaders)
         keep("performance", self._performance.run, limit_ms=120_000)
         if isinstance(modem := self._ways.get("modem"), ModemPager):
             keep("modem", partial(modem.listen, self._replies.take), limit_ms=180_000)
@@ -358,6 +381,25 @@ class Station:
     def _damaged(self, record: Record) -> None:
         self.desk.report(record)
         self.condition.damaged = True
+
+    async def _keep_time(self, beat: Beat) -> None:
+        if self._doubt.waiting:
+            moved, doubted = await self._doubt.over(beat)
+            self.desk.release(moved)
+            self._tell(Kind.CLOCK_DOUBTED, doubted)
+            self._say_started()
+        await chores.follow_clock(self.clock, self._stepped, beat)
+
+    def _paused(self, began_ago_ms: int, ended_ago_ms: int) -> None:
+        now = self.clock.now()
+        self._tell(Kind.SERVICE_PAUSED, records.ServicePaused(now - began_ago_ms, now - ended_ago_ms))
+
+    def _tell_leaders(self, written: Sequence[Written]) -> None:
+        """Call the leader about an incident that is not decided any more: nobody else is called for it by itself."""
+        for one in written:
+            if isinstance(one.record.data, records.ItemQuarantined) and one.record.data.what == "incident":
+                which = one.record.data.which
+                self._emergency.call(f"quarantined/{which}/{one.seq}", undecided(self.site, which))
 
     def _stepped(self, step: int) -> None:
         self._tell(Kind.CLOCK_STEPPED, records.ClockStepped(step))

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ log = structlog.get_logger(__name__)
 BACK_OFF_MS = (100, 500, 1_000, 2_000, 5_000)
 BLOCKED_EXIT = 70
 """Exit code when the loop itself stood still: whoever started us starts us again."""
+
+MEMORY_EXIT = 71
+"""Exit code when there was no memory left (ulimit, container): whoever started us starts us again."""
 
 
 @dataclass(slots=True)
@@ -52,9 +56,15 @@ class Supervisor:
         self._keepers.append(asyncio.create_task(self._keeper(kept), name=f"keep:{name}"))
 
     async def watch(self, every_s: float = 0.5) -> None:
-        """Restart tasks that stand still, until cancelled."""
+        """Restart tasks that stand still, until cancelled; when everything stood still, nobody is to blame."""
+        last = time.monotonic()
         while True:
             now = time.monotonic()
+            late = now - last - every_s
+            if late > every_s:
+                for kept in self.tasks.values():
+                    kept.beat_at = min(now, kept.beat_at + late)
+            last = now
             for kept in self.tasks.values():
                 if kept.age_ms(now) > kept.limit_ms and kept.current is not None and not kept.current.done():
                     kept.why = f"no progress for {kept.age_ms(now)} ms (limit {kept.limit_ms} ms)"
@@ -95,12 +105,18 @@ class Supervisor:
         error = task.exception()
         if error is None:
             return "ended by itself"
+        if isinstance(error, MemoryError):
+            # What else is half done nobody can tell: a new process knows what is true, and is counted.
+            print(f"dutyroom: no memory left in {kept.name}; ending to be started again", file=sys.stderr, flush=True)
+            os._exit(MEMORY_EXIT)
         why = f"{type(error).__name__}: {error}"
         log.error("task died", task=kept.name, why=why, exc_info=error)
         return why
 
 
 LOOK_S = 0.5
+PAUSE_S = 5.0
+"""A process whose threads all slept so long did not choose to: somebody stopped it, or the machine."""
 
 
 class LoopWatch:
@@ -109,6 +125,7 @@ class LoopWatch:
     def __init__(self, limit_s: float = 8.0, end: Callable[[int], None] = os._exit) -> None:
         self._limit = limit_s
         self._end = end
+        self.pauses: deque[tuple[float, float]] = deque()  # when everything stood still, by the monotonic clock
         self._seen = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="loop-watch", daemon=True)
@@ -121,10 +138,16 @@ class LoopWatch:
         """End the watch."""
         self._stop.set()
 
-    async def beat(self, every_s: float = 0.5) -> None:
-        """Show from inside the loop that it turns, until cancelled."""
+    async def beat(self, paused: Callable[[int, int], None] | None = None, every_s: float = 0.5) -> None:
+        """Show from inside the loop that it turns, until cancelled.
+
+        `paused` hears, of each time that the whole process stood still, how many milliseconds ago it began and ended.
+        """
         while True:
-            self._seen = time.monotonic()
+            self._seen = now = time.monotonic()
+            while self.pauses and paused is not None:
+                began, ended = self.pauses.popleft()
+                paused(int((now - began) * 1000), int((now - ended) * 1000))
             await asyncio.sleep(every_s)  # noqa: TID251 - measures real time
 
     def _run(self) -> None:
@@ -133,6 +156,8 @@ class LoopWatch:
             now = time.monotonic()
             # A machine that starves us, or was paused, wakes this thread late too: that is not the loop's doing.
             stood = stood + min(now - last, 2 * LOOK_S) if self._seen == seen else 0.0
+            if now - last > PAUSE_S:
+                self.pauses.append((last, now))
             seen, last = self._seen, now
             if stood > self._limit:
                 print(

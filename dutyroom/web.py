@@ -1,6 +1,7 @@
 """The address that the station answers at: bound before anything else is begun, served by uvicorn later."""
 
 import contextlib
+import resource
 import socket
 from collections.abc import Coroutine, Iterator
 from typing import Any
@@ -50,6 +51,8 @@ def served(station: Station, bound: socket.socket) -> tuple[Coroutine[Any, Any, 
         ws="websockets-sansio",
         timeout_graceful_shutdown=DRAIN_S,
         ws_max_size=1_048_576,
+        # Half of the file handles at most: devices and paging channels must still be reached in a flood of browsers.
+        limit_concurrency=max(8, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
     )
 
     class Server(uvicorn.Server):

@@ -29,6 +29,7 @@ from response.context import Context
 from response.fold import Incident, Note, PageState, PromiseState, Signature, StepState
 from response.holder import Calls
 from response.opening import Alert, day_of, open_by_hand, place
+from response.quarantine import Quarantine
 from response.running import Running
 from response.steady import Steady
 
@@ -102,6 +103,7 @@ class Incidents:
         self._sweep_ms = 0  # when their readings are looked at next
         self._ration = bundling.Ration()
         self._context: Context | None = None  # whose readings were looked at
+        self._quarantine = Quarantine()
         self._hash = ""  # of the site by whose plans the calendar stands
 
     # -- believing ------------------------------------------------------------------------------------------
@@ -345,7 +347,10 @@ class Incidents:
         while self._touched:
             which = next(iter(self._touched))
             incident = self._open.get(which)
-            out = self._next(incident, context) if incident else []
+            try:
+                out = self._next(incident, context) if incident and which not in self._quarantine else []
+            except Exception as error:  # noqa: BLE001 - it is raised again, until it is the incident's own fault
+                return self._quarantine.failed(which, error, context.now)
             if out:
                 return out  # telling them touches it again
             del self._touched[which]
@@ -360,7 +365,7 @@ class Incidents:
             self._hash = context.site.hash
             self._undated.update(dict.fromkeys(self._open))
         for which in self._undated:
-            incident = self._open.get(which)
+            incident = self._open.get(which) if which not in self._quarantine else None
             plan = context.plan(incident) if incident and incident.closed_ms is None else None
             dues = [due.at_ms for due in escalation.agenda(incident, plan, context.site)] if incident and plan else []
             turn = shiftchange.following(incident, plan, context.site) if incident and plan else None

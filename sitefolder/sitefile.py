@@ -25,6 +25,7 @@ class SettingsTable(Strict):
     smtp_user: str = ""
     smtp_security: Literal["starttls", "none"] = "starttls"
     heartbeat_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s/]+/[^\s]*)?$")] = ""
+    ntp_servers: str = ""
     modem: str = ""
     aliyun_sms_sign: str = ""
     aliyun_sms_template: str = ""

@@ -18,11 +18,12 @@ class DiskState:
 
     free: int
     total: int
+    names: float = 0.0  # the part of the names (inodes) that is used; 0 where the disk has no such limit
 
     @property
     def used_percent(self) -> float:
-        """The part that we may not write any more, 0 to 100."""
-        return 100 * (1 - self.ratio)
+        """The part that we may not write any more, 0 to 100: of bytes or of names, whichever is scarcer."""
+        return 100 * max(1 - self.ratio, self.names)
 
     @property
     def ratio(self) -> float:
@@ -35,7 +36,8 @@ def disk_state(path: Path) -> DiskState:
     while not path.exists() and path != path.parent:
         path = path.parent
     state = os.statvfs(path)
-    return DiskState(free=state.f_bavail * state.f_frsize, total=state.f_blocks * state.f_frsize)
+    names = 1 - state.f_favail / state.f_files if state.f_files else 0.0
+    return DiskState(state.f_bavail * state.f_frsize, state.f_blocks * state.f_frsize, names)
 
 
 class Reserve:
