@@ -140,9 +140,7 @@ class Station:
         self._replies = Replies(self.site, self.clock, self.desk)
         self.outlook = Outlook(self._site_as_changed, self.clock, demo=settings.demo)
         self.desk.subscribe(self.outlook.told)
-        self._emergency = Emergency(
-            lambda: self.site, self.clock, self._ways, partial(addressee, self.site, settings), self.desk.report
-        )
+        self._emergency = Emergency(lambda: self.site, self.clock, self._ways, self._addressee, self.desk.report)
         self._collectors: Collectors | None = None
         self._stopping = asyncio.Event()
         self.condition = Condition(
