@@ -127,15 +127,7 @@ class Station:
             self._addressee,
             self._receipts,
         )
-        if self._doubt.waiting:
-            self.desk.hold()
-        now = self.clock.now()
-        kept = PlanStore(data / "plans")
-        kept.keep(self.site.plans.values())
-        self.desk.plans.update(kept.all())
-        self.desk.restore(self.book.open_records(), restored.newest_incident(self.book, self.site, now))
-        if owed := restored.record_of(self.book, self.desk.standing.incidents, now):
-            self.desk.report(owed)  # before anything else is decided
+        self._remember()
         self._performance = Performance(self.site, self.clock, self.book, lambda: self.desk.standing.alarms)
         self._replies = Replies(self.site, self.clock, self.desk)
         self.outlook = Outlook(self._site_as_changed, self.clock, demo=settings.demo)
@@ -387,6 +379,18 @@ class Station:
             self._tell(Kind.CLOCK_DOUBTED, doubted)
             self._say_started()
         await chores.follow_clock(self.clock, self._stepped, beat)
+
+    def _remember(self) -> None:
+        """Rebuild the state from the book; what a restored backup owes is said before anything else is decided."""
+        if self._doubt.waiting:
+            self.desk.hold()
+        now = self.clock.now()
+        kept = PlanStore(self.settings.data / "plans")
+        kept.keep(self.site.plans.values())
+        self.desk.plans.update(kept.all())
+        self.desk.restore(self.book.open_records(), restored.newest_incident(self.book, self.site, now))
+        if owed := restored.record_of(self.book, self.desk.standing.incidents, now):
+            self.desk.report(owed)
 
     def _paused(self, began_ago_ms: int, ended_ago_ms: int) -> None:
         now = self.clock.now()
