@@ -5,11 +5,16 @@ from functools import partial
 from pathlib import Path
 
 from dutyroom.dispatch import Addressee
+from dutyroom.needs import APP_SECRETS
 from dutyroom.settings import Settings
 from facility.ports import Clock, Pager
 from facility.site import Site
 from response import token
-from response.pagers import aliyun, demo, modem, robots, smtp, webhook
+from response.pagers import aliyun, demo, dingtalk_app, feishu_app, modem, robots, smtp, webhook, wecom_app
+from response.pagers.apps import App
+from response.pagers.dingtalk_line import DingtalkLine
+from response.pagers.feishu_line import FeishuLine
+from response.pagers.longline import LongLine
 
 
 def channels(settings: Settings, secrets: Mapping[str, str], clock: Clock, phone_file: Path) -> dict[str, Pager]:
@@ -24,6 +29,7 @@ def channels(settings: Settings, secrets: Mapping[str, str], clock: Clock, phone
         if mine:
             named = {name: robots.Robot.of(said) for name, said in mine.items()}
             out[kind] = robots.RobotPager(kind, named, clock)
+    out.update(_app_pagers(settings, secrets, clock))
     key = aliyun.Key(secrets.get("aliyun_key_id", ""), secrets.get("aliyun_key_secret", ""))
     if key.id and settings.aliyun_sms_template:
         service = aliyun.sms(settings.aliyun_sms_sign, settings.aliyun_sms_template)
@@ -36,6 +42,33 @@ def channels(settings: Settings, secrets: Mapping[str, str], clock: Clock, phone
     if settings.demo:
         out["demo"] = demo.DemoPager(phone_file, clock)
     return out
+
+
+def _app_pagers(settings: Settings, secrets: Mapping[str, str], clock: Clock) -> dict[str, Pager]:
+    apps = _apps(secrets)
+    out: dict[str, Pager] = {}
+    if app := apps.get(dingtalk_app.KIND):
+        out[dingtalk_app.KIND] = dingtalk_app.DingtalkAppPager(app, clock, settings.dingtalk_card_template)
+    if app := apps.get(wecom_app.KIND):
+        out[wecom_app.KIND] = wecom_app.WecomAppPager(app, clock)
+    if app := apps.get(feishu_app.KIND):
+        out[feishu_app.KIND] = feishu_app.FeishuAppPager(app, clock)
+    return out
+
+
+def long_lines(secrets: Mapping[str, str], clock: Clock) -> list[LongLine]:
+    """Return the long connections over which answers come back, one for each app that has such a thing."""
+    apps = _apps(secrets)
+    out: list[LongLine] = []
+    if app := apps.get(dingtalk_app.KIND):
+        out.append(LongLine(DingtalkLine(app), clock))
+    if app := apps.get(feishu_app.KIND):
+        out.append(LongLine(FeishuLine(app, clock), clock))
+    return out
+
+
+def _apps(secrets: Mapping[str, str]) -> dict[str, App]:
+    return {kind: App.of(secrets[name]) for kind, name in APP_SECRETS.items() if secrets.get(name)}
 
 
 def addressee(

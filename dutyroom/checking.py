@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alarms.trial import differences
+from dutyroom import needs
+from dutyroom.settings import Settings
 from facility.site import Site
 from facility.text import Text
 from sitefolder import SiteError, load
@@ -34,6 +36,8 @@ def examine(folder: Path, now_ms: int) -> Checked:
     except SiteError as error:
         return Checked(error.findings)
     checked = Checked(loaded.findings, loaded.overrides, [_size(loaded.site)])
+    settings = Settings(site_folder=folder).of_site(loaded.site.settings)
+    checked.findings += needs.findings(loaded.site, settings, loaded.secrets)
     if (folder / TRIALS).is_dir():
         checked.summary.append(_try(folder / TRIALS, loaded.site, checked.findings))
     return checked

@@ -26,6 +26,7 @@ from facility.person import Party, Person
 from facility.ports import Pager
 from facility.site import Site
 from facility.text import Text
+from response.pagers.longline import LongLine
 from stores.logbook import LogBook
 from stores.reserve import disk_state
 from stores.telemetry.spool import Spool
@@ -61,6 +62,7 @@ class Condition:
     doubt: Doubt
     times: TimeSources
     outlook: Outlook
+    long_lines: Sequence[LongLine] = ()
     clean: bool = False
     collectors: "Collectors | None" = None
     heart: Heart | None = None
@@ -78,6 +80,7 @@ class Condition:
         passing = words.passing(self.desk.standing.incidents, self._troubles(), now)
         tests, incidents = self.desk.standing.tryouts, self.desk.standing.incidents
         standing += words.untried(tests.values(), self.site, now) + words.unheard(incidents, self.site)
+        passing += [words.long_line_down(long.name, long.why, long.since_ms) for long in self._silent(now)]
         first = words.held(self.desk.standing.held, now) + words.without_time(self.doubt.words, now)
         return first + standing + passing + backlog.notices(self.backlog.held, now)
 
@@ -133,6 +136,8 @@ class Condition:
             figures.update(self.forwarding.figures())
         for line in self.lines():
             figures[f'line_up{{line="{line.line}"}}'] = float(line.connected)
+        for long in self.long_lines:
+            figures[f'line_up{{line="{long.name}"}}'] = float(long.connected)
         for device, had in self.spool.gap_counts().items():
             figures[f'gaps_total{{device="{device}"}}'] = float(had.gaps)
             figures[f'messages_missing_total{{device="{device}"}}'] = float(had.missing)
@@ -198,6 +203,10 @@ class Condition:
         for line in sorted(self._told_down - down):
             log.warning("a line is back", line=line)
         self._told_down = down
+
+    def _silent(self, now: int) -> list[LongLine]:
+        """Return the long connections that are down, and not only while the provider changes them."""
+        return [long for long in self.long_lines if not long.connected and long.why and now - long.since_ms > LINES_MS]
 
     def _lines_down(self) -> list[str]:
         """Return the lines that are not connected; one that was not tried yet is not down."""

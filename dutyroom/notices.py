@@ -122,6 +122,17 @@ def without_time(why: Text | None, now: int) -> list[Notice]:
     return [] if why is None else [Notice("clock", "error", why, now)]
 
 
+def long_line_down(name: str, why: str, since_ms: int) -> Notice:
+    """Return that answers over a provider's long connection do not come."""
+    words = Text(
+        f"与 {name} 的长连接中断（{why}）：呼叫照常发出，但按钮、回复和已读收不到。"
+        "系统会自动重连，请用电话确认对方是否出发。",
+        f"The long connection of {name} is down ({why}): pages leave as before, but buttons, replies and read receipts"
+        " do not come back. It is opened again by itself; ask by phone whether people are coming.",
+    )
+    return Notice(f"line:{name}", "warning", words, since_ms)
+
+
 def passing(incidents: Mapping[str, Incident], troubles: Troubles, now: int) -> list[Notice]:
     """Return what is wrong at this moment: pages refused, stores that do not take, lines that are down."""
     refused = [p for i in incidents.values() for p in i.pages.values() if p.state == "refused"]

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """Time servers to hold the clock against, parted by spaces or commas; without one the system's own word counts."""
     modem: str = ""
     """Path of the serial port of a 4G or GSM modem, for a room without internet."""
+    dingtalk_card_template: str = ""
+    """Of an interactive card with the buttons accept, cannot and arrived; empty: work notifications with a link."""
     aliyun_sms_sign: str = ""
     aliyun_sms_template: str = ""
     aliyun_voice_template: str = ""

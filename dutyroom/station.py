@@ -19,13 +19,15 @@ from dutyroom import __version__, chores, restored, selfwatch, web
 from dutyroom.archiving import Archiving
 from dutyroom.auditor import Auditor
 from dutyroom.backlog import Backlog, readers
-from dutyroom.channels import addressee, channels
+from dutyroom.channels import addressee, channels, long_lines
 from dutyroom.clock import SystemClock
 from dutyroom.condition import Condition
+from dutyroom.deliveries import Deliveries
 from dutyroom.desk import Desk
 from dutyroom.dispatch import Addressee
 from dutyroom.doubt import Doubt, floor
 from dutyroom.emergency import Emergency, undecided
+from dutyroom.following import Following
 from dutyroom.forwarding import forwarding
 from dutyroom.heartbeat import Heart
 from dutyroom.outlook import Outlook
@@ -38,13 +40,14 @@ from dutyroom.timekeeping import TimeSources
 from dutyroom.warmup import warm_up
 from facility import records
 from facility.commands import Command, Refused
-from facility.ports import Beat, Telemetry, Written
+from facility.ports import Beat, Receipt, Telemetry, Written
 from facility.records import Kind, Payload, Record
 from facility.site import Site
 from facility.text import Text
 from response import reached
 from response.duty import Ahead
 from response.pagers import demo as demo_pager
+from response.pagers.answer import Answer
 from response.pagers.modem import ModemPager
 from sitefolder import Loaded, load
 from stores.accounts import Accounts
@@ -130,6 +133,8 @@ class Station:
         self._remember()
         self._performance = Performance(self.site, self.clock, self.book, lambda: self.desk.standing.alarms)
         self._replies = Replies(self.site, self.clock, self.desk)
+        self._deliveries = Deliveries(self.clock, self.desk)
+        self._long_lines = long_lines(self._secrets, self.clock)
         self.outlook = Outlook(self._site_as_changed, self.clock, demo=settings.demo)
         self.desk.subscribe(self.outlook.told)
         self._emergency = Emergency(lambda: self.site, self.clock, self._ways, self._addressee, self.desk.report)
@@ -150,6 +155,7 @@ class Station:
             doubt=self._doubt,
             times=self._times,
             outlook=self.outlook,
+            long_lines=self._long_lines,
         )
         if settings.heartbeat_url:
             secret = self._secrets.get("heartbeat_secret", "")
@@ -336,6 +342,11 @@ class Station:
         keep("performance", self._performance.run, limit_ms=120_000)
         if isinstance(modem := self._ways.get("modem"), ModemPager):
             keep("modem", partial(modem.listen, self._replies.take), limit_ms=180_000)
+        for long in self._long_lines:
+            keep(f"long-{long.name}", partial(long.run, self._heard), limit_ms=180_000)
+        following = Following(clock, self.desk, self._ways, self._addressee, self._deliveries)
+        if following.kinds:
+            keep("following", following.run, limit_ms=180_000)
         keep("outlook", partial(self.outlook.run, self._answers), limit_ms=180_000)
         if heart := self.condition.heart:
             keep("heartbeat", heart.run, limit_ms=120_000)
@@ -351,6 +362,13 @@ class Station:
         running = self.desk.standing.incidents.get(incident)
         generation = running.handset.generations.get(person, 0) if running else 0
         return addressee(self.site, self.settings, person, channel, incident, generation)
+
+    async def _heard(self, said: Answer | Receipt) -> Text | None:
+        """Take what came back from a provider; return what the person is told."""
+        if isinstance(said, Answer):
+            return await self._replies.answer(said)
+        self._deliveries.take(said)
+        return None
 
     def _site_as_changed(self) -> Site:
         roster = self.desk.standing.roster

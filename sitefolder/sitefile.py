@@ -27,6 +27,7 @@ class SettingsTable(Strict):
     heartbeat_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s/]+/[^\s]*)?$")] = ""
     ntp_servers: str = ""
     modem: str = ""
+    dingtalk_card_template: str = ""
     aliyun_sms_sign: str = ""
     aliyun_sms_template: str = ""
     aliyun_voice_template: str = ""

@@ -2,6 +2,8 @@
 
 Both speak a template that the provider approved beforehand; a page fills in its variables `title`, `incident` and
 `text`. An HTTP 200 may carry a refusal: only `"Code": "OK"` says that it was taken, and not yet that it arrived.
+What became of it is asked for later: QuerySendDetails (help.aliyun.com, api-dysmsapi-2017-05-25-querysenddetails) and
+QueryCallDetailByCallId (document_detail/63017). Neither interface knows a key that would drop a doubled request.
 """
 
 import base64
@@ -9,12 +11,13 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from urllib.parse import quote
 
-from facility.ports import Clock, Message, PageRefusedError
+from facility.ports import Clock, Message, PageRefusedError, Receipt
 from response.pagers.allowance import Allowance, Limit
 from response.pagers.exchange import TIMEOUT_S, WORDS_LIMIT, Exchange
 
@@ -23,6 +26,12 @@ VARIABLE = 35
 """Characters that a template's variable may have (Alibaba Cloud's manual of message templates)."""
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+NOTICE_CALLS = "11000000300006"
+"""The provider's number for calls of this sort (QueryCallDetailByCallId, ProdId)."""
+CHINA = timezone(timedelta(hours=8))
+"""The provider counts days so."""
+
+_MATTER = re.compile(r"\d+\^\d+")
 _NOT_SPOKEN = re.compile(r"[【】\[\]{}<>\s]+")
 
 
@@ -50,13 +59,23 @@ class Service:
     fixed: Mapping[str, str]
     receipt: str
     limits: Sequence[Limit]
+    fate: "Fate"
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """How a service is asked what became of a matter: `asked(number, matter, sent_ms)` and what its answer means."""
+
+    action: str
+    asked: Callable[[str, str, int], Mapping[str, str]]
+    read: Callable[[Mapping[str, Any], str], Receipt | None]
 
 
 def sms(sign: str, template: str, url: str = "https://dysmsapi.aliyuncs.com/") -> Service:
     """Return the service of text messages: 50 notices a day to one number (users' reports; undated)."""
     fixed = {"SignName": sign, "TemplateCode": template}
     limits = (Limit(50, DAY_MS),)
-    return Service(url, "SendSms", "2017-05-25", "PhoneNumbers", "TemplateParam", fixed, "BizId", limits)
+    return Service(url, "SendSms", "2017-05-25", "PhoneNumbers", "TemplateParam", fixed, "BizId", limits, _SMS_FATE)
 
 
 def voice(template: str, shown: str = "", url: str = "https://dyvmsapi.aliyuncs.com/") -> Service:
@@ -67,7 +86,9 @@ def voice(template: str, shown: str = "", url: str = "https://dyvmsapi.aliyuncs.
     """
     fixed = {"TtsCode": template, "PlayTimes": "3", **({"CalledShowNumber": shown} if shown else {})}
     limits = (Limit(1, MINUTE_MS), Limit(5, HOUR_MS), Limit(20, DAY_MS))
-    return Service(url, "SingleCallByTts", "2017-05-25", "CalledNumber", "TtsParam", fixed, "CallId", limits)
+    return Service(
+        url, "SingleCallByTts", "2017-05-25", "CalledNumber", "TtsParam", fixed, "CallId", limits, _CALL_FATE
+    )
 
 
 class AliyunPager:
@@ -81,27 +102,39 @@ class AliyunPager:
 
     async def page(self, message: Message) -> str:
         """Hand the page over; return the provider's words and its number for the matter."""
-        service, now_ms = self._service, self._clock.now()
-        self._allowance.take(message.address, message, now_ms)
+        service = self._service
+        self._allowance.take(message.address, message, self._clock.now())
         asked = {
             **service.fixed,
-            "Action": service.action,
-            "Version": service.version,
             service.number: message.address,
             service.variables: json.dumps(variables(message), ensure_ascii=False),
             "OutId": message.key[:15],
         }
-        answer = await self._exchange.post(service.url, signed(asked, self._key, message.key, now_ms), _FORM)
+        said = await self._asked(service.action, asked, message.key)
+        return f"{_words(said)} {said.get(service.receipt, '')}".strip()[:WORDS_LIMIT]
+
+    async def follow(self, address: str, said: str, sent_ms: int) -> Receipt | None:
+        """Return what became of a page by now; None while the provider does not know."""
+        found = _MATTER.search(said)
+        if found is None:
+            return None
+        fate = self._service.fate
+        answer = await self._asked(fate.action, fate.asked(address, found[0], sent_ms), found[0])
+        return fate.read(answer, found[0])
+
+    async def _asked(self, action: str, asked: Mapping[str, str], nonce: str) -> Mapping[str, Any]:
+        form = {**asked, "Action": action, "Version": self._service.version}
+        raw = signed(form, self._key, nonce, self._clock.now())
+        answer = await self._exchange.post(self._service.url, raw, _FORM)
         try:
             said = json.loads(answer.body)
         except ValueError:
             said = None
         if not isinstance(said, dict) or "Code" not in said:
             raise PageRefusedError(answer.words)
-        words = f"{said['Code']}: {said.get('Message', '')}"
         if said["Code"] != "OK" or not answer.success:
-            raise PageRefusedError(words[:WORDS_LIMIT])
-        return f"{words} {said.get(service.receipt, '')}".strip()[:WORDS_LIMIT]
+            raise PageRefusedError(_words(said)[:WORDS_LIMIT])
+        return said
 
 
 def variables(message: Message) -> dict[str, str]:
@@ -133,6 +166,53 @@ def signature(method: str, form: Mapping[str, str], secret: str) -> str:
     """Return the signature over a form, as the provider's RPC style wants it."""
     said = f"{method}&{_coded('/')}&{_coded(_plain(form))}"
     return base64.b64encode(hmac.new(f"{secret}&".encode(), said.encode(), hashlib.sha1).digest()).decode()
+
+
+def _words(said: Mapping[str, Any]) -> str:
+    return f"{said['Code']}: {said.get('Message', '')}"
+
+
+def _sms_asked(number: str, matter: str, sent_ms: int) -> Mapping[str, str]:
+    day = datetime.fromtimestamp(sent_ms // 1000, CHINA).strftime("%Y%m%d")
+    return {"PhoneNumber": number, "BizId": matter, "SendDate": day, "PageSize": "10", "CurrentPage": "1"}
+
+
+def _sms_read(said: Mapping[str, Any], matter: str) -> Receipt | None:
+    """Read `SendStatus`: 1 waits for the network's receipt, 2 failed, 3 arrived."""
+    details = said.get("SmsSendDetailDTOs")
+    found = details.get("SmsSendDetailDTO") if isinstance(details, dict) else None
+    for one in found if isinstance(found, list) else ():
+        status, why = str(one.get("SendStatus", "")), f"{one.get('ErrCode', '')} {one.get('ReceiveDate', '')}".strip()
+        if status in _SMS_STATES:
+            return Receipt(_SMS_STATES[status], number=matter, said=why)
+    return None
+
+
+def _call_asked(_number: str, matter: str, sent_ms: int) -> Mapping[str, str]:
+    return {"CallId": matter, "ProdId": NOTICE_CALLS, "QueryDate": str(sent_ms)}
+
+
+def _call_read(said: Mapping[str, Any], matter: str) -> Receipt | None:
+    """Read a call's detail, which is empty until the call has ended; who talked for some time has been reached.
+
+    What the single states mean is not documented together with them: they are passed on as they are.
+    """
+    try:
+        detail = json.loads(str(said.get("Data") or "null"))
+        spoken_s = int(detail["duration"]) if isinstance(detail, dict) and detail.get("state") else None
+    except (ValueError, KeyError, TypeError):
+        spoken_s = None
+    if spoken_s is None:
+        return None
+    words = f"state {detail['state']} {detail.get('stateDesc', '')}".strip()
+    if spoken_s > 0:
+        return Receipt("delivered", number=matter, said=f"answered, {spoken_s} s; {words}")
+    return Receipt("failed", number=matter, said=f"not answered; {words}")
+
+
+_SMS_STATES = {"2": "failed", "3": "delivered"}
+_SMS_FATE = Fate("QuerySendDetails", _sms_asked, _sms_read)
+_CALL_FATE = Fate("QueryCallDetailByCallId", _call_asked, _call_read)
 
 
 def _plain(form: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """One question to a provider over HTTP, within its time, with an answer or the provider's own words of refusal."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,11 +35,14 @@ class Answer:
 
 
 class Exchange:
-    """POSTs to providers; the connection is always a fresh one."""
+    """Asks providers; the connection is always a fresh one, and its certificate is always verified."""
 
-    def __init__(self, timeout_s: float = TIMEOUT_S, proxy: str = "") -> None:
-        """Take the time that one exchange may take, and the HTTP proxy, if the site needs one."""
-        self._timeout_s, self._proxy = timeout_s, proxy
+    def __init__(self, timeout_s: float = TIMEOUT_S, proxy: str = "", trust: ssl.SSLContext | None = None) -> None:
+        """Take the time that one exchange may take, the HTTP proxy if the site needs one, and whom to trust.
+
+        Without `trust` it is whom the machine's authorities vouch for.
+        """
+        self._timeout_s, self._proxy, self._trust = timeout_s, proxy, trust
         self._client: httpx.AsyncClient | None = None
 
     def prepare(self) -> None:
@@ -47,6 +51,10 @@ class Exchange:
             self._open()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Ask with a POST; otherwise as `ask`."""
+        return await self.ask("POST", url, body, headers)
+
+    async def ask(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Ask, and return the answer whatever its status.
 
         Raises:
@@ -58,7 +66,7 @@ class Exchange:
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                client.stream("POST", url, content=body, headers=dict(headers)) as response,
+                client.stream(method, url, content=body, headers=dict(headers)) as response,
             ):
                 answer = await _read(response)
         except TimeoutError as error:
@@ -82,6 +90,7 @@ class Exchange:
             follow_redirects=False,
             trust_env=False,
             proxy=self._proxy or None,
+            verify=self._trust or ssl.create_default_context(),
             timeout=self._timeout_s,
             limits=httpx.Limits(max_keepalive_connections=0),
         )
