@@ -148,11 +148,12 @@ def _pages(
     called = incident.called.get(person)
     known = site.people.get(person) or site.parties.get(person)
     roles = [*(called.roles if called else ()), *(known.roles if known else ())]
+    beside = "over" if why is words.TAKE_OVER else "link"
     responder = why is words.TAKE_OVER or bool(called and called.responder)
     text = words.asked_text(incident, plan, site, why)
     return [
         records.PageRequested(
-            page_key(f"{incident.id}/{request}", incident.level, incident.round, person, channel),
+            page_key(incident.id, incident.level, incident.round, person, channel, f"{beside}/{request}"),
             incident.id,
             person,
             channel,
@@ -161,6 +162,7 @@ def _pages(
             responder,
             text,
             roles[0] if roles else "",
+            why=beside,
         )
         for channel in channels(site, person)
     ]

@@ -62,6 +62,9 @@ _PREVIEWERS = (
 
 REQUEST_LENGTH = 80
 
+_OF_ACTION: Mapping[str, tuple[str, ...]] = {"step": ("step", "answer"), "over": ("to",)}
+"""What tells one press of an action from another on the same page."""
+
 ETAS = (5, 15, 30)
 """In so many minutes somebody may say to be there; it binds nobody, and moves no promise."""
 
@@ -189,7 +192,9 @@ def _command(link: Link, station: Station, action: str, form: Mapping[str, str])
         "accept": lambda a, r, at: Accept(a, r, incident, person, eta_min=_eta(form), pressed_ms=at),
         "cannot": lambda a, r, at: Decline(a, r, incident, person, form.get("why", "")[:2000], pressed_ms=at),
         "arrived": lambda a, r, at: Arrive(a, r, incident, person, _how(link, station, form), pressed_ms=at),
-        "step": lambda a, r, at: TickStep(a, r, incident, step, person, form.get("note", "")[:2000], pressed_ms=at),
+        "step": lambda a, r, at: TickStep(
+            a, r, incident, step, person, form.get("note", "")[:2000], form.get("answer", "")[:80], pressed_ms=at
+        ),
         "over": lambda a, r, at: HandOver(a, r, incident, person, form.get("to", "")[:200], pressed_ms=at),
         "done": lambda a, r, at: Finish(a, r, incident, person, form.get("result", "")[:2000], pressed_ms=at),
     }
@@ -204,8 +209,8 @@ def _request_id(link: Link, action: str, form: Mapping[str, str]) -> tuple[str, 
     given, actor = form.get("request", ""), f"person:{link.person}"
     if not given or len(given) > REQUEST_LENGTH or not given.isascii() or not given.isprintable():
         raise LinkError(422, "refused", SENTENCES["form"], link.language, back=_back(link))
-    which = form.get("step", "")[:200] if action == "step" else form.get("to", "")[:200] if action == "over" else ""
-    return actor, "/".join(part for part in (actor, link.incident.id, given, action, which) if part)
+    which = [form.get(name, "")[:200] for name in _OF_ACTION.get(action, ())]
+    return actor, "/".join(part for part in (actor, link.incident.id, given, action, *which) if part)
 
 
 def _how(link: Link, station: Station, form: Mapping[str, str]) -> str:
@@ -249,7 +254,8 @@ def _context(station: Station) -> Context:
         seen = station.live.read(point)
         return None if seen is None else (seen.value, seen.reason, seen.at_ms)
 
-    return Context(station.view().site(station.site), station.clock.now(), read)
+    view = station.view()
+    return Context(view.site(station.site), station.clock.now(), read, plans=view.plans)
 
 
 def _is_preview(request: Request) -> bool:

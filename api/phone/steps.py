@@ -10,7 +10,7 @@ from api.phone.saying import Say, span
 from facility.commands import Refused, TickStep
 from facility.plan import Plan, Step
 from facility.text import Text
-from response import commands
+from response import commands, signing
 from response import plan as steps
 from response.incident import Context, Incident
 
@@ -20,7 +20,10 @@ ACTING = frozenset({"told", "seen", "accepted", "arrived"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One step; `locked` says why it cannot be done yet by somebody whose step it is."""
+    """One step; `locked` says why it cannot be done yet by somebody whose step it is.
+
+    A step that `asks` is done by pressing one of its `answers` (id and words).
+    """
 
     id: str
     text: str
@@ -33,21 +36,29 @@ class Row:
     mine: bool
     extra: str
     locked: str
+    asks: str
+    answers: tuple[tuple[str, str], ...]
 
 
 def rows(context: Context, incident: Incident, plan: Plan | None, person: str, state: str, say: Say) -> tuple[Row, ...]:
-    """Return the rows in the order of the plan."""
-    return tuple(_row(context, incident, plan, step, person, state, say) for step in plan.steps) if plan else ()
+    """Return the rows in the order of the plan, without what an answer made needless."""
+    return tuple(
+        _row(context, incident, plan, step, person, state, say)
+        for step in (plan.steps if plan else ())
+        if plan and steps.state(incident, plan, step) != steps.NOT_NEEDED
+    )
 
 
 def _row(context: Context, incident: Incident, plan: Plan, step: Step, person: str, state: str, say: Say) -> Row:
-    said, now = incident.steps.get(step.id), steps.state(incident, plan, step)
-    settled = now in {"done", "skipped", steps.NOT_NEEDED}
+    said, now = incident.steps.get(step.id), signing.standing(incident, plan, step, context.site, context.now)[0]
+    settled = now in {"done", "skipped"}
     promise = None if settled else incident.promises.get(steps.promise_of(step))
     signed = said.by.split("+") if said else []
     who = say.names([say("by_system") if by == "telemetry" else say.name(by) for by in signed])
     extra = [say("two")] if step.persons > 1 and not settled else []
     extra += [] if step.mandatory or settled else [say("optional")]
+    given = next((a.text for a in step.answers if said and a.id == said.answer), None)
+    extra += [say.text(given)] if given else []
     late = promise is not None and promise.by_ms < context.now
     verdict = _verdict(context, incident, step, person) if state in ACTING and not settled else None
     theirs = step.role in roles_of(context, incident, person) and state in {"accepted", "arrived"}
@@ -63,6 +74,8 @@ def _row(context: Context, incident: Incident, plan: Plan, step: Step, person: s
         mine=verdict is True,
         extra=" · ".join(extra),
         locked=say.text(verdict) if isinstance(verdict, Text) and theirs and person not in signed else "",
+        asks=say.text(step.asks) if step.answers and not settled else "",
+        answers=tuple((a.id, say.text(a.text)) for a in step.answers),
     )
 
 

@@ -51,6 +51,20 @@ export function particulars(record: LogRecord, whole?: Incident): string {
     case "alarm.raised":
     case "alarm.cleared":
       return `${machineName(str(d, "owner"))} ${rule(str(d, "rule"))}`;
+    case "link.used":
+      return [person, t("rec.device", { n: Number(d["nth"]), app: str(d, "app") })].join(" · ");
+    case "link.revoked":
+      return [person, t("rec.generation", { n: Number(d["generation"]) })].join(" · ");
+    case "press.late":
+      return [person, str(d, "what"), t("rec.pressed", { time: moment(Number(d["pressed_ms"])) })].join(" · ");
+    case "work.offered":
+      return [person, personName(str(d, "to"))].filter(Boolean).join(" → ");
+    case "work.taken":
+      return [personName(str(d, "of")), person].join(" → ");
+    case "photo.added":
+      return [person, `${Math.ceil(Number(d["bytes"]) / 1024)} kB`].join(" · ");
+    case "photo.erased":
+      return str(d, "reason");
     case "alarm.acknowledged":
       return [alarm(record.subject), str(d, "comment")].filter(Boolean).join(" · ");
     case "alarm.graded":

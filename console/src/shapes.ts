@@ -154,6 +154,17 @@ export interface Responder {
   arrived_ms: number | null;
   finished_ms: number | null;
   declined_ms: number | null;
+  there_ms: number | null; // means to be there by then
+  asks: string; // whom they ask to take over
+  handed: string; // who took over from them
+  devices: number; // that acted by their link
+}
+export interface Photo {
+  photo: string; // its hash
+  name: string;
+  at_ms: number;
+  step: string;
+  erased: boolean;
 }
 export interface Promised {
   id: string;
@@ -209,6 +220,7 @@ export interface Incident {
   steps?: Step[];
   pages?: Page[];
   people?: Responder[];
+  photos?: Photo[];
   promises?: Promised[];
   never?: Text[];
   missing?: Text[];

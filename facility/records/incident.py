@@ -127,7 +127,7 @@ class PageRequested(Payload):
     role: str = ""
     not_before_ms: int = 0
     priority: int = 0
-    why: str = ""  # told beside the escalation: skipped/STEP, broken/PROMISE, report/STEP, …
+    why: str = ""  # told beside the escalation: skipped/STEP, broken/PROMISE, report/STEP, over, link, …
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import json
 import re
 import struct
 import zlib
+from dataclasses import replace
 from hashlib import sha256
 from urllib.parse import urlencode
 
@@ -14,6 +15,8 @@ from fakestation import NOW, SECRET, Client, FakeStation
 from test_phone_page import Forms, press
 
 from api.phone.pocket import app_of
+from facility.plan import Answer, Branch, Step
+from facility.text import Text
 from response import label
 from response.token import phone_token
 from stores.files import FileRefusedError
@@ -366,3 +369,33 @@ async def test_a_press_that_was_kept_on_the_phone_brings_its_own_time(
     for wrong in (NOW - 1, NOW + 600_000, "never"):  # before the incident, just now, nonsense
         await phone.post(f"{link}/cannot", content=f"request={wrong}&pressed={wrong}", headers=FORM)
     assert len(told(station, "press.late")) == 1
+
+
+# -- steps that ask, and steps that are locked ---------------------------------------------------------------
+
+
+async def test_a_question_is_answered_by_pressing_an_answer(
+    client: Client, station: FakeStation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = Step(
+        "seen", "lift-technician", Text("看平层", "look"), asks=Text("平层了吗？", "Level?"),
+        answers=(Answer("yes", Text("平了", "yes")), Answer("no", Text("没平", "no"))),
+    )  # fmt: skip
+    hauls = Step("haul", "lift-technician", Text("盘车", "haul"), when=(Branch("seen", ("no",)),))
+    locked = Step("cut", "lift-technician", Text("断电", "cut"), certificates=("lift-technician",), crew=2)
+    plan = replace(station.site.plans["lift-entrapment"], version="v2", steps=(asks, hauls, locked))
+    monkeypatch.setattr(station, "site", replace(station.site, plans={plan.id: plan}))
+    station.raise_alarm()
+    phone, incident = client(), next(iter(station.view().incidents))
+    link = "/p/" + phone_token(SECRET, incident, "zhaolei")
+    page = await press(phone, await phone.get(link), "确认接警 · 我去")
+    page = await press(phone, page, "确认：我就在设备旁")
+    assert "平层了吗？" in page.text
+    assert {"平了", "没平"} <= set(Forms(page.text).forms)
+    assert "完成" not in Forms(page.text).forms  # two certified people must be there, and the page says so
+    assert "须有 2 名持有效证件" in page.text
+    assert "盘车" in page.text
+    page = await press(phone, page, "平了")
+    assert told(station, "step.done")[0].answer == "yes"
+    assert "盘车" not in page.text
+    assert "平了" in page.text
