@@ -127,6 +127,7 @@ class Desk:
         self._watched: frozenset[str] = frozenset()
         self._look = False  # a watched machine spoke
         self._checkpoint_at = 0
+        self._acted_ms = 0  # what was due by then was sent
         self._beat: Callable[[], None] = lambda: None
         self._early: deque[tuple[Scan, Callable[[], None] | None]] | None = None  # while there is no time
         self._faults: dict[str, int] = {}  # scans in a row that could not be judged, by device
@@ -540,7 +541,7 @@ class Desk:
                 log.error("who was told of a commit failed", exc_info=error)
 
     def _standing(self, seq: int) -> Standing:
-        alarms, incidents = dict(self.board.open()), dict(self.incidents.open())
+        alarms, incidents = dict(self.board.open()), self.incidents.open().copy()
         permits, tickets = dict(self.planned.permits()), dict(self.planned.tickets())
         changes, calendars = dict(self.rota.changes()), self.rota.generations()
         roster = self.rota.site(self.site).roster
@@ -555,8 +556,9 @@ class Desk:
         return frozenset(d[0] for d in devices if d is not None)
 
     def _act(self, now: int) -> None:
+        self._acted_ms = now
         for letter in self.incidents.letters(now, self.held.incidents()):
-            if letter.not_before_ms <= now and self.dispatch.idle(letter):
+            if self.dispatch.idle(letter):
                 incident, _ = self.incidents.page(letter.pages[0].key)
                 self.dispatch.send(incident, letter)
         for test in self.tryouts.unsent():
@@ -582,8 +584,7 @@ class Desk:
         moments = [self._batch_due(), self.evaluator.due(), self.board.due(now)]
         moments += [self.incidents.due(context), self.planned.due(context), self.tryouts.due(context)]
         moments += [test.not_before_ms for test in self.tryouts.unsent() if self.dispatch.free(test.key)]
-        letters = self.incidents.letters(now, self.held.incidents())
-        moments += [one.not_before_ms for one in letters if self.dispatch.idle(one)]
+        moments.append(self.incidents.next_letter(self._acted_ms))
         return min((m for m in moments if m is not None), default=None)
 
 

@@ -204,16 +204,21 @@ class Ration:
                 return [Record(at, Kind.PAGE_BUNDLED, subject, data, request=data.key, about=(person,))]
         return []
 
-    def letters(self, unsent: Iterable[PageState]) -> list[Letter]:
-        """Return what is to be sent, the longest due first: pages alone, and bundles once each."""
+    def letters(self, due: Iterable[PageState], waits: Callable[[str], PageState | None]) -> list[Letter]:
+        """Return what is to be sent, the longest due first: pages alone, and bundles once each.
+
+        `waits` gives a page as long as it waits to be sent: those that leave with one that is due.
+        """
         out: list[Letter] = []
-        bundled: dict[str, list[PageState]] = {}
-        for page in unsent:
+        bundled: dict[str, None] = {}
+        for page in due:
             if (whole := self._bundle_of.get(page.key)) is not None:
-                bundled.setdefault(whole, []).append(page)
+                bundled[whole] = None
             elif page.key not in self._waits or page.not_before_ms < self._waits[page.key][0]:  # it became a life
                 out.append(Letter(page.key, page.not_before_ms, page.text, (page,)))
-        for key, pages in bundled.items():
+        for key in bundled:
+            mine = (k for k in self._bundles[key].keys if self._bundle_of.get(k) == key)
+            pages = sorted((p for k in mine if (p := waits(k))), key=lambda p: (p.not_before_ms, p.requested_ms))
             when = min(p.not_before_ms for p in pages)
             out.append(Letter(key, when, self._bundles[key].text, tuple(pages)))
         return out

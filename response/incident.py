@@ -125,7 +125,7 @@ class Incidents:
         self._live = True
         self._number_after(newest)
 
-    def open(self) -> Mapping[str, Incident]:
+    def open(self) -> Running:
         """Return the open incidents by id, and those just closed until `drop_closed`."""
         return self._open
 
@@ -506,22 +506,28 @@ class Incidents:
 
         One that was refused is listed with the moment of its next try (`not_before_ms`), up to a minute ahead.
         """
-        waiting = [p for i in self._open.unsent() for p in i.pages.values() if p.state in fold.UNSENT]
-        horizon = now_ms + fold.LONGEST_BACK_OFF_MS
-        return sorted(
-            (p for p in waiting if p.not_before_ms <= horizon), key=lambda p: (p.not_before_ms, p.requested_ms)
-        )
+        return self._open.unsent(now_ms + fold.LONGEST_BACK_OFF_MS)
 
     def mend(self, incident: Incident) -> None:
         """Believe of an incident what the book says; what is due by it is decided anew."""
         self._put(incident)
 
     def letters(self, now_ms: int, held: Collection[str] = ()) -> list[bundling.Letter]:
-        """Return the messages that the unsent pages make, each with the moment before which it does not leave.
+        """Return the messages that may leave by now; pages of the incidents in `held` make none.
 
-        Pages of the incidents in `held` make none.
+        A flood leaves thousands of pages that wait for their moment: those are not looked at.
         """
-        return self._ration.letters([page for page in self.unsent(now_ms) if page.incident not in held])
+
+        def waits(key: str) -> PageState | None:
+            page = self._page(key)
+            return page if page and page.state in fold.UNSENT and page.incident not in held else None
+
+        due = [page for page in self._open.unsent(now_ms) if page.incident not in held]
+        return self._ration.letters(due, waits)
+
+    def next_letter(self, after_ms: int) -> int | None:
+        """Return the first moment after another at which a message may leave."""
+        return self._open.next_unsent(after_ms)
 
     def _page(self, key: str) -> PageState | None:
         try:

@@ -271,7 +271,7 @@ class Night:
         due = self.incidents.due(self.context())
         letters = self.incidents.letters(self.now)
         retries = [one.not_before_ms for one in letters if self._answer(one.pages[0].channel) != "…"]
-        moments = [m for m in (due, *retries) if m is not None]
+        moments = [m for m in (due, self.incidents.next_letter(self.now), *retries) if m is not None]
         assert all(m > self.now for m in moments), "something is due that deciding does not do"
         return min([until, *moments])
 
@@ -321,8 +321,7 @@ class Night:
 
     def _leaving(self) -> list[Letter]:
         """What leaves now; each message is written down for those who count them."""
-        ready = [one for one in self.incidents.letters(self.now) if one.not_before_ms <= self.now]
-        ready = [one for one in ready if self._answer(one.pages[0].channel) != "…"]
+        ready = [one for one in self.incidents.letters(self.now) if self._answer(one.pages[0].channel) != "…"]
         self.posted += [(self.now, one) for one in ready]
         return ready
 
