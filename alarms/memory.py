@@ -7,6 +7,7 @@ are kept by position, and only for the very points that they were read for.
 
 import struct
 from collections.abc import Iterable
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -77,14 +78,33 @@ class _Keeping(msgspec.Struct):
     late: int
 
 
-_ENCODER = msgspec.msgpack.Encoder()
+class Seen(NamedTuple):
+    """What is known of a device at a moment; `last` only where somebody will want to know what was last seen."""
+
+    here: Watchlist
+    newest_ms: int
+    late_since_ms: int | None
+    silent: bool
+    odd: bool
+    last: tuple[float, ...] | None
+
+
 _DECODER = msgspec.msgpack.Decoder(Kept)
 
 
-def pack(instances: Iterable[bytes], lists: Iterable[Watchlist], late: int) -> bytes:
-    """Return the memory of these instances (each as `keep` gave it) and devices."""
-    devices = {here.device: _kept_device(here) for here in lists if here.newest_ms >= 0 or here.odd}
-    return _ENCODER.encode(_Keeping(devices, list(map(msgspec.Raw, instances)), late))
+def seen(lists: Iterable[Watchlist]) -> list[Seen]:
+    """Return what is known of these devices now."""
+    return [
+        Seen(h, h.newest_ms, h.late_since_ms, h.silent, h.odd, h.last if h.watches or h.missing else None)
+        for h in lists
+        if h.newest_ms >= 0 or h.odd
+    ]
+
+
+def pack(instances: Iterable[bytes], devices: Iterable[Seen], late: int) -> bytes:
+    """Return the memory of these instances (each as `keep` gave it) and devices; in any thread."""
+    known = {one.here.device: _kept_device(one) for one in devices}
+    return msgspec.msgpack.encode(_Keeping(known, list(map(msgspec.Raw, instances)), late))
 
 
 def unpack(memory: bytes) -> Kept:
@@ -151,7 +171,7 @@ def _restore_timed(watch: Timed, then: KeptWatch) -> None:
 
 def keep(instance: Instance) -> bytes:
     """Return what is remembered of one rule on one machine."""
-    return _ENCODER.encode(_kept(instance))
+    return msgspec.msgpack.encode(_kept(instance))
 
 
 def _kept(instance: Instance) -> KeptInstance:
@@ -175,10 +195,10 @@ def _kept(instance: Instance) -> KeptInstance:
     )
 
 
-def _kept_device(here: Watchlist) -> KeptDevice:
-    kept = KeptDevice(here.newest_ms, here.late_since_ms, here.silent, here.odd)
-    if here.watches or here.missing:  # somebody looked, and will want to know what was last seen
-        kept.points, kept.last = _checksum(here), struct.pack(f"<{here.size}d", *here.last)
+def _kept_device(seen: Seen) -> KeptDevice:
+    kept = KeptDevice(seen.newest_ms, seen.late_since_ms, seen.silent, seen.odd)
+    if seen.last is not None:
+        kept.points, kept.last = _checksum(seen.here), struct.pack(f"<{seen.here.size}d", *seen.last)
     return kept
 
 

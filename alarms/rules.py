@@ -7,7 +7,7 @@ Conditions that time itself changes (flat, runs, starts) keep to the same two cl
 that is being read (flat, missing) comes true only while its device is heard.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from alarms import memory
 from alarms.compiled import Compiled
@@ -87,14 +87,27 @@ class Evaluator:
 
     def memory(self) -> bytes:
         """Return all that a restart must know, to be kept beside the scans; never ahead of the log book."""
-        instances = self._instances
-        for order in self._judge.touched | self._flowing:
-            if instances[order].remembers:
-                self._kept[order] = memory.keep(instances[order])
-            else:
-                self._kept.pop(order, None)
-        self._judge.touched.clear()
-        return memory.pack([self._kept[order] for order in sorted(self._kept)], self._lists.values(), self.late)
+        return self.remembered()()
+
+    def remembered(self) -> Callable[[], bytes]:
+        """Take what a restart must know as of now; the result makes the bytes of it, in any thread."""
+        self.tidy(len(self._judge.touched))
+        for order in self._flowing:
+            self._keep(order)
+        kept, devices, late = self._kept.copy(), memory.seen(self._lists.values()), self.late
+        return lambda: memory.pack([kept[order] for order in sorted(kept)], devices, late)
+
+    def tidy(self, most: int) -> None:
+        """Do a part of what `remembered` has to do, for so many rules: a flood touches thousands."""
+        touched = self._judge.touched
+        for _ in range(min(most, len(touched))):
+            self._keep(touched.pop())
+
+    def _keep(self, order: int) -> None:
+        if self._instances[order].remembers:
+            self._kept[order] = memory.keep(self._instances[order])
+        else:
+            self._kept.pop(order, None)
 
     def remember(self, memory_: bytes) -> None:
         """Take back what `memory` gave, on a fresh evaluator. A rule whose version changed starts afresh.

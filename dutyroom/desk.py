@@ -56,6 +56,8 @@ EARLY_SCANS = 100_000
 EARLY_MS = 60_000
 CHECKPOINT_SCANS = 2_000
 """With more that wait, a checkpoint is put off until they are written, but not for twice its time."""
+TIDIED = 50
+"""Rules that are made ready for the next checkpoint in a turn: half a millisecond."""
 STOP_S = 2.0
 """How long the last commit may take when the disk does not take it."""
 
@@ -316,7 +318,7 @@ class Desk:
         if whole or moved is None:
             scans = self.ledger.take(now, final=final)
             if (final or owed) and not self.ledger.backlog:
-                memory = self.evaluator.memory()
+                memory = self.evaluator.remembered()
         else:
             scans = self.ledger.take_of(moved)
         if scans or self._decided or self._answers or memory is not None:
@@ -327,6 +329,7 @@ class Desk:
         if self.ledger.much and due is not None and due <= now:
             self.ledger.begin_bulk(self._wake.set)
         self._act(now)
+        self.evaluator.tidy(TIDIED)
 
     def _ripened(self) -> int:
         now = self.clock.now()
@@ -494,7 +497,7 @@ class Desk:
 
     # -- committing and acting -----------------------------------------------------------------------------
 
-    def _begin(self, scans: list[Scan], memory: bytes | None, *, part: bool = False) -> Commit:
+    def _begin(self, scans: list[Scan], memory: Callable[[], bytes] | None, *, part: bool = False) -> Commit:
         """Bind what was decided into one commit; from here on it will be written, whatever happens to this turn."""
         closed = self._closed() if self._decided else []
         self._commit = Commit(scans, self._decided, closed, memory, self._answers, part)

@@ -79,7 +79,7 @@ class Commit:
     scans: list[Scan]
     records: list[Record]
     closed: list[str]
-    memory: bytes | None
+    memory: Callable[[], bytes] | None  # makes the bytes of a checkpoint; for the writer's thread
     answers: list[Answer] = field(default_factory=list)
     part: bool = False  # scans of some devices; what came of others before them is not in it
     settled: Settled | None = None  # what the scans make known of their publishers
@@ -319,7 +319,7 @@ class Ledger:
         written = self.book.append(commit.records, commit.closed) if commit.records or commit.closed else []
         if commit.memory is not None and commit.refused is None:
             try:
-                self.spool.checkpoint(self.spool.last_row, commit.memory)
+                self.spool.checkpoint(self.spool.last_row, commit.memory())
             except (StoreError, OSError) as error:
                 log.error("no checkpoint could be written", why=str(error))
         return written

@@ -1,6 +1,6 @@
 """All open incidents: a fold of the log book that decides what comes next and says when to ask again."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import chain

@@ -160,6 +160,13 @@ class Hearing:
         return (Word.NEW if new else Word.LATE), epoch
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled(Settled):
+    """With the new states as we know them; nobody changes them afterwards."""
+
+    changed: Mapping[str, Numbers]
+
+
 class Receipts:
     """The durable book of all publishers of a site. All calls on the event loop."""
 
@@ -251,11 +258,12 @@ class Receipts:
                 rows += _rows(gap, scan)
         blobs = {device: _written(numbers) for device, numbers in changed.items()}
         blobs |= {f"{_LINE}{line}": b"%d" % since for line, since in self._unwritten.items()}
-        return Settled(blobs, gaps, filled, rows)
+        return _Settled(blobs, gaps, filled, rows, changed)
 
     def adopt(self, settled: Settled) -> None:
         """Believe what was settled: it is durable now."""
-        changed = {d: _read(blob) for d, blob in settled.numbers.items() if not d.startswith(_LINE)}
+        assert isinstance(settled, _Settled), "of our own making"
+        changed = settled.changed
         self._kept.update(changed)
         for device in self._keepers & changed.keys():
             self.due[device] = (changed[device].epoch, changed[device].through)
