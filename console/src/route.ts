@@ -1,8 +1,8 @@
 // Where we are: `#/screen/id?name=value`. The address says it all, so a screen can be opened by its address.
 import { reactive } from "vue";
 
-export type Screen = "overview" | "alarms" | "incidents" | "duty" | "permits" | "performance";
-export const screens: readonly Screen[] = ["overview", "alarms", "incidents", "duty", "permits", "performance"];
+export type Screen = "overview" | "alarms" | "incidents" | "duty" | "drills" | "permits" | "performance";
+export const screens: readonly Screen[] = ["overview", "alarms", "incidents", "duty", "permits", "drills", "performance"];
 /** Screens that a key calls up: F1 and on. F5 stays the browser's own. */
 export const keyed = screens.slice(0, 4);
 

@@ -226,6 +226,22 @@ export interface Incident {
   missing?: Text[];
   records?: LogRecord[];
 }
+export interface PracticeCell {
+  person: string;
+  plan: string;
+  state: "never" | "overdue" | "soon" | "done";
+  last_ms: number | null;
+  drill: boolean;
+  due_ms: number | null;
+}
+/** Who has practised which plan, and by when again. */
+export interface Practice {
+  at_ms: number;
+  plans: { id: string; name: Text; priority: Priority; every_ms: number }[];
+  people: { id: string; name: string; roles: Text[] }[];
+  cells: PracticeCell[];
+  counts: Record<"never" | "overdue" | "soon" | "done", number>;
+}
 export interface LogRecord {
   seq: number;
   at_ms: number;
