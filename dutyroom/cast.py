@@ -174,7 +174,7 @@ class Cast:
 
     def _tick(self, actor: str, incident: str, step: Step, person: str) -> Command:
         named = "" if actor.startswith("person:") else person
-        answer = step.answers[0].id if step.answers else ""
+        answer = self._book.answers.get(step.id, step.answers[0].id if step.answers else "")
         return TickStep(actor, self._request(), incident, step.id, named, answer=answer, heard=bool(named))
 
     def _signers(self, incident: Incident, step: Step) -> list[str] | None:
