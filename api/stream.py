@@ -253,7 +253,7 @@ class Screen:
             notices=[notice_shape(n) for n in view.notices],
             at_ms=view.at_ms,
             hidden=hidden,
-            planned=counts(view) if any(s.startswith(("permit:", "ticket:")) for s in subjects) else None,
+            planned=counts(view) if any(s.startswith(("permit:", "ticket:", "held:")) for s in subjects) else None,
         )
         self._notices = change.notices
         if present or over or hidden is not None or change.planned is not None:

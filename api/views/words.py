@@ -3,7 +3,7 @@
 import math
 
 from api.shapes.base import Words
-from facility.plan import Plan
+from facility.plan import LIFE_CLOCK, Plan
 from facility.site import Site
 from facility.text import Text
 from response import plan as steps
@@ -35,6 +35,8 @@ def role_name(site: Site, role: str) -> Text:
 
 def promise_name(site: Site, promise: str, plan: Plan | None = None) -> Text:
     """Return the site's word for a promise; one that is a step's own is called by the step's text."""
+    if promise == LIFE_CLOCK:
+        return Text("困人时限", "people held")
     step = steps.step_of(plan, promise.removeprefix("step/")) if plan and promise.startswith("step/") else None
     return step.text if step else (site.promises.get(promise) or Text(promise, promise))
 

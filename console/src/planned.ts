@@ -2,7 +2,7 @@
 import { ref } from "vue";
 import { get, Problem, say } from "./api";
 import { clock, day } from "./clock";
-import type { PersonName } from "./shapes";
+import type { Hold, PersonName } from "./shapes";
 import type { Text } from "./words";
 
 export interface Check {
@@ -92,12 +92,18 @@ export interface Ticket {
 
 export const permits = ref<Permit[]>([]);
 export const tickets = ref<Ticket[]>([]);
+/** Machines out of service beyond their incident. */
+export const held = ref<Hold[]>([]);
 /** Whether the lists were read once: an empty list is then a fact. */
 export const read = ref(false);
 
 export async function loadPlanned(): Promise<void> {
   try {
-    [permits.value, tickets.value] = await Promise.all([get<Permit[]>("permits"), get<Ticket[]>("tickets")]);
+    [permits.value, tickets.value, held.value] = await Promise.all([
+      get<Permit[]>("permits"),
+      get<Ticket[]>("tickets"),
+      get<Hold[]>("held"),
+    ]);
     read.value = true;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

@@ -123,7 +123,7 @@ export interface Step {
   role: string;
   role_name: Text;
   due_ms: number | null;
-  state: "open" | "waiting" | "done" | "skipped";
+  state: "open" | "waiting" | "locked" | "done" | "skipped" | "not-needed";
   by: string;
   signed: string[];
   at_ms: number | null;
@@ -132,6 +132,33 @@ export interface Step {
   certificates: Text[];
   note: string;
   proof: boolean;
+  why: Text | null; // why it is locked
+  asks: Text | null; // done by giving one of `answers`
+  answers: { id: string; text: Text }[];
+  answer: string;
+  heard_by: string;
+  report: { to: Text; text: Text; role_name: Text | null } | null;
+}
+export interface FalseAlarm {
+  needs: number;
+  kinds: ("voice" | "camera" | "on-site")[];
+  said: { how: string; by: string; at_ms: number; note: string }[];
+  lacking: Text | null;
+}
+/** What telemetry must show before closing; where it is dead, named people say it. */
+export interface Check {
+  text: Text;
+  state: "shown" | "not-shown" | "dead";
+  said: string[];
+}
+/** A machine that stays out of service until something is signed. */
+export interface Hold {
+  equipment: string;
+  name: Text;
+  incident: string;
+  since_ms: number;
+  until: Text;
+  signatories: Text[];
 }
 export interface Page {
   key: string;
@@ -224,6 +251,12 @@ export interface Incident {
   promises?: Promised[];
   never?: Text[];
   missing?: Text[];
+  false_alarm?: FalseAlarm | null;
+  closed_false?: boolean;
+  life_clock?: { from_ms: number; by_ms: number; kept_ms: number | null; broken_ms: number | null } | null;
+  held?: Hold | null;
+  close?: Check[];
+  overridden?: string;
   records?: LogRecord[];
 }
 export interface PracticeCell {
