@@ -11,6 +11,8 @@ RUN_S = 25
 """How long a run takes on the whole."""
 TRAPPED_BETWEEN = 71
 DOOR_FAULT = 3
+HELD_S = 900.0
+"""After a rescue the car stands with open doors: its main switch is locked until it has been looked at."""
 
 
 class Doing(Enum):
@@ -73,7 +75,7 @@ class Lift(Machine):
         self.position = float(round(self.position))
         self.target = int(self.position)
         self.people, self.bell, self.level_fault = 0, False, False
-        self.doing, self.left_s = Doing.OPEN, 20.0
+        self.doing, self.left_s = Doing.OPEN, HELD_S
 
     def stall(self) -> None:
         """Stand at a floor with open doors, empty, and go no further: the doors do not close."""
