@@ -23,7 +23,7 @@ class Auditor:
 
     def __init__(self, site: Site, clock: Clock, book: LogBook, desk: Desk) -> None:
         """Take the book to read and the desk to judge."""
-        self._site, self._clock, self._book, self._desk = site, clock, book, desk
+        self.site, self._clock, self._book, self._desk = site, clock, book, desk
         self.found = 0
 
     async def run(self, beat: Beat) -> None:
@@ -55,5 +55,5 @@ class Auditor:
         for record in written:
             fresh.tell(record)
         refolded = dict(fresh.open())
-        context = Context(self._site, self._clock.now())
+        context = Context(self.site, self._clock.now())
         return audit.check(written, refolded, standing.incidents, context), refolded

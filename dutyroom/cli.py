@@ -252,6 +252,34 @@ def verify(
 
 
 @app.command()
+def reload(
+    site: SiteArgument,
+    data: DataOption = Path(".data/site"),
+) -> None:
+    """Let the running service adopt changed files: rules, plans, people, roster. With one error nothing changes."""
+    import time
+
+    from dutyroom.reloading import ring
+    from sitefolder import load
+
+    with _plainly():
+        load(site)  # every error on this screen; the service would say them in its log
+        came = ring(data, time.sleep)
+    for line in came.errors:
+        print(line, file=sys.stderr)
+    if came.restart:
+        parts = ", ".join(came.restart)
+        _fail(
+            f"未采用：{parts} 的改动要重启服务才生效；旧配置继续有效。"
+            f"Nothing was adopted: changes to {parts} need a restart of the service; the old files still hold."
+        )
+    if not came.adopted:
+        _fail("站点文件有误，旧配置继续有效。The site folder has errors; the old files still hold.")
+    print(f"已采用 {came.hash[:12]}：{', '.join(came.changed) or '无改动'}")
+    print(f"Adopted {came.hash[:12]}: {', '.join(came.changed) or 'nothing changed'}")
+
+
+@app.command()
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to make (a tar); its folder may be on another disk.")],
     data: DataOption = Path(".data/site"),

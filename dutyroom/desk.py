@@ -132,6 +132,7 @@ class Desk:
         self._acted_ms = 0  # what was due by then was sent
         self._beat: Callable[[], None] = lambda: None
         self._early: deque[tuple[Scan, Callable[[], None] | None]] | None = None  # while there is no time
+        self._next_site: Site | None = None  # to be adopted at the next turn
         self._faults: dict[str, int] = {}  # scans in a row that could not be judged, by device
 
     # -- what others hand in ------------------------------------------------------------------------------
@@ -236,6 +237,11 @@ class Desk:
         self.standing = self._standing(last)
         self._watched = self._devices_watched()
 
+    def adopt(self, site: Site) -> None:
+        """Let other files hold from the next turn on. Lines and devices must be the same."""
+        self._next_site = site
+        self._wake.set()
+
     def hold(self) -> None:
         """Let scans wait, judge and record nothing: there is no time that could be written beside it."""
         self._early = deque(maxlen=EARLY_SCANS)
@@ -297,6 +303,8 @@ class Desk:
         """
         if self._commit is not None:
             await self._finish(self._commit)
+        if self._next_site is not None:
+            await self._adopt(self._next_site)
         ended = await self._end_bulk(wait=final)
         now = self._ripened()
         moved, bulk = self._moved(), self.ledger.bulk
@@ -330,6 +338,19 @@ class Desk:
             self.ledger.begin_bulk(self._wake.set)
         self._act(now)
         self.evaluator.tidy(TIDIED)
+
+    async def _adopt(self, site: Site) -> None:
+        """Do between two turns what a restart does: a new board, by what is open; new rules, with the old memory."""
+        await self._end_bulk(wait=True)
+        told = await asyncio.to_thread(self.book.open_records)
+        evaluator, board = Evaluator(site), Board(site)
+        evaluator.remember(self.evaluator.memory())
+        for record in (*(written.record for written in told), *self._decided):
+            board.tell(record)
+        self._news += board.reconcile(evaluator, self._moves, self.clock.now())
+        self.site = self.dispatch.site = site
+        self.evaluator, self.board = evaluator, board
+        self._checkpoint_at, self._look, self._next_site = 0, True, None
 
     def _ripened(self) -> int:
         now = self.clock.now()

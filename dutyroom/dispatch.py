@@ -58,7 +58,7 @@ class Dispatch:
         report: Callable[[Record], None],
         counts: Counts,
     ) -> None:
-        self._site, self._clock, self._pagers, self._address = site, clock, pagers, address
+        self.site, self._clock, self._pagers, self._address = site, clock, pagers, address
         self._report, self._counts = report, counts
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
@@ -151,7 +151,7 @@ class Dispatch:
         where = self._address(page.person, page.channel, incident.id)
         if pager is None or where is None:
             raise PageRefusedError(f"no way to reach {page.person} by {page.channel}")
-        plan = self._site.plans.get(incident.plan)
+        plan = self.site.plans.get(incident.plan)
         return await pager.page(
             Message(
                 key=letter.key,

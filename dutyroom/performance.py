@@ -45,7 +45,7 @@ class Performance:
     """Keeps the tally of the last days. `standing` gives the alarms that are open, as committed."""
 
     def __init__(self, site: Site, clock: Clock, book: AlarmBook, standing: Callable[[], Mapping[str, Alarm]]) -> None:
-        self._site, self._clock, self._book, self._standing = site, clock, book, standing
+        self.site, self._clock, self._book, self._standing = site, clock, book, standing
         self._consoles = consoles(site)
         self._configured = configured(site)
         self._limits = limits_of(site.performance)
@@ -89,7 +89,7 @@ class Performance:
         return len(found) == PAGE
 
     def _begin(self) -> Tally:
-        zone = ZoneInfo(self._site.timezone)
+        zone = ZoneInfo(self.site.timezone)
         tally = Tally(zone, 0, self._console_of, KEPT_DAYS)
         today = tally.days.of(self._clock.now())
         tally = Tally(zone, tally.days.start(today - timedelta(KEPT_DAYS - 1)), self._console_of, KEPT_DAYS)

@@ -44,16 +44,14 @@ class Replies:
     """Carries out what people send back."""
 
     def __init__(self, site: Site, clock: Clock, desk: Desk) -> None:
-        self._site, self._clock, self._desk = site, clock, desk
+        self.site, self._clock, self._desk = site, clock, desk
         self._asking: set[asyncio.Task[Sequence[Written] | Refused]] = set()
 
     def take(self, reply: Reply) -> None:
         """Carry out what somebody sent back; what was not understood is said, so that the operator may ask."""
         request = hashlib.sha256(f"{reply.number}/{reply.text}/{self._clock.now()}".encode()).hexdigest()[:24]
-        asked = command_of(reply.number, reply.text, request, self._site, self._desk.standing.incidents.values())
-        asked = asked or test_answer(
-            reply.number, reply.text, request, self._site, self._desk.standing.tryouts.values()
-        )
+        asked = command_of(reply.number, reply.text, request, self.site, self._desk.standing.incidents.values())
+        asked = asked or test_answer(reply.number, reply.text, request, self.site, self._desk.standing.tryouts.values())
         if asked is None:
             log.warning("a text message that is no reply to a page", number=reply.number[-4:], text=reply.text[:20])
             return

@@ -15,7 +15,7 @@ from alarms.figures import Report
 from alarms.hidden import Hidden
 from api.station import Health, PhoneMessage, Status, View
 from collectors.mqtt.receipts import Receipts
-from dutyroom import __version__, chores, restored, selfwatch, web
+from dutyroom import __version__, chores, reloading, restored, selfwatch, web
 from dutyroom.archiving import Archiving
 from dutyroom.auditor import Auditor
 from dutyroom.backlog import Backlog, readers
@@ -49,7 +49,7 @@ from response.duty import Ahead
 from response.pagers import demo as demo_pager
 from response.pagers.answer import Answer
 from response.pagers.modem import ModemPager
-from sitefolder import Loaded, load
+from sitefolder import Loaded, SiteError, load
 from stores.accounts import Accounts
 from stores.files import FileStore
 from stores.live import Live
@@ -84,7 +84,7 @@ class Station:
     def __init__(self, loaded: Loaded, settings: Settings) -> None:
         """Open the stores and rebuild the state; nothing is connected yet."""
         self.settings = settings
-        self._field = loaded.site
+        self._loaded, self._field = loaded, loaded.site
         self.site = selfwatch.with_host(loaded.site)
         self._profiles, self._secrets = loaded.profiles, loaded.secrets
         data = settings.data
@@ -135,11 +135,13 @@ class Station:
         self._replies = Replies(self.site, self.clock, self.desk)
         self._deliveries = Deliveries(self.clock, self.desk)
         self._long_lines = long_lines(self._secrets, self.clock)
+        self._auditor = Auditor(self.site, self.clock, self.book, self.desk)
         self.outlook = Outlook(self._site_as_changed, self.clock, demo=settings.demo)
         self.desk.subscribe(self.outlook.told)
         self._emergency = Emergency(lambda: self.site, self.clock, self._ways, self._addressee, self.desk.report)
         self._collectors: Collectors | None = None
         self._stopping = asyncio.Event()
+        self._asked_again, self._rung = asyncio.Event(), False  # to read the site folder again
         self.condition = Condition(
             site=self.site,
             data=data,
@@ -333,8 +335,10 @@ class Station:
         if self.forwarding:
             keep("influx", self.forwarding.run, limit_ms=120_000)
         keep("book-keeping", partial(chores.keep_book, data, book, clock, self._damaged), limit_ms=600_000)
-        keep("auditor", Auditor(self.site, clock, book, self.desk).run, limit_ms=180_000)
+        keep("auditor", self._auditor.run, limit_ms=180_000)
         keep("clock", self._keep_time, limit_ms=60_000)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._ring)
+        keep("reload", self._keep_reloading, limit_ms=120_000)
         keep("time-sources", self._times.run, limit_ms=300_000)
         lost = partial(self._emergency.run, lambda: self.desk.ledger.stuck, self.desk.unwritten)
         keep("emergency", lost, limit_ms=60_000)
@@ -397,6 +401,42 @@ class Station:
             self._tell(Kind.CLOCK_DOUBTED, doubted)
             self._say_started()
         await chores.follow_clock(self.clock, self._stepped, beat)
+
+    def _ring(self) -> None:
+        self._rung = True
+        self._asked_again.set()
+
+    async def _keep_reloading(self, beat: Beat) -> None:
+        while True:
+            beat()
+            await self.clock.woken(self._asked_again, self.clock.now() + 30_000)
+            if self._rung:
+                self._rung = False
+                came = await self._reload()
+                await asyncio.to_thread(reloading.answer, self.settings.data, came)
+
+    async def _reload(self) -> reloading.Reloaded:
+        """Read the site folder again; adopt all of it, or say why not and go on as before."""
+        try:
+            loaded = await asyncio.to_thread(load, self.settings.site_folder)
+        except SiteError as error:
+            wrong = tuple(str(f) for f in error.findings if f.level == "error")
+            log.error("the site folder has errors; the old one still holds", errors=len(wrong))
+            return reloading.Reloaded(self._loaded.site.hash, adopted=False, errors=wrong)
+        came = reloading.compare(self._loaded, loaded)
+        if not came.adopted or came.hash == self._loaded.site.hash:
+            log.warning("nothing was adopted", restart=came.restart)
+            return came
+        self._loaded = loaded
+        site = selfwatch.with_host(loaded.site)
+        kept = PlanStore(self.settings.data / "plans")
+        await asyncio.to_thread(kept.keep, site.plans.values())
+        self.desk.plans.update(await asyncio.to_thread(kept.all))
+        self.site = self.condition.site = self._performance.site = self._replies.site = self._auditor.site = site
+        self.desk.adopt(site)
+        adopted = records.ConfigAdopted(came.hash, f"reload: {', '.join(came.changed)}")
+        self.desk.report(Record(self.clock.now(), Kind.CONFIG_ADOPTED, f"site:{site.id}", adopted, actor="cli"))
+        return came
 
     def _remember(self) -> None:
         """Rebuild the state from the book; what a restored backup owes is said before anything else is decided."""

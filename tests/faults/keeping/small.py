@@ -27,6 +27,10 @@ class Contact:
         asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(10)
         self.port = self._server.port
 
+    @property
+    def connections(self) -> int:
+        return self._server.connections
+
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
