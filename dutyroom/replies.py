@@ -63,8 +63,8 @@ class Replies:
         The same answer again changes nothing.
         """
         standing = self._desk.standing
-        asked = command_for(answer, self._site, standing.incidents.values())
-        asked = asked or confirmed(answer, self._site, standing.tryouts.values())
+        asked = command_for(answer, self.site, standing.incidents.values())
+        asked = asked or confirmed(answer, self.site, standing.tryouts.values())
         if asked is None:
             log.warning("an answer to no page", channel=answer.kind, word=answer.word[:20], incident=answer.incident)
             return _NOT_UNDERSTOOD
