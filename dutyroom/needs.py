@@ -24,13 +24,12 @@ _NEEDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """By the kind of channel: names in [settings] of site.toml, names in secrets.toml."""
 
+KINDS = frozenset({*_NEEDS, *robots.DIALECTS, *APP_SECRETS})
+"""Every kind of channel that there is."""
+
 
 def missing(channel: Channel, settings: Settings, secrets: Mapping[str, str]) -> list[str]:
-    """Return what a channel lacks, each with the file it belongs into; empty when nothing.
-
-    Raises:
-        KeyError: there is no such kind of channel.
-    """
+    """Return what a channel of one of the KINDS lacks, each with the file it belongs into; empty when nothing."""
     kind = channel.kind
     if kind in robots.DIALECTS:
         name = f"{kind}_{channel.address.partition('@')[0]}"
@@ -49,11 +48,7 @@ def findings(site: Site, settings: Settings, secrets: Mapping[str, str]) -> Iter
     everybody: tuple[Person | Party, ...] = (*site.people.values(), *site.parties.values())
     for who in everybody:
         for channel in who.channels:
-            try:
-                lacks = missing(channel, settings, secrets)
-            except KeyError:
-                lacks = [f"people.toml: kind {channel.kind}?"]
-            for lack in lacks:
+            for lack in missing(channel, settings, secrets):
                 concerned.setdefault(lack, []).append(who.id)
     for lack, ids in concerned.items():
         place, _, name = lack.partition(": ")

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from facility.ports import Clock, Message, PageRefusedError, Receipt
 from response.pagers.allowance import Allowance, Limit
-from response.pagers.exchange import TIMEOUT_S, WORDS_LIMIT, Exchange
+from response.pagers.exchange import WORDS_LIMIT, Exchange
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 VARIABLE = 35
@@ -94,10 +94,10 @@ def voice(template: str, shown: str = "", url: str = "https://dyvmsapi.aliyuncs.
 class AliyunPager:
     """Pages through one of the services; a channel's address is the mobile number."""
 
-    def __init__(self, service: Service, key: Key, clock: Clock, timeout_s: float = TIMEOUT_S, proxy: str = "") -> None:
+    def __init__(self, service: Service, key: Key, clock: Clock, exchange: Exchange | None = None) -> None:
         """Take the service, and the key that it is asked with."""
         self._service, self._key, self._clock = service, key, clock
-        self._exchange, self._allowance = Exchange(timeout_s, proxy), Allowance(service.limits)
+        self._exchange, self._allowance = exchange or Exchange(), Allowance(service.limits)
         self.prepare, self.close = self._exchange.prepare, self._exchange.close
 
     async def page(self, message: Message) -> str:

@@ -37,12 +37,9 @@ class Answer:
 class Exchange:
     """Asks providers; the connection is always a fresh one, and its certificate is always verified."""
 
-    def __init__(self, timeout_s: float = TIMEOUT_S, proxy: str = "", trust: ssl.SSLContext | None = None) -> None:
-        """Take the time that one exchange may take, the HTTP proxy if the site needs one, and whom to trust.
-
-        Without `trust` it is whom the machine's authorities vouch for.
-        """
-        self._timeout_s, self._proxy, self._trust = timeout_s, proxy, trust
+    def __init__(self, timeout_s: float = TIMEOUT_S, trust: ssl.SSLContext | None = None) -> None:
+        """Take the time that one exchange may take, and whom to trust: without it, the machine's authorities."""
+        self._timeout_s, self._trust = timeout_s, trust
         self._client: httpx.AsyncClient | None = None
 
     def prepare(self) -> None:
@@ -89,7 +86,6 @@ class Exchange:
         self._client = httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
-            proxy=self._proxy or None,
             verify=self._trust or ssl.create_default_context(),
             timeout=self._timeout_s,
             limits=httpx.Limits(max_keepalive_connections=0),

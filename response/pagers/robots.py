@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from facility.ports import Clock, Message, PageRefusedError
 from response.pagers.allowance import Allowance, Limit
-from response.pagers.exchange import TIMEOUT_S, WORDS_LIMIT, Exchange
+from response.pagers.exchange import WORDS_LIMIT, Exchange
 
 MINUTE_MS = 60_000
 
@@ -97,12 +97,10 @@ class RobotPager:
     A channel's address is `<robot>` or `<robot>@<mobile number>`; `robots` has their addresses by name.
     """
 
-    def __init__(
-        self, kind: str, robots: Mapping[str, Robot], clock: Clock, timeout_s: float = TIMEOUT_S, proxy: str = ""
-    ) -> None:
+    def __init__(self, kind: str, robots: Mapping[str, Robot], clock: Clock, exchange: Exchange | None = None) -> None:
         """Take the provider (a name of DIALECTS) and the site's robots there."""
         self._kind, self._dialect, self._robots, self._clock = kind, DIALECTS[kind], robots, clock
-        self._exchange, self._allowance = Exchange(timeout_s, proxy), Allowance(DIALECTS[kind].limits)
+        self._exchange, self._allowance = exchange or Exchange(), Allowance(DIALECTS[kind].limits)
         self.prepare, self.close = self._exchange.prepare, self._exchange.close
 
     async def page(self, message: Message) -> str:

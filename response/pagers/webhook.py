@@ -5,7 +5,7 @@ import hmac
 import json
 
 from facility.ports import Message, PageRefusedError
-from response.pagers.exchange import TIMEOUT_S, WORDS_LIMIT, Exchange
+from response.pagers.exchange import WORDS_LIMIT, Exchange
 
 KEY_HEADER = "Idempotency-Key"
 SIGNATURE_HEADER = "Dutyroom-Signature"
@@ -14,9 +14,9 @@ SIGNATURE_HEADER = "Dutyroom-Signature"
 class WebhookPager:
     """POSTs a page; taken is a 2xx answer whose body, if it is JSON, does not say `"ok": false`."""
 
-    def __init__(self, secret: str = "", timeout_s: float = TIMEOUT_S, proxy: str = "") -> None:
-        """Take the secret that signs the body (none: unsigned) and the HTTP proxy, if the site needs one."""
-        self._secret, self._exchange = secret.encode(), Exchange(timeout_s, proxy)
+    def __init__(self, secret: str = "", exchange: Exchange | None = None) -> None:
+        """Take the secret that signs the body; none: unsigned."""
+        self._secret, self._exchange = secret.encode(), exchange or Exchange()
         self.prepare, self.close = self._exchange.prepare, self._exchange.close
 
     async def page(self, message: Message) -> str:

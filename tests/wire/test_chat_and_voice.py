@@ -9,6 +9,7 @@ import pytest
 from facility.ports import Message, PageRefusedError
 from response.pagers import aliyun
 from response.pagers.allowance import Allowance, Limit
+from response.pagers.exchange import Exchange
 from response.pagers.robots import Robot, RobotPager
 from tests.wire.test_pagers import Provider, answer, page, serving
 
@@ -31,7 +32,7 @@ class Noon:
 async def told(kind: str, provider: Provider, address: str = "duty@13900000001", secret: str = "") -> str:
     async with serving(provider) as port:
         robot = Robot.of(f"http://127.0.0.1:{port}/robot?access_token=t {secret}")
-        pager = RobotPager(kind, {"duty": robot}, Noon(), timeout_s=2)
+        pager = RobotPager(kind, {"duty": robot}, Noon(), Exchange(2))
         try:
             return await pager.page(page(address))
         finally:
@@ -71,7 +72,7 @@ async def test_dingtalk_gets_time_and_signature_where_the_robot_has_a_secret() -
 
     async with serving(listen) as port:
         robot = Robot.of(f"http://127.0.0.1:{port}/robot/send?access_token=t SEC000")
-        pager = RobotPager("dingtalk", {"duty": robot}, Noon(), timeout_s=2)
+        pager = RobotPager("dingtalk", {"duty": robot}, Noon(), Exchange(2))
         await pager.page(page("duty"))
         await pager.close()
     assert asked["access_token"] == ["t"]
@@ -129,7 +130,7 @@ async def test_a_robot_is_not_asked_beyond_its_limit_and_a_life_has_room() -> No
     provider = Provider(*[answer("200 OK", '{"errcode":0,"errmsg":"ok"}')] * 21)
     async with serving(provider) as port:
         clock = Noon()
-        pager = RobotPager("wecom", {"duty": Robot(f"http://127.0.0.1:{port}/")}, clock, timeout_s=2)
+        pager = RobotPager("wecom", {"duty": Robot(f"http://127.0.0.1:{port}/")}, clock, Exchange(2))
         warm = replace(page("duty"), priority=3)
         for _ in range(15):
             await pager.page(warm)
@@ -182,7 +183,7 @@ async def called(provider: Provider, *, voice: bool = False, times: int = 1) -> 
     async with serving(provider) as port:
         url = f"http://127.0.0.1:{port}/"
         service = aliyun.voice("TTS_1", url=url) if voice else aliyun.sms("值班室", "SMS_1", url=url)
-        pager = aliyun.AliyunPager(service, KEY, Noon(), timeout_s=2)
+        pager = aliyun.AliyunPager(service, KEY, Noon(), Exchange(2))
         try:
             for _ in range(times - 1):
                 await pager.page(page("13900000001"))

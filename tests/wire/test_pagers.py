@@ -9,6 +9,7 @@ import pytest
 
 from facility.ports import Message, PageRefusedError
 from response.pagers.demo import DemoPager, messages
+from response.pagers.exchange import Exchange
 from response.pagers.smtp import SmtpPager, letter
 from response.pagers.webhook import WebhookPager, signature
 
@@ -69,7 +70,7 @@ def answer(status: str, body: str = "", more: str = "") -> bytes:
 
 async def webhook(handler: Handler, pager: WebhookPager | None = None) -> str:
     async with serving(handler) as port:
-        mine = pager or WebhookPager(timeout_s=2)
+        mine = pager or WebhookPager(exchange=Exchange(2))
         try:
             return await mine.page(page(f"http://127.0.0.1:{port}/hook"))
         finally:
@@ -84,7 +85,7 @@ async def refused(handler: Handler, pager: WebhookPager | None = None) -> str:
 
 async def test_the_page_arrives_as_documented_with_its_key_and_a_signature() -> None:
     provider = Provider(answer("200 OK", '{"ok":true,"id":"m-7"}'))
-    said = await webhook(provider, WebhookPager("shared secret", timeout_s=2))
+    said = await webhook(provider, WebhookPager("shared secret", exchange=Exchange(2)))
     assert said == '200 OK: {"ok":true,"id":"m-7"}'
     headers, body = provider.heard[0]
     assert json.loads(body) == {
@@ -125,7 +126,7 @@ async def test_a_provider_that_hangs_is_left_after_its_time() -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    assert await refused(hang, WebhookPager(timeout_s=0.2)) == "no answer within 0.2 s"
+    assert await refused(hang, WebhookPager(exchange=Exchange(0.2))) == "no answer within 0.2 s"
 
 
 async def test_a_provider_that_drips_is_left_after_the_same_time() -> None:
@@ -136,7 +137,7 @@ async def test_a_provider_that_drips_is_left_after_the_same_time() -> None:
             await writer.drain()
             await asyncio.wait([asyncio.ensure_future(asyncio.Event().wait())], timeout=0.02)
 
-    assert await refused(drip, WebhookPager(timeout_s=0.3)) == "no answer within 0.3 s"
+    assert await refused(drip, WebhookPager(exchange=Exchange(0.3))) == "no answer within 0.3 s"
 
 
 async def test_an_answer_that_breaks_off_or_makes_no_sense_is_a_refusal() -> None:
@@ -148,9 +149,9 @@ async def test_nobody_there_is_a_refusal_with_a_sentence() -> None:
     async with serving(Provider()) as port:
         pass
     with pytest.raises(PageRefusedError, match="ConnectError"):
-        await WebhookPager(timeout_s=1).page(page(f"http://127.0.0.1:{port}/"))
+        await WebhookPager(exchange=Exchange(1)).page(page(f"http://127.0.0.1:{port}/"))
     with pytest.raises(PageRefusedError):
-        await WebhookPager(timeout_s=1).page(page("no address"))
+        await WebhookPager(exchange=Exchange(1)).page(page("no address"))
 
 
 # -- mail ---------------------------------------------------------------------------------------------------
