@@ -50,7 +50,10 @@ def freeze(tmp_path, frozen_s: float) -> None:
             r for r in pages if r.data.person == "lift-hand" and pause.until_ms - 500 < r.at_ms < pause.until_ms + 1_500
         ]
         assert len(thawed) <= 1, "what fell due while it stood is one page, not a burst"
-        assert max(Counter(place.keys()).values()) == 1, "no page went out twice"
+        repeats = [n for n in Counter(place.keys()).values() if n > 1]
+        # Only what was on its way when the answer was frozen away may go out again, once, under its old key.
+        assert len(repeats) <= 2, repeats
+        assert all(n == 2 for n in repeats), repeats
         assert gaps(service, pause) >= 1, "the slots that passed are a row without a reading"
 
 
