@@ -19,7 +19,7 @@ from simulators import playbook
 from simulators.faults import StagingError
 from simulators.playbook import Playbook, PlaybookError
 
-LIMIT_MS = 4 * 3_600_000
+LIMIT_MS = 2 * 3_600_000
 """A drill that is not over by then has failed."""
 QUIET_S = 5
 """The longest step while everybody waits: some readings of each device come less often than that anyway."""
