@@ -35,16 +35,15 @@ def card_rows(site: Site, machine: Equipment | None, say: Say) -> tuple[Dial, ..
     return tuple(row for row in rows if row.text)
 
 
-def public_card(site: Site, machine: Equipment, now_ms: int, language: str) -> tuple[str, str, list[Dial], list[str]]:
+def public_card(site: Site, machine: Equipment, language: str) -> tuple[str, str, list[Dial], list[str]]:
     """Return name, place, whom to call and what not to do: what anybody before the machine may read.
 
-    Keys, isolators, cameras and intercoms are not for everybody.
+    Keys, isolators, cameras and intercoms are not for everybody, nor is the phone of whoever is on duty.
     """
     say, card = Say(site, language), machine.card
     rows = [
         Dial(say("registration"), card.registration),
         Dial(say("rescue_code"), card.rescue_code),
-        *_duty_room(site, now_ms, say),
         _party("contractor", site.parties.get(card.contractor), say),
     ]
     never = [say.text(text) for text in card.never]

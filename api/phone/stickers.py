@@ -69,7 +69,7 @@ async def read(equipment: str, signature: str, request: Request, station: Statio
     except LinkError as no:
         return word_page(no)
     link = await _who_reads(request, station, equipment, language)
-    name, place, rows, never = public_card(station.site, machine, station.clock.now(), language)
+    name, place, rows, never = public_card(station.site, machine, language)
     html = write(
         "label.html",
         language,

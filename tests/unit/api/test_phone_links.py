@@ -115,8 +115,7 @@ async def test_a_passer_by_reads_no_more_than_whom_to_call(client: Client, stati
     page = await client().get(f"/e/lift-1a/{label.signature(SECRET, 'lift-1a')}")
     assert page.status_code == 200
     assert "tel:4008000001" in page.text
-    assert "tel:8001" in page.text
-    assert not any(word in page.text for word in ("K-31", "8012", "13800000001", "摄像机"))
+    assert not any(word in page.text for word in ("K-31", "8012", "8001", "13800000001", "摄像机"))
     for bad in (f"/e/t1/{label.signature(SECRET, 'lift-1a')}", "/e/nothing/x", "/e/lift-1a/%00"):
         assert (await client().get(bad)).status_code == 404
 
