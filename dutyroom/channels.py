@@ -11,6 +11,7 @@ from facility.ports import Clock, Pager
 from facility.site import Site
 from response import token
 from response.pagers import aliyun, demo, dingtalk_app, feishu_app, modem, robots, smtp, webhook, wecom_app
+from response.pagers.aliyun_queue import AliyunQueue
 from response.pagers.apps import App
 from response.pagers.dingtalk_line import DingtalkLine
 from response.pagers.feishu_line import FeishuLine
@@ -30,12 +31,12 @@ def channels(settings: Settings, secrets: Mapping[str, str], clock: Clock, phone
             named = {name: robots.Robot.of(said) for name, said in mine.items()}
             out[kind] = robots.RobotPager(kind, named, clock)
     out.update(_app_pagers(settings, secrets, clock))
-    key = aliyun.Key(secrets.get("aliyun_key_id", ""), secrets.get("aliyun_key_secret", ""))
+    key = _aliyun_key(secrets)
     if key.id and settings.aliyun_sms_template:
         service = aliyun.sms(settings.aliyun_sms_sign, settings.aliyun_sms_template)
         out["sms"] = aliyun.AliyunPager(service, key, clock)
     if key.id and settings.aliyun_voice_template:
-        service = aliyun.voice(settings.aliyun_voice_template, settings.aliyun_voice_shown)
+        service = _voice(settings)
         out["voice"] = aliyun.AliyunPager(service, key, clock)
     if settings.modem:
         out["modem"] = modem.ModemPager(partial(modem.open_port, settings.modem), clock)
@@ -56,15 +57,31 @@ def _app_pagers(settings: Settings, secrets: Mapping[str, str], clock: Clock) ->
     return out
 
 
-def long_lines(secrets: Mapping[str, str], clock: Clock) -> list[LongLine]:
-    """Return the long connections over which answers come back, one for each app that has such a thing."""
+def _voice(settings: Settings) -> aliyun.Service:
+    template, shown, thanks = (
+        settings.aliyun_voice_template,
+        settings.aliyun_voice_shown,
+        settings.aliyun_voice_thanks,
+    )
+    return aliyun.menu(template, shown, thanks) if shown and thanks else aliyun.voice(template, shown)
+
+
+def long_lines(settings: Settings, secrets: Mapping[str, str], clock: Clock) -> list[LongLine]:
+    """Return the long connections over which answers come back: of apps that have such a thing, and of queues."""
     apps = _apps(secrets)
     out: list[LongLine] = []
     if app := apps.get(dingtalk_app.KIND):
         out.append(LongLine(DingtalkLine(app), clock))
     if app := apps.get(feishu_app.KIND):
         out.append(LongLine(FeishuLine(app, clock), clock))
+    key = _aliyun_key(secrets)
+    if key.id:
+        out += [LongLine(AliyunQueue(queue, key, clock), clock) for queue in settings.aliyun_queues.split()]
     return out
+
+
+def _aliyun_key(secrets: Mapping[str, str]) -> aliyun.Key:
+    return aliyun.Key(secrets.get("aliyun_key_id", ""), secrets.get("aliyun_key_secret", ""))
 
 
 def _apps(secrets: Mapping[str, str]) -> dict[str, App]:

@@ -13,7 +13,7 @@ from facility.person import Party, Person
 from facility.ports import Clock, Written
 from facility.site import Site
 from facility.text import Text
-from response.incident import Incident
+from response.incident import Incident, PageState
 from response.pagers.answer import Answer
 from response.pagers.modem import Reply
 from response.tryout import Tryout
@@ -97,6 +97,10 @@ def command_of(number: str, text: str, request: str, site: Site, incidents: Iter
 
 def command_for(answer: Answer, site: Site, incidents: Iterable[Incident]) -> Command | None:
     """Return what an answer asks for; None where the account is nobody's, or who has it was not paged about it."""
+    if answer.number:
+        about = [i for i in incidents if any(_is_of(answer, page) for page in i.pages.values())]
+        whose = {page.person for i in about for page in i.pages.values() if _is_of(answer, page)}
+        return _command(whose.pop() if len(whose) == 1 else None, answer.word, _request(answer), about)
     about = [i for i in incidents if answer.incident in {"", i.id}]
     return _command(_person(answer, site), answer.word, _request(answer), about)
 
@@ -135,6 +139,10 @@ def _confirmed(who: str | None, text: str, request: str, tests: Iterable[Tryout]
         return None
     newest = max(mine, key=lambda t: (t.channel == channel, t.at_ms))
     return AnswerTest(f"person:{who}", request, newest.key, who, "reply")
+
+
+def _is_of(answer: Answer, page: PageState) -> bool:
+    return page.channel == answer.kind and answer.number in page.said.split()
 
 
 def _request(answer: Answer) -> str:

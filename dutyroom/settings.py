@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     aliyun_voice_template: str = ""
     aliyun_voice_shown: str = ""
     """The number that a call shows; empty in the provider's shared mode."""
+    aliyun_voice_thanks: str = ""
+    """Template spoken after a key was pressed; with it calls ask for one. It needs a number shown, and a queue."""
+    aliyun_queues: str = ""
+    """Queues through which keys pressed and replies by text message come back, with spaces between."""
     raw_days: int = Field(default=90, ge=1)
     rollup_days: int = Field(default=1100, ge=1)
     history: Literal["archive", "influx"] = "archive"

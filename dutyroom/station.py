@@ -134,7 +134,7 @@ class Station:
         self._performance = Performance(self.site, self.clock, self.book, lambda: self.desk.standing.alarms)
         self._replies = Replies(self.site, self.clock, self.desk)
         self._deliveries = Deliveries(self.clock, self.desk)
-        self._long_lines = long_lines(self._secrets, self.clock)
+        self._long_lines = long_lines(settings, self._secrets, self.clock)
         self._auditor = Auditor(self.site, self.clock, self.book, self.desk)
         self.outlook = Outlook(self._site_as_changed, self.clock, demo=settings.demo)
         self.desk.subscribe(self.outlook.told)

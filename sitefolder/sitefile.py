@@ -32,6 +32,8 @@ class SettingsTable(Strict):
     aliyun_sms_template: str = ""
     aliyun_voice_template: str = ""
     aliyun_voice_shown: str = ""
+    aliyun_voice_thanks: str = ""
+    aliyun_queues: str = ""
 
     def flat(self) -> dict[str, str]:
         """Return the settings as texts; true and false in lower case."""

@@ -26,8 +26,8 @@ VARIABLE = 35
 """Characters that a template's variable may have (Alibaba Cloud's manual of message templates)."""
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-NOTICE_CALLS = "11000000300006"
-"""The provider's number for calls of this sort (QueryCallDetailByCallId, ProdId)."""
+NOTICE_CALLS, MENU_CALLS = "11000000300006", "11000000300005"
+"""The provider's numbers for calls of these sorts (QueryCallDetailByCallId, ProdId)."""
 CHINA = timezone(timedelta(hours=8))
 """The provider counts days so."""
 
@@ -89,6 +89,20 @@ def voice(template: str, shown: str = "", url: str = "https://dyvmsapi.aliyuncs.
     return Service(
         url, "SingleCallByTts", "2017-05-25", "CalledNumber", "TtsParam", fixed, "CallId", limits, _CALL_FATE
     )
+
+
+def menu(template: str, shown: str, thanks: str, url: str = "https://dyvmsapi.aliyuncs.com/") -> Service:
+    """Return the service of calls in which a key may be pressed (IvrCall): 1 accepts, 2 cannot come, 3 is there.
+
+    It needs a bought number; after a key, and in the end, the template `thanks` is spoken. What was pressed comes back
+    through a queue (aliyun_queue.py). Limits are taken to be those of other calls: none are documented of its own.
+    """
+    fixed = {"CalledShowNumber": shown, "StartCode": template, "PlayTimes": "3", "ByeCode": thanks}
+    for n in (1, 2, 3):
+        fixed |= {f"MenuKeyMap.{n}.Key": str(n), f"MenuKeyMap.{n}.Code": thanks}
+    limits = (Limit(1, MINUTE_MS), Limit(5, HOUR_MS), Limit(20, DAY_MS))
+    fate = Fate("QueryCallDetailByCallId", _menu_asked, _call_read)
+    return Service(url, "IvrCall", "2017-05-25", "CalledNumber", "StartTtsParams", fixed, "CallId", limits, fate)
 
 
 class AliyunPager:
@@ -190,6 +204,10 @@ def _sms_read(said: Mapping[str, Any], matter: str) -> Receipt | None:
 
 def _call_asked(_number: str, matter: str, sent_ms: int) -> Mapping[str, str]:
     return {"CallId": matter, "ProdId": NOTICE_CALLS, "QueryDate": str(sent_ms)}
+
+
+def _menu_asked(number: str, matter: str, sent_ms: int) -> Mapping[str, str]:
+    return {**_call_asked(number, matter, sent_ms), "ProdId": MENU_CALLS}
 
 
 def _call_read(said: Mapping[str, Any], matter: str) -> Receipt | None:

@@ -23,7 +23,8 @@ class Answer:
     `kind` is the channel in people.toml and `accounts` are the names under which the provider knows who answered;
     whoever has one of them as that channel's address is the person. `word` is 1, 2 or 3, words may follow. `id` is the
     provider's own for what was sent back: the same `id` twice is one answer. `incident` is empty where the provider
-    does not say what was answered: then it is the newest page.
+    does not say what was answered: then it is the newest page. A `number` is the provider's for the page itself: then
+    it is about that page, and from whom it went to.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Answer:
     word: str
     id: str
     incident: str = ""
+    number: str = ""
 
 
 Heard = Callable[[Answer | Receipt], Awaitable[Text | None]]

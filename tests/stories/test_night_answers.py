@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from night_shift import PEOPLE, Night, site
 
 from dutyroom.following import open_ends, pause
@@ -70,6 +71,16 @@ def test_a_key_in_a_call_counts_for_whoever_has_the_number(night: Night) -> None
     people = {**night.site.people, "zhao": replace(night.site.people["zhao"], phone="13900000001")}
     night.site = replace(night.site, people=people)
     assert answer(night, "1", "8613900000001", kind="voice").person == "zhao"
+
+
+def test_a_key_in_a_call_is_about_that_call(night: Night) -> None:
+    page = next(p for p in night.incident.pages.values() if (p.person, p.channel) == ("zhao", "sms"))
+    said = Answer("sms", (), "1", "e", number="116^1")
+    assert command_for(said, night.site, [night.incident]) is None
+    pages = {**night.incident.pages, page.key: structs.replace(page, said="OK: OK 116^1")}
+    called = structs.replace(night.incident, pages=pages)
+    assert command_for(said, night.site, [called]).person == "zhao"
+    assert command_for(replace(said, number="116^11"), night.site, [called]) is None
 
 
 def test_a_test_page_is_confirmed_by_its_own_channel_first() -> None:

@@ -9,7 +9,7 @@ from facility.ports import PageRefusedError, Receipt
 from response.pagers import aliyun
 from response.pagers.exchange import Exchange
 from tests.wire.scripted import NOON_MS, Noon, ok
-from tests.wire.test_pagers import Provider, answer, serving
+from tests.wire.test_pagers import Provider, answer, page, serving
 
 SMS, CALL = "OK: OK 900619746936498440^0", "OK: OK 116012354148^102281416"
 
@@ -73,6 +73,19 @@ async def test_a_call_was_answered_or_not(data: dict, state: str, said: str) -> 
 @pytest.mark.parametrize("data", ["", None, "null", "{}", "no json", '{"state": "", "duration": 0}'])
 async def test_while_a_call_goes_on_nobody_knows(data: str | None) -> None:
     assert await fate(Provider(ok(Code="OK", Message="OK", Data=data)), CALL, voice=True) is None
+
+
+async def test_a_call_with_a_menu_asks_for_three_keys() -> None:
+    provider = Provider(ok(Code="OK", Message="OK", CallId="116^1"))
+    async with serving(provider) as port:
+        service = aliyun.menu("TTS_1", "05710000", "TTS_2", url=f"http://127.0.0.1:{port}/")
+        pager = aliyun.AliyunPager(service, aliyun.Key("i", "s"), Noon(), Exchange(2))
+        assert await pager.page(page("13900000001")) == "OK: OK 116^1"
+        await pager.close()
+    form = {name: value[0] for name, value in parse_qs(provider.heard[0][1].decode()).items()}
+    assert (form["Action"], form["StartCode"], form["CalledShowNumber"]) == ("IvrCall", "TTS_1", "05710000")
+    assert [form[f"MenuKeyMap.{n}.Key"] for n in (1, 2, 3)] == ["1", "2", "3"]
+    assert json.loads(form["StartTtsParams"])["incident"] == "261122-1"
 
 
 async def test_a_page_without_a_number_of_the_providers_is_not_asked_for() -> None:
