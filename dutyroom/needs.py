@@ -39,6 +39,12 @@ def missing(channel: Channel, settings: Settings, secrets: Mapping[str, str]) ->
         return [] if len(secrets.get(name, "").split()) == words else [f"secrets.toml: {name} ({words} words)"]
     set_up, secret = _NEEDS[kind]
     out = [f"site.toml [settings]: {name}" for name in set_up if not getattr(settings, name)]
+    if kind == "voice" and settings.aliyun_voice_thanks:  # a call in which a key may be pressed
+        out += [
+            f"site.toml [settings]: {name}"
+            for name in ("aliyun_voice_shown", "aliyun_queues")
+            if not getattr(settings, name)
+        ]
     return out + [f"secrets.toml: {name}" for name in secret if not secrets.get(name)]
 
 

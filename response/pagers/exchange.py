@@ -38,7 +38,7 @@ class Exchange:
     """Asks providers; the connection is always a fresh one, and its certificate is always verified."""
 
     def __init__(self, timeout_s: float = TIMEOUT_S, trust: ssl.SSLContext | None = None) -> None:
-        """Take the time that one exchange may take, and whom to trust: without it, the machine's authorities."""
+        """Take the time that one exchange may take, and whom to trust: without it, the public authorities."""
         self._timeout_s, self._trust = timeout_s, trust
         self._client: httpx.AsyncClient | None = None
 
@@ -86,7 +86,7 @@ class Exchange:
         self._client = httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
-            verify=self._trust or ssl.create_default_context(),
+            verify=self._trust or True,
             timeout=self._timeout_s,
             limits=httpx.Limits(max_keepalive_connections=0),
         )
