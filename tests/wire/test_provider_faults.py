@@ -20,7 +20,7 @@ from response.pagers.webhook import WebhookPager
 from response.pagers.wecom_app import WecomAppPager
 from tests.certificates import Authority
 from tests.wire.scripted import Noon
-from tests.wire.test_pagers import page
+from tests.wire.test_pagers import answer, page, serving
 
 APP = App("id", "secret", "7")
 KINDS = ("webhook", "dingtalk", "dingtalk-app", "wecom-app", "feishu-app", "sms", "voice")
@@ -55,9 +55,9 @@ async def behind_tls(files: tuple[str, str]) -> AsyncIterator[tuple[int, Behind]
         yield server.sockets[0].getsockname()[1], provider
 
 
-def pager(kind: str, url: str, trust: ssl.SSLContext | None = None) -> tuple[Pager, str]:
+def pager(kind: str, url: str, trust: ssl.SSLContext | None = None, timeout_s: float = 2) -> tuple[Pager, str]:
     """Return a pager that goes to an address, and the address of somebody on it."""
-    exchange, clock = Exchange(2, trust=trust), Noon()
+    exchange, clock = Exchange(timeout_s, trust=trust), Noon()
     if kind == "webhook":
         return WebhookPager(exchange=exchange), f"{url}/hook"
     if kind == "dingtalk":
@@ -70,8 +70,8 @@ def pager(kind: str, url: str, trust: ssl.SSLContext | None = None) -> tuple[Pag
     return (WecomAppPager if kind == "wecom-app" else FeishuAppPager)(APP, clock, exchange, url), "zhao"
 
 
-async def refused(kind: str, url: str, trust: ssl.SSLContext | None = None) -> str:
-    mine, address = pager(kind, url, trust)
+async def refused(kind: str, url: str, trust: ssl.SSLContext | None = None, timeout_s: float = 2) -> str:
+    mine, address = pager(kind, url, trust, timeout_s)
     with pytest.raises(PageRefusedError) as refusal:
         await mine.page(page(address))
     await mine.close()
@@ -100,6 +100,21 @@ async def test_a_good_certificate_is_spoken_to(authority: Authority) -> None:
     async with behind_tls(authority.sign("good")) as (port, provider):
         await refused("webhook", f"https://127.0.0.1:{port}", trusting(authority))
     assert provider.heard.startswith(b"POST /hook")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_channel_leaves_a_provider_that_hangs_and_keeps_the_words_of_one_that_is_busy(kind: str) -> None:
+    async def hang(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer("429 Too Many Requests", "slow down"))
+
+    async with serving(hang) as port:
+        assert await refused(kind, f"http://127.0.0.1:{port}", timeout_s=0.2) == "no answer within 0.2 s"
+    async with serving(busy) as port:
+        assert "429 Too Many Requests: slow down" in await refused(kind, f"http://127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize("kind", KINDS)
