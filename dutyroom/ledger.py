@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from collectors.mqtt.receipts import Receipts
+from dutyroom.waiting import Waiting
 from facility.commands import Refused
 from facility.ports import Clock, LogBook, Settled, Written
 from facility.records import Record
@@ -100,10 +101,9 @@ class Ledger:
         self.stuck = False  # the book does not take records at this moment
         self.readings = 0  # of the scans that are not durable
         self._clock, self._counts = clock, counts
-        self._batch: list[Scan] = []
+        self._batch = Waiting()
         self._batch_since = 0
         self._kept_back: deque[Scan] = deque()  # scans the spool could not take yet
-        self._dones: list[tuple[str, Callable[[], None]]] = []  # of the batch, by device
         self._taken: list[Callable[[], None]] = []  # of what is in a commit or kept back
         self.bulk: frozenset[str] | None = None  # whose scans are being written beside the commits of the turns
         self._bulk: Commit | None = None
@@ -144,9 +144,7 @@ class Ledger:
         first = not self._batch
         if first:
             self._batch_since = scan.received_ms
-        self._batch.append(scan)
-        if done is not None:
-            self._dones.append((scan.device, done))
+        self._batch.add(scan, done)
         return first
 
     def hurry(self) -> None:
@@ -155,13 +153,11 @@ class Ledger:
 
     def take(self, now: int, *, final: bool = False) -> list[Scan]:
         """Take the scans of this commit; a spool that refuses is left alone for a while."""
-        self._taken += [done for _, done in self._dones]
-        self._dones = []
-        if not self._kept_back and len(self._batch) <= PORTION:
-            scans, self._batch = self._batch, []
+        scans, dones = self._batch.take()
+        self._taken += dones
+        if not self._kept_back and len(scans) <= PORTION:
             return scans
-        self._kept_back += self._batch
-        self._batch = []
+        self._kept_back += scans
         if now < self._spool_at and not final:
             return []
         return [self._kept_back.popleft() for _ in range(min(PORTION, len(self._kept_back)))]
@@ -176,17 +172,15 @@ class Ledger:
         """Take all that waits of these devices; none of them may be in the bulk that is under way."""
         if not devices:
             return []
-        scans = [s for s in self._batch if s.device in devices]
-        self._batch = [s for s in self._batch if s.device not in devices]
-        self._taken += [done for device, done in self._dones if device in devices]
-        self._dones = [one for one in self._dones if one[0] not in devices]
+        scans, dones = self._batch.take_of(devices)
+        self._taken += dones
         return scans
 
     def begin_bulk(self, told: Callable[[], None]) -> None:
         """Begin to write what waits, beside the commits of the turns; `told` is called when it is done."""
-        self._bulk = bulk = Commit(self._batch, [], [], None)
-        self.bulk = frozenset(scan.device for scan in self._batch)
-        self._batch, self._dones, self._bulk_dones = [], [], [done for _, done in self._dones]
+        scans, self._bulk_dones = self._batch.take()
+        self._bulk = bulk = Commit(scans, [], [], None)
+        self.bulk = frozenset(scan.device for scan in scans)
         bulk.settled = self.receipts.settle(bulk.scans)
         bulk.writing = self._aside.submit(self._write, bulk)
         _when_landed(bulk.writing, asyncio.get_running_loop(), told)
@@ -254,8 +248,9 @@ class Ledger:
 
     def _let_go(self) -> None:
         """Forget the oldest scans that wait: memory is for alarms. Their rules were evaluated when they came."""
-        self._kept_back += self._batch
-        self._batch = []
+        scans, dones = self._batch.take()
+        self._kept_back += scans
+        self._taken += dones
         while self._kept_back and self.readings > READINGS_LIMIT * 0.99:
             scan = self._kept_back.popleft()
             self.readings -= len(scan.values)
