@@ -95,7 +95,7 @@ class Building:
             stdout=self._log, stderr=self._log, cwd=ROOT, env=ENV,
         )  # fmt: skip
         until = time.monotonic() + 60
-        while not self._ports.exists() and time.monotonic() < until:
+        while not (self._ports.exists() and self._ports.read_text()) and time.monotonic() < until:
             assert self.process.poll() is None, (folder / "simulators.log").read_text()
             time.sleep(0.05)
         self._port = json.loads(self._ports.read_text())["control"]
