@@ -178,9 +178,11 @@ class Watchlist:
 
     def out_of_band(self, scan: Scan) -> list[int]:
         """Return the positions whose value left its quiet band, NaN among them."""
-        values = np.frombuffer(scan.image, _DOUBLE)
-        inside = (values >= self.lows) & (values <= self.highs)
-        return [] if inside.tobytes() == self.shape.quiet else np.flatnonzero(~inside).tolist()
+        values, quiet = np.frombuffer(scan.image, _DOUBLE), self.shape.quiet
+        above, below = values >= self.lows, values <= self.highs
+        if above.tobytes() == quiet and below.tobytes() == quiet:  # nearly always; one operation less than both in one
+            return []
+        return np.flatnonzero(~(above & below)).tolist()
 
     def reset_bands(self, positions: Iterable[int] | None = None) -> None:
         """Make whoever looks at these positions (at any) look at the next value."""
