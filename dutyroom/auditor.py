@@ -8,7 +8,6 @@ import structlog
 from dutyroom.desk import Desk, Standing
 from facility.ports import Beat, Clock, LogBook
 from facility.records import AuditFound, Kind, Record, incident_subject
-from facility.site import Site
 from response import audit
 from response.context import Context
 from response.incident import Incident, Incidents
@@ -19,12 +18,11 @@ EVERY_MS = 60_000
 
 
 class Auditor:
-    """Looks, writes down what it found, and puts it right by what the book says; `found` counts."""
+    """Looks, writes down what it found, and puts it right by what the book says."""
 
-    def __init__(self, site: Site, clock: Clock, book: LogBook, desk: Desk) -> None:
+    def __init__(self, clock: Clock, book: LogBook, desk: Desk) -> None:
         """Take the book to read and the desk to judge."""
-        self.site, self._clock, self._book, self._desk = site, clock, book, desk
-        self.found = 0
+        self._clock, self._book, self._desk = clock, book, desk
 
     async def run(self, beat: Beat) -> None:
         """Look once a minute, for ever."""
@@ -35,13 +33,12 @@ class Auditor:
 
     async def look(self) -> Sequence[audit.Found]:
         """Look once; what changed meanwhile is left to the next look."""
-        standing = self._desk.standing
-        found, refolded = await asyncio.to_thread(self._compare, standing)
+        standing, context = self._desk.standing, self._desk.context()
+        found, refolded = await asyncio.to_thread(self._compare, standing, context)
         if self._desk.standing is not standing:
             return ()
         for one in found:
             log.error("the audit found a difference", incident=one.incident, what=one.what, said=one.said)
-            self.found += 1
             data = AuditFound(one.incident, one.what, one.said[:500])
             subject = incident_subject(one.incident)
             self._desk.report(Record(self._clock.now(), Kind.AUDIT_FOUND, subject, data))
@@ -49,11 +46,10 @@ class Auditor:
             self._desk.incidents.mend(refolded[id])
         return found
 
-    def _compare(self, standing: Standing) -> tuple[list[audit.Found], dict[str, Incident]]:
+    def _compare(self, standing: Standing, context: Context) -> tuple[list[audit.Found], dict[str, Incident]]:
         written = [w.record for w in self._book.open_records() if w.seq <= standing.seq]
         fresh = Incidents()
         for record in written:
             fresh.tell(record)
         refolded = dict(fresh.open())
-        context = Context(self.site, self._clock.now())
         return audit.check(written, refolded, standing.incidents, context), refolded

@@ -126,6 +126,7 @@ class Condition:
             "incidents_open": len(self.desk.standing.incidents),
             "task_restarts_total": self._restarts(),
             "quarantined_total": counts.quarantined,
+            "audit_found_total": counts.audit_found,
             "open_files_percent": open_files(),
             "clock_offset_seconds": self.clock.offset() / 1000,
         }
@@ -168,6 +169,7 @@ class Condition:
             "ntp_offset": math.nan if (off := self.times.offset_ms) is None else abs(off) / 1000,
             "open_files": open_files(),
             "quarantined": float(counts.quarantined),
+            "audit_found": float(counts.audit_found),
             **self.outlook.figures(),
         }
 

@@ -32,7 +32,7 @@ from facility.commands import Command, IssuePermit, Refused, ReleasePages, Reset
 from facility.duty import Roster
 from facility.plan import Plan
 from facility.ports import LogBook, Pager, Written
-from facility.records import AlarmReset, ItemQuarantined, Kind, Record, incident_subject
+from facility.records import AlarmReset, AuditFound, ItemQuarantined, Kind, Record, incident_subject
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
@@ -199,6 +199,10 @@ class Desk:
         """Return what still forbids closing an open incident; empty when it may be closed."""
         found = self.incidents.open().get(incident)
         return () if found is None else self.incidents.missing(found, self._context(self.clock.now()))
+
+    def context(self) -> Context:
+        """Return the world by which this desk decides now: its site, the roster as changed, all versions of plans."""
+        return self._context(self.clock.now())
 
     def unwritten(self) -> Unwritten:
         """Return what was decided or seen and is not in the book: for whoever must know it all the same."""
@@ -506,6 +510,7 @@ class Desk:
             record = drill.rehearsed(said) if self._rehearsal else said
             self._tell(record)
             self.counts.quarantined += isinstance(record.data, ItemQuarantined)
+            self.counts.audit_found += isinstance(record.data, AuditFound)
             self._decided.append(record)
 
     def _tell(self, record: Record) -> None:

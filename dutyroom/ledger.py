@@ -71,6 +71,7 @@ class Counts:
     book_failures: int = 0
     spool_failures: int = 0
     quarantined: int = 0
+    audit_found: int = 0
 
 
 @dataclass(slots=True)

@@ -135,7 +135,7 @@ class Station:
         self._replies = Replies(self.site, self.clock, self.desk)
         self._deliveries = Deliveries(self.clock, self.desk)
         self._long_lines = long_lines(settings, self._secrets, self.clock)
-        self._auditor = Auditor(self.site, self.clock, self.book, self.desk)
+        self._auditor = Auditor(self.clock, self.book, self.desk)
         self.outlook = Outlook(self._site_as_changed, self.clock, demo=settings.demo)
         self.desk.subscribe(self.outlook.told)
         self._emergency = Emergency(lambda: self.site, self.clock, self._ways, self._addressee, self.desk.report)
@@ -432,7 +432,7 @@ class Station:
         kept = PlanStore(self.settings.data / "plans")
         await asyncio.to_thread(kept.keep, site.plans.values())
         self.desk.plans.update(await asyncio.to_thread(kept.all))
-        self.site = self.condition.site = self._performance.site = self._replies.site = self._auditor.site = site
+        self.site = self.condition.site = self._performance.site = self._replies.site = site
         self.desk.adopt(site)
         adopted = records.ConfigAdopted(came.hash, f"reload: {', '.join(came.changed)}")
         self.desk.report(Record(self.clock.now(), Kind.CONFIG_ADOPTED, f"site:{site.id}", adopted, actor="cli"))

@@ -1,5 +1,7 @@
 """The auditor at the real desk: nothing found in a sound night; a seeded difference is written down and put right."""
 
+import dataclasses
+
 from building import Building
 from msgspec.structs import replace
 
@@ -12,7 +14,7 @@ TRAPPED = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "serv
 async def test_a_desk_that_forgot_an_escalation_is_found_out_and_rings_again(tmp_path) -> None:
     night = await Building.open(tmp_path, "02:13")
     await night.reads("lift-1b", **TRAPPED)
-    auditor = Auditor(night.site, night.clock, night.book, night.desk)
+    auditor = Auditor(night.clock, night.book, night.desk)
     await night.until("02:14:30")
     assert await auditor.look() == []
     true = night.incident
@@ -22,8 +24,31 @@ async def test_a_desk_that_forgot_an_escalation_is_found_out_and_rings_again(tmp
     assert [f.what for f in found] == ["state"]
     await night.turn()
     assert [r.data.incident for r in night.records(Kind.AUDIT_FOUND)] == [true.id]
+    assert night.desk.counts.audit_found == 1, "which the rule host-audit-found makes an alarm of"
     before = len(night.pages())
     await night.until("02:16")
     assert len(night.pages()) > before
     assert await auditor.look() == []
+    await night.close()
+
+
+async def test_a_plan_edited_during_an_incident_is_no_finding_and_a_difference_still_is(tmp_path) -> None:
+    night = await Building.open(tmp_path, "02:13")
+    await night.reads("lift-1b", **TRAPPED)
+    auditor = Auditor(night.clock, night.book, night.desk)
+    await night.until("02:13:40")
+    true = night.incident
+    old = night.site.plans[true.plan]
+    hasty = tuple(dataclasses.replace(level, within_ms=1_000) for level in old.levels)
+    edited = dataclasses.replace(old, version="edited", levels=hasty, repeat_ms=1_000)
+    night.desk.plans[edited.id, edited.version] = edited
+    night.desk.adopt(dataclasses.replace(night.site, plans={**night.site.plans, old.id: edited}))
+    await night.turn()
+    await night.until("02:14:05")
+    assert night.desk.site.plans[old.id].version == "edited"
+    assert night.incident.plan_version == old.version
+    assert await auditor.look() == []
+    night.desk.incidents.mend(replace(night.incident, level=7))
+    night.desk.standing = night.desk._standing(night.desk.standing.seq)
+    assert [f.what for f in await auditor.look()] == ["state"]
     await night.close()
