@@ -10,7 +10,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
 endif
 
-.PHONY: demo test setup check bench bench-headline bench-flood torture mutants serve console clean lock
+.PHONY: demo test setup check bench bench-headline bench-flood drills torture mutants serve console clean lock
 
 demo: setup
 	@$(BIN)/dutyroom demo $(ARGS)
@@ -35,6 +35,10 @@ bench-headline: .venv/.test
 bench-flood: .venv/.test
 	@$(BIN)/python -m benchmarks.flood $(ARGS)
 
+# Every plan of the library by its scenario on the simulators, on a clock of its own.
+drills: .venv/.ready
+	@$(BIN)/dutyroom drill simulators/sites/demo all $(ARGS)
+
 # What takes too long for every day: a million broken frames per framing, kills of broker, servers and service, an hour's outage.
 torture: .venv/.test
 	$(BIN)/python -m tests.torture.field_frames
@@ -43,6 +47,7 @@ torture: .venv/.test
 	$(BIN)/python -m tests.torture.outage --server victoria-metrics
 	PYTHONPATH=.:tests:tests/faults $(BIN)/python tests/faults/crowd.py 300 20
 	$(BIN)/python -m tests.torture.kills_pages
+	$(BIN)/python -m tests.torture.freeze
 
 # Seeded bugs in life, cause and rules, one after the other: the suite must catch each.
 mutants: .venv/.test
