@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from facility import records
 from facility.commands import Refused, ReleaseEquipment
+from facility.equipment import Card
 from facility.plan import Plan
 from facility.records import Kind, Record, held_subject
 from facility.site import Site
@@ -82,6 +83,10 @@ class OutOfService:
         return [Record(at, Kind.EQUIPMENT_RELEASED, subject, data, command.actor, command.request, about)]
 
 
+SUPERVISOR = "engineering-supervisor"
+"""Signs for a machine whose card names neither a contractor nor anybody who may reset it."""
+
+
 def may_release(site: Site, machine: str, who: str) -> bool:
     """Say whether somebody's signature lets a machine run again: its contractor's, or of a role that may reset it."""
     known = site.equipment.get(machine)
@@ -90,7 +95,7 @@ def may_release(site: Site, machine: str, who: str) -> bool:
     if who in duty.party_of(site, duty.CONTRACTOR, known.card):
         return True
     person = site.people.get(who)
-    return person is not None and bool(set(person.roles) & set(known.card.may_reset))
+    return person is not None and bool(set(person.roles) & set(_roles(site, known.card)))
 
 
 def signatories(site: Site, machine: str) -> Iterator[Text]:
@@ -98,7 +103,11 @@ def signatories(site: Site, machine: str) -> Iterator[Text]:
     known = site.equipment.get(machine)
     if known is not None:
         yield from (site.parties[p].name for p in duty.party_of(site, duty.CONTRACTOR, known.card))
-        yield from (site.roles.get(role) or Text(role, role) for role in known.card.may_reset)
+        yield from (site.roles.get(role) or Text(role, role) for role in _roles(site, known.card))
+
+
+def _roles(site: Site, card: Card) -> tuple[str, ...]:
+    return card.may_reset or (() if duty.party_of(site, duty.CONTRACTOR, card) else (SUPERVISOR,))
 
 
 def holding(incident: Incident, plan: Plan, site: Site, step: str, at: int, actor: str, request: str) -> list[Record]:
