@@ -173,7 +173,7 @@ class HandClock:
 
     def now(self) -> int:
         if self._real:
-            self.at = max(self.at, NOW + round((asyncio.get_running_loop().time() % 1e6) * 1000))
+            self.at = max(self.at, NOW + round((asyncio.get_running_loop().time() % 3600) * 1000))
         return self.at
 
     async def until(self, at_ms: int) -> None:
