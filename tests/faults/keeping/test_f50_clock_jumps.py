@@ -84,7 +84,7 @@ async def test_each_step_comes_once_and_at_its_time_whatever_the_wall_clock_does
         times.mono += 1
         await night.turn()
     pages = night.records(Kind.PAGE_REQUESTED)
-    seen = Counter((r.data.person, r.data.channel, r.data.level, r.data.round) for r in pages)
+    seen = Counter((r.data.person, r.data.channel, r.data.level, r.data.round, r.data.text) for r in pages)
     assert set(seen.values()) == {1}
     levels = sorted({r.data.level: r.at_ms for r in reversed(night.records(Kind.LEVEL_REACHED))}.values())
     rounds = sorted({r.at_ms for r in pages})
