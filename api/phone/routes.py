@@ -22,6 +22,7 @@ from api.phone.tryout import tried
 from api.phone.upload import UploadError, Uploads
 from api.problems import refused
 from api.station import Station
+from api.views.value import reading
 from api.who import StationHere
 from facility.commands import (
     Accept,
@@ -250,12 +251,8 @@ def _back(link: Link) -> str:
 
 
 def _context(station: Station) -> Context:
-    def read(point: str) -> tuple[float, int, int] | None:
-        seen = station.live.read(point)
-        return None if seen is None else (seen.value, seen.reason, seen.at_ms)
-
     view = station.view()
-    return Context(view.site(station.site), station.clock.now(), read, plans=view.plans)
+    return Context(view.site(station.site), station.clock.now(), reading(station), plans=view.plans)
 
 
 def _is_preview(request: Request) -> bool:

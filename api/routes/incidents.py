@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from api import past
 from api.asking import Body, Id, IdOrNothing, Note, Press, Said, StrictRoute, pressed
-from api.planned import reading
 from api.problems import ProblemError, not_found
 from api.rights import Reach, Right
 from api.shapes.incident import IncidentShape, IncidentSummary
 from api.shapes.record import DoneShape
 from api.station import Station
 from api.views.incident import INCIDENTS, incident_shape, incident_summary
+from api.views.value import reading
 from api.who import Caller, StationHere, allowed, forbidden
 from facility.commands import (
     Accept,

@@ -10,8 +10,11 @@ from api import planned
 from api.asking import Body, Id, IdOrNothing, Note, Press, Said, StrictRoute, pressed
 from api.problems import ProblemError, not_found
 from api.rights import Right
+from api.shapes.permit import PERMITS, PermitPreview, PermitShape
 from api.shapes.record import DoneShape
 from api.station import Station
+from api.views.permit import expected_shapes, lift_shapes, permit_shape, sees_permit
+from api.views.value import reading
 from api.who import Caller, StationHere, allowed, forbidden
 from facility.commands import CheckEquipment, EndPermit, ExtendPermit, IssuePermit, Refused
 from facility.records import Kind, permit_subject
@@ -67,7 +70,7 @@ class CheckBody(Body):
     note: Note = ""
 
 
-@router.get("", response_model=list[planned.PermitShape])
+@router.get("", response_model=list[PermitShape])
 async def permits(
     station: StationHere,
     caller: Reader,
@@ -79,17 +82,17 @@ async def permits(
     if not open:
         past = (await planned.past(station, Kind.PERMIT_ISSUED, PAST)).permits()
         listed += sorted((p for id, p in past.items() if id not in current), key=lambda p: -p.issued_ms)
-    shown = [planned.permit_shape(station, p) for p in listed if planned.sees_permit(caller, station.site, p)]
-    return Response(planned.PERMITS.dump_json(shown), media_type="application/json")
+    shown = [permit_shape(station, p) for p in listed if sees_permit(caller, station.site, p)]
+    return Response(PERMITS.dump_json(shown), media_type="application/json")
 
 
-@router.get("/{id}", response_model=planned.PermitShape)
+@router.get("/{id}", response_model=PermitShape)
 async def permit(id: str, station: StationHere, caller: Reader) -> Response:
     """Give one permit, running or over."""
     found = await _find(station, id)
-    if found is None or not planned.sees_permit(caller, station.site, found):
+    if found is None or not sees_permit(caller, station.site, found):
         raise not_found(_PERMIT)
-    return Response(planned.permit_shape(station, found).model_dump_json(), media_type="application/json")
+    return Response(permit_shape(station, found).model_dump_json(), media_type="application/json")
 
 
 @router.post("", response_model=DoneShape)
@@ -98,21 +101,21 @@ async def issue(body: IssueBody, press: Issuer) -> Response:
     return await press.asks(body, _issuing, body)
 
 
-@router.post("/preview", response_model=planned.PermitPreview)
+@router.post("/preview", response_model=PermitPreview)
 async def preview(
     body: IssueBody, station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.ISSUE_PERMITS))]
 ) -> Response:
     """Say what a permit would do if it began now; nothing is changed."""
-    site, read = station.site, planned.reading(station)
+    site, read = station.site, reading(station)
     machines = [m for m in body.equipment if m in site.equipment]
     cut = body.work == POWER_CUT
     stands = outage.position(site, lambda point: outage.value(read, point))
     lifts = outage.lifts(site, machines, stands) if cut else ()
     found = station.preview(_issuing(caller.actor, "preview", body))
     hidden = [] if isinstance(found, Refused) else [h.subject for h in found]
-    shape = planned.PermitPreview(
-        expected=planned.expected_shapes(site, hidden if cut else ()),
-        lifts=planned.lift_shapes(site, lifts, read, lambda _lift: None),
+    shape = PermitPreview(
+        expected=expected_shapes(site, hidden if cut else ()),
+        lifts=lift_shapes(site, lifts, read, lambda _lift: None),
         hides=len(hidden),
     )
     return Response(shape.model_dump_json(), media_type="application/json")
@@ -173,5 +176,5 @@ async def _find(station: Station, id: str) -> Permit | None:
 def _within(press: Press, id: str) -> None:
     """Refuse a permit beyond the caller's reach as if it were not there; what is over is left to the desk."""
     found = press.station.view().permits.get(id)
-    if found is not None and not planned.sees_permit(press.caller, press.station.site, found):
+    if found is not None and not sees_permit(press.caller, press.station.site, found):
         raise not_found(_PERMIT)

@@ -12,6 +12,9 @@ from api.problems import not_found
 from api.rights import Right
 from api.routes.permits import speaks_for
 from api.shapes.record import DoneShape
+from api.shapes.ticket import REMARKS, TICKETS, RemarkShape, TicketShape
+from api.views.ticket import sees_ticket, ticket_shape
+from api.views.value import reading
 from api.views.words import words
 from api.who import Caller, StationHere, allowed
 from facility.commands import IssueTicket, SignOperation, StopTicket
@@ -67,7 +70,7 @@ class StopBody(Body):
     note: Said
 
 
-@router.get("", response_model=list[planned.TicketShape])
+@router.get("", response_model=list[TicketShape])
 async def tickets(
     station: StationHere,
     caller: Reader,
@@ -79,30 +82,30 @@ async def tickets(
     if not open:
         past = (await planned.past(station, Kind.TICKET_ISSUED, PAST)).tickets()
         listed += sorted((t for id, t in past.items() if id not in current), key=lambda t: -t.issued_ms)
-    shown = [planned.ticket_shape(station, t) for t in listed if planned.sees_ticket(caller, station.site, t)]
-    return Response(planned.TICKETS.dump_json(shown), media_type="application/json")
+    shown = [ticket_shape(station, t) for t in listed if sees_ticket(caller, station.site, t)]
+    return Response(TICKETS.dump_json(shown), media_type="application/json")
 
 
-@router.get("/{id}", response_model=planned.TicketShape)
+@router.get("/{id}", response_model=TicketShape)
 async def ticket(id: str, station: StationHere, caller: Reader) -> Response:
     """Give one ticket, with the positions as telemetry shows them now."""
     found = station.view().tickets.get(id)
     found = found or (await planned.one(station, ticket_subject(id))).tickets().get(id)
-    if found is None or not planned.sees_ticket(caller, station.site, found):
+    if found is None or not sees_ticket(caller, station.site, found):
         raise not_found(_TICKET)
-    return Response(planned.ticket_shape(station, found).model_dump_json(), media_type="application/json")
+    return Response(ticket_shape(station, found).model_dump_json(), media_type="application/json")
 
 
-@router.post("/rehearse", response_model=list[planned.RemarkShape])
+@router.post("/rehearse", response_model=list[RemarkShape])
 async def rehearse(
     body: StepsBody, station: StationHere, _: Annotated[Caller, Depends(allowed(Right.ISSUE_TICKETS))]
 ) -> Response:
     """Play operations through from the present positions; nothing is changed."""
-    read = planned.reading(station)
+    read = reading(station)
     steps = [SwitchStep(s.equipment, s.point, s.value, s.text) for s in body.steps]
     remarks = switching.rehearse(station.site, steps, lambda point: outage.value(read, point))
-    shown = [planned.RemarkShape(step=r.step, grave=r.grave, text=words(r.text)) for r in remarks]
-    return Response(planned.REMARKS.dump_json(shown), media_type="application/json")
+    shown = [RemarkShape(step=r.step, grave=r.grave, text=words(r.text)) for r in remarks]
+    return Response(REMARKS.dump_json(shown), media_type="application/json")
 
 
 @router.post("", response_model=DoneShape)
@@ -129,5 +132,5 @@ async def stop(id: Id, body: StopBody, press: Issuer) -> Response:
 
 def _within(press: Press, id: str) -> None:
     found = press.station.view().tickets.get(id)
-    if found is not None and not planned.sees_ticket(press.caller, press.station.site, found):
+    if found is not None and not sees_ticket(press.caller, press.station.site, found):
         raise not_found(_TICKET)

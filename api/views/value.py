@@ -1,12 +1,14 @@
-"""Values as they leave, now and in the past."""
+"""Values: as decisions read them, and as they leave, now and in the past."""
 
 from pydantic import TypeAdapter
 
 from api import labels
 from api.shapes.value import BucketShape, ValueShape
+from api.station import Station
 from api.views.words import number
 from facility.ports import Bucket
 from facility.scan import quality
+from response.context import Read
 from stores.live import Now
 
 
@@ -47,6 +49,16 @@ def bucket_shape(bucket: Bucket) -> BucketShape:
         mean=number(bucket.mean),
         high=number(bucket.high),
     )
+
+
+def reading(station: Station) -> Read:
+    """Return how decisions read a point: its newest value, reason and time."""
+
+    def read(point: str) -> tuple[float, int, int] | None:
+        seen = station.live.read(point)
+        return None if seen is None else (seen.value, seen.reason, seen.at_ms)
+
+    return read
 
 
 VALUES = TypeAdapter(list[ValueShape])

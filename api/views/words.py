@@ -3,6 +3,7 @@
 import math
 
 from api.shapes.base import Words
+from api.shapes.site import PersonName
 from facility.plan import LIFE_CLOCK, Plan
 from facility.site import Site
 from facility.text import Text
@@ -44,3 +45,9 @@ def promise_name(site: Site, promise: str, plan: Plan | None = None) -> Text:
 def certificate_name(site: Site, certificate: str) -> Text:
     """Return the site's word for a certificate."""
     return site.certificates.get(certificate) or Text(certificate, certificate)
+
+
+def person(site: Site, id: str) -> PersonName:
+    """Return somebody with the name that the site knows."""
+    known = site.people.get(id) or site.parties.get(id)
+    return PersonName(id=id, name=person_name(site, id), roles=list(known.roles) if known else [])
