@@ -309,7 +309,7 @@ def restore(
 ) -> None:
     """Make a data folder from a backup; pages that waited in it wait for a person."""
     from dutyroom.clock import SystemClock
-    from stores.backup import restore as run
+    from stores.restore import restore as run
 
     with _plainly():
         made = run(file, data, SystemClock().now(), site=site)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from facility.records import Kind, Record, ServiceRestored, restore_subject
 from facility.site import Site
 from response.opening import day_of
-from stores.backup import RESTORED
 from stores.reading import BookReader
+from stores.restore import RESTORED
 
 NUMBERS = 100
 """How far incident numbers of the day leap: the life after the backup gave out some, and pages carry them as keys."""

@@ -14,9 +14,11 @@ from dutyroom.notices import held
 from facility.commands import Accept, Refused, ReleasePages
 from facility.records import Kind
 from stores.accounts import Accounts
-from stores.backup import BackupError, back_up, restore, verify
+from stores.backup import back_up
+from stores.backupfile import BackupError, verify
 from stores.errors import StoreDamagedError
 from stores.logbook import LogBook
+from stores.restore import restore
 
 TRAPPED = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "fault_code": 71}
 
