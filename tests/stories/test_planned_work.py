@@ -160,6 +160,7 @@ async def test_what_cannot_be_a_permit_is_refused_with_what_to_do(tmp_path: Path
 
 async def test_a_planned_power_cut_expects_what_it_causes_and_any_other_alarm_is_real(tmp_path: Path) -> None:
     night = await Building.open(tmp_path, "08:50")
+    await night.reads("utility-1", live=1)
     await night.reads("hv-incomer", breaker_closed=1, v_ab=10000, v_bc=10000, v_ca=10000)
     await night.reads("rmu-1", switch_closed=1)
     await night.reads("hv-f1", breaker_closed=1)

@@ -37,6 +37,9 @@ PEOPLE = ("lift-hand", "second-hand")
 STUCK_S = 120
 """A fault that nobody was paged for in so long a time, kills included, is a page lost."""
 
+STARTING = 0.25
+"""How many of the kills strike while it starts."""
+
 _SITE = """id = "torture"
 name = { zh = "试验", en = "Trial" }
 timezone = "Asia/Shanghai"
@@ -192,6 +195,8 @@ class Night:
         self.paged: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))  # panel, incident, people
         self.active: dict[str, set[str]] = {}  # machines by incident that is not yet normal
         self.known: set[str] = set()
+        self.asked = 0.0
+        """When the service last answered."""
         self.over = False
         self.lost: list[str] = []
 
@@ -218,8 +223,7 @@ class Night:
                 await self._login(http)
                 reading = [asyncio.create_task(self._read_file()), asyncio.create_task(self._ask(http))]
                 rounds = [asyncio.create_task(self._round(http, n)) for n in range(len(self.panels))]
-                killers = [self._killer(self.service, kills, 0.1, 3.6), self._killer(self.provider, provider_kills, *self._spread(kills, provider_kills))]  # fmt: skip
-                await asyncio.gather(*killers)
+                await asyncio.gather(self._kill_service(kills), self._kill_provider(provider_kills, kills))
                 self.over = True
                 await asyncio.gather(*rounds)
                 for task in reading:
@@ -236,19 +240,32 @@ class Night:
                 await module.stop()
         return _book(data)
 
-    @staticmethod
-    def _spread(kills: int, provider_kills: int) -> tuple[float, float]:
-        mean = 1.9 * kills / max(1, provider_kills)
-        return 0.5 * mean, 1.5 * mean
-
-    async def _killer(self, child: Child, times: int, shortest: float, longest: float) -> None:
+    async def _kill_service(self, times: int) -> None:
+        """Kill it while it starts (one in four), and at any instant of its work, however fast the machine is."""
         for n in range(times):
-            await asyncio.sleep(self.roll.uniform(shortest, longest))
-            await child.kill()
-            await child.start()
-            if child is self.service and (n + 1) % 50 == 0:
+            started = time.monotonic()
+            if self.roll.random() < STARTING:
+                await asyncio.sleep(self.roll.uniform(0.05, 2.0))
+            else:
+                while self.asked < started:
+                    assert time.monotonic() < started + STUCK_S, self.folder / "service.log"
+                    await asyncio.sleep(0.02)
+                await asyncio.sleep(self.roll.uniform(0.0, 2.5))
+            await self.service.kill()
+            await self.service.start()
+            if (n + 1) % 50 == 0:
                 faults = sum(p.faults for p in self.panels)
                 print(f"{n + 1} kills, {self.provider.kills} of the provider, {faults} faults", flush=True)
+
+    async def _kill_provider(self, times: int, kills: int) -> None:
+        """Kill it once while the service is killed so and so often, at any instant between."""
+        for n in range(times):
+            due = (n + self.roll.random()) * kills / times
+            while self.service.kills < due - 1:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(self.roll.uniform(0.0, 2.0))
+            await self.provider.kill()
+            await self.provider.start()
 
     async def _login(self, http: httpx.AsyncClient) -> None:
         for _ in range(200):
@@ -316,7 +333,6 @@ class Night:
     async def _until_closed(self, http: httpx.AsyncClient, panel: Panel, incident: str, machine: str) -> bool:
         request = f"close-{incident}"
         opened = time.monotonic()
-        self.asked = getattr(self, "asked", 0.0)
         while time.monotonic() < opened + STUCK_S:
             await asyncio.sleep(0.2)
             if machine in self.active or self.asked < opened + 0.5:
