@@ -37,7 +37,7 @@ def name_of(site: Site, whose: str) -> Text:
 
 def calendar(site: Site, whose: str, now: int) -> bytes:
     """Return the calendar of a person or a role, from two weeks ago to eight weeks ahead. For a thread."""
-    from icalendar import Calendar, Event  # type: ignore[import-untyped] # ships no types
+    from icalendar import Calendar, Event
 
     family, _, id = whose.partition(":")
     title = name_of(site, whose)

@@ -128,11 +128,7 @@ def _write(site: "Site", played: "Played", path: Path) -> None:
     for language in ("zh", "en"):
         said = content(site, incident, played.records, played.shown, language, incident.last_ms)
         to = path.with_name(f"{path.stem}-{played.plan}-{language}.pdf")
-        try:
-            to.write_bytes(paper.pdf(said))
-        except paper.NoFontError as error:
-            print(f"{error.text.zh} {error.text.en}", file=sys.stderr)
-            return
+        to.write_bytes(paper.pdf(said))
         print(to)
 
 

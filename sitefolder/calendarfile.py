@@ -46,7 +46,7 @@ def calendar_of(timezone: str, table: CalendarTable, days: Iterable[DayTable]) -
 
 
 def _public() -> tuple[date, set[date], set[date]]:
-    from chinese_calendar import constants  # type: ignore[import-untyped] # ships no types
+    from chinese_calendar import constants
 
     # Its tables end with the year of the newest announcement; the last of its holidays is earlier.
     until = date(max(day.year for day in constants.holidays), 12, 31)

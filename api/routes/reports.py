@@ -39,8 +39,6 @@ async def report(
         raise not_found(Text("这个事件", "such incident"))
     try:
         made = await asyncio.to_thread(_made, station, incident, lang)
-    except paper.NoFontError as error:
-        raise ProblemError(503, "no-font", error.text) from error
     except paper.SettingError as error:
         raise ProblemError(500, "report-failed", Text(_UNSET.zh.format(error), _UNSET.en.format(error))) from error
     name = f"{'drill' if incident.drill else 'incident'}-{incident.id}-{lang}.pdf"

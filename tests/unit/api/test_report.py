@@ -63,19 +63,8 @@ async def test_nothing_of_it_is_taken_for_markup(station: FakeStation) -> None:
     assert paper.pdf(page)[:5] == b"%PDF-"
 
 
-async def test_without_a_chinese_font_it_is_refused(station: FakeStation, monkeypatch: pytest.MonkeyPatch) -> None:
-    paper._fonts.cache_clear()
-    monkeypatch.setattr(paper, "FAMILIES", ("No Such Font",))
-    try:
-        with pytest.raises(paper.NoFontError):
-            paper.pdf(await said(station))
-    finally:
-        paper._fonts.cache_clear()
-
-
 async def test_a_missing_font_is_never_passed_over(station: FakeStation, monkeypatch: pytest.MonkeyPatch) -> None:
-    fonts = paper._fonts()[1]
-    monkeypatch.setattr(paper, "_fonts", lambda: ("No Such Font", fonts))
+    monkeypatch.setattr(paper, "FAMILY", "No Such Font")
     with pytest.raises(paper.SettingError, match="unknown font family"):
         paper.pdf(await said(station))
 
@@ -90,16 +79,3 @@ async def test_it_comes_over_http(client: Client, station: FakeStation) -> None:
     assert answer.content[:5] == b"%PDF-"
     assert (await client("manager").get("/api/v1/incidents/nothing/report.pdf")).status_code == 404
     assert (await client("engineer").get(url)).status_code == 403
-
-
-async def test_without_a_font_the_answer_says_what_to_install(
-    client: Client, station: FakeStation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def nothing() -> None:
-        raise paper.NoFontError
-
-    incident = await drilled(station)
-    monkeypatch.setattr(paper, "_fonts", nothing)
-    answer = await client("operator").get(f"/api/v1/incidents/{incident.id}/report.pdf")
-    assert answer.status_code == 503
-    assert "fonts-noto-cjk" in answer.text

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-import icalendar  # type: ignore[import-untyped]
+import icalendar
 from fakestation import NOW, Client, FakeStation
 
 from facility.duty import Calendar, Layer
