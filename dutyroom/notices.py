@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from api.station import Notice
 from facility.site import Site
 from facility.text import Text
-from response import duty, escalation
+from response import duty
 from response.incident import Incident
+from response.responders import given_up
 from response.tryout import Tryout
 
 FEW = 3
@@ -100,7 +101,7 @@ def unheard(incidents: Mapping[str, Incident], site: Site) -> list[Notice]:
             i.round_ms,
         )
         for i in incidents.values()
-        if (plan := site.plans.get(i.plan)) is not None and escalation.given_up(i, plan, site)
+        if (plan := site.plans.get(i.plan)) is not None and given_up(i, plan, site)
     ]
 
 

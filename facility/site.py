@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from facility.duty import Roster
-from facility.equipment import Device, Equipment, Line, split_point
+from facility.equipment import Card, Device, Equipment, Line, split_point
 from facility.person import Party, Person
 from facility.plan import Plan
 from facility.point import Kind, Point, PointType
@@ -164,6 +164,11 @@ class Site:
             return 0.0
         kind = self.equipment[split_point(point)[0]].kind
         return self.thinning.deadbands.get(f"{kind}.{defined.name}")
+
+    def card(self, machine: str) -> Card:
+        """Return what a responder needs to know of a machine; an empty card where none is on file."""
+        known = self.equipment.get(machine)
+        return known.card if known else Card()
 
     def owner_name(self, id: str) -> Text:
         """Return the name of a machine or, for communication alarms, of a device."""

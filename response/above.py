@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from facility.equipment import Card
 from facility.plan import LIFE_CLOCK, Call, Plan
 from facility.rule import Priority
 from facility.site import Site
@@ -70,6 +69,5 @@ def _first(site: Site, incident: Incident, at: int, roles: Iterable[str]) -> Peo
 
 
 def _of(site: Site, incident: Incident, at: int, role: str) -> list[str]:
-    machine = site.equipment.get(incident.equipment)
-    choice = duty.choose(site, Call(role), at, (), machine.card if machine else Card())
+    choice = duty.choose(site, Call(role), at, (), site.card(incident.equipment))
     return [person for person, _ in choice.people]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from facility.records import Kind, PageRequested, Record
-from response import escalation
+from response.agenda import agenda
 from response.context import Context
 from response.fold import CLOSED, Incident
 
@@ -44,7 +44,7 @@ def check(
             continue
         found += (Found(id, "state", said) for said in _differs(true, held, asked.get(id, set())))
         plan = context.plan(true)
-        due = min(escalation.agenda(true, plan, context.site), default=None) if plan else None
+        due = min(agenda(true, plan, context.site), default=None) if plan else None
         if due is not None and due.at_ms + GRACE_MS <= context.now:
             found.append(Found(id, "missing", f"{due.what} {due.which} was due {context.now - due.at_ms} ms ago"))
     return found

@@ -28,9 +28,11 @@ from facility.site import Site
 from facility.text import Text
 from response import closing, drill, falsealarm, following, relief, signing, sweep
 from response.context import Context
-from response.escalation import is_responder, kept, write
 from response.fold import CLOSED, DESK, SENT, UNHEARD, Incident
+from response.lines import write
 from response.plan import AT_PLACE, BELL
+from response.promise import kept
+from response.responders import is_responder
 
 Said = list[tuple[Payload, str]]
 """Payloads in order, each with the person it tells of (or nobody)."""

@@ -9,8 +9,8 @@ from facility.rule import AlarmClass
 from facility.site import Site
 from facility.text import Text
 from response.context import Context
-from response.escalation import write
 from response.fold import CONFIRMED, Incident
+from response.lines import write
 from response.opening import SEEN_BEFORE_CAUSE_MS
 from response.plan import owner_rule
 from response.running import Running

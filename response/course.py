@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from facility import records
 from facility.plan import Plan, Step
 from facility.records import Record
-from response import closing, escalation, falsealarm, following, lifeclock, showing, signing
+from response import closing, falsealarm, following, lifeclock, promise, showing, signing
 from response import plan as steps
 from response.context import Context
 from response.fold import TELEMETRY, Incident
+from response.lines import write
 from response.steady import Steady
 
 
@@ -20,8 +21,8 @@ def shown(
         at = max(incident.last_ms, min(seen, context.now))
         if before_ms is None or at < before_ms:
             done = records.StepDone(step.id, TELEMETRY, words)
-            kept = escalation.kept(incident, signing.promises_of(plan, step), at)
-            out = [escalation.write(incident, at, payload) for payload in (done, *kept)]
+            kept = promise.kept(incident, signing.promises_of(plan, step), at)
+            out = [write(incident, at, payload) for payload in (done, *kept)]
             return following.all_of(incident, plan, context.site, out)
     return [r for r in _news(incident, plan, context) if before_ms is None or r.at_ms < before_ms]
 
@@ -52,11 +53,11 @@ def _news(incident: Incident, plan: Plan, context: Context) -> list[Record]:
     at = max(incident.last_ms, incident.opened_ms)
     for name, since, by in steps.beginning(incident, plan):
         begun = records.PromiseBegan(name, by)
-        return [escalation.write(incident, max(at, since), begun, request=f"{incident.id}/began/{name}@{by}")]
+        return [write(incident, max(at, since), begun, request=f"{incident.id}/began/{name}@{by}")]
     if (clock := lifeclock.news(incident, plan, context)) is not None:
-        return [escalation.write(incident, max(at, min(context.now, clock.from_ms)), clock)]
+        return [write(incident, max(at, min(context.now, clock.from_ms)), clock)]
     seen = falsealarm.seen(incident, plan, context.site, context.read)
     if seen is not None:
         said = falsealarm.said(incident, plan, TELEMETRY, TELEMETRY, seen[1])
-        return [escalation.write(incident, max(at, min(seen[0], context.now)), said)]
+        return [write(incident, max(at, min(seen[0], context.now)), said)]
     return []

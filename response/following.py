@@ -7,8 +7,9 @@ from facility.plan import Plan
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response import above, escalation, outofservice, reporting, words
+from response import above, outofservice, reporting
 from response.fold import Incident, tell
+from response.paging import tell_beside
 from response.plan import step_of
 
 
@@ -40,23 +41,17 @@ def _after(incident: Incident, plan: Plan, site: Site, record: Record) -> list[R
                 f"必做步骤被跳过：{step.text.zh}。原因：{reason}",
                 f"Mandatory step skipped: {step.text.en}. Reason: {reason}",
             )
-            return told(incident, plan, site, at, above.supervisors(site, incident, at), said, f"skipped/{id}")
+            return tell_beside(incident, plan, site, at, above.supervisors(site, incident, at), said, f"skipped/{id}")
         case records.CloseOverridden(reason=reason, checks=checks):
             names = [plan.close[n].text for n in checks if n < len(plan.close)]
             said = Text(
                 f"遥测条件被放行：{'、'.join(n.zh for n in names)}。原因：{reason}",
                 f"Set aside though telemetry does not show it: {', '.join(n.en for n in names)}. Reason: {reason}",
             )
-            return told(incident, plan, site, at, above.supervisors(site, incident, at), said, f"overridden@{at}")
+            return tell_beside(
+                incident, plan, site, at, above.supervisors(site, incident, at), said, f"overridden@{at}"
+            )
     return []
-
-
-def told(
-    incident: Incident, plan: Plan, site: Site, at: int, people: above.People, said: Text, why: str
-) -> list[Record]:
-    """Return the pages that tell people something of an incident, beside its escalation and once for each `why`."""
-    targets = [escalation.Target(person, role, responder=False) for person, role in people]
-    return escalation.tell_beside(incident, site, at, targets, words.told_text(incident, plan, site, said), why)
 
 
 def _reported(incident: Incident, plan: Plan, site: Site, record: Record, id: str) -> list[Record]:
@@ -66,4 +61,4 @@ def _reported(incident: Incident, plan: Plan, site: Site, record: Record, id: st
         return []
     people = above.everyone(site, incident, record.at_ms, (step.report.role,))
     said = reporting.text(incident, plan, site, step.report)
-    return told(incident, plan, site, record.at_ms, people, said, f"report/{id}")
+    return tell_beside(incident, plan, site, record.at_ms, people, said, f"report/{id}")

@@ -12,6 +12,7 @@ from facility.records import Record
 from facility.site import Site
 from facility.text import Text
 from response import (
+    agenda,
     bundling,
     closing,
     commands,
@@ -28,6 +29,7 @@ from response import plan as steps
 from response.context import Context
 from response.fold import Incident, Note, PageState, PromiseState, Signature, StepState
 from response.holder import Calls
+from response.lines import write
 from response.opening import Alert, day_of, open_by_hand, place
 from response.quarantine import Quarantine
 from response.running import Running
@@ -367,7 +369,7 @@ class Incidents:
         for which in self._undated:
             incident = self._open.get(which) if which not in self._quarantine else None
             plan = context.plan(incident) if incident and incident.closed_ms is None else None
-            dues = [due.at_ms for due in escalation.agenda(incident, plan, context.site)] if incident and plan else []
+            dues = [due.at_ms for due in agenda.agenda(incident, plan, context.site)] if incident and plan else []
             turn = shiftchange.following(incident, plan, context.site) if incident and plan else None
             dues += [turn.at_ms] if turn else []
             if dues:
@@ -392,14 +394,14 @@ class Incidents:
             return []
         if incident.alarms and not incident.active_alarms and incident.normal_ms is None:
             at = max(incident.cleared_ms or 0, incident.last_ms)
-            return [escalation.write(incident, at, records.IncidentNormal())]
+            return [write(incident, at, records.IncidentNormal())]
         if incident.id in self._unswept:
             if swept := sweep.listed(incident, self._telling.get(incident.id, ()), context) or sweep.cleared(
                 incident, self._open, context
             ):
                 return swept
             del self._unswept[incident.id]
-        first = escalation.first(incident, plan, context.site, context.now)
+        first = agenda.first(incident, plan, context.site, context.now)
         late = first is not None and first.at_ms <= context.now
         turn = shiftchange.following(incident, plan, context.site)
         if turn and turn.at_ms <= context.now and (first is None or turn.at_ms < first.at_ms):

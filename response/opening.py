@@ -13,9 +13,11 @@ from facility.plan import Plan
 from facility.records import Kind, Record, incident_subject
 from facility.rule import AlarmClass, Priority, Rule, Start
 from facility.site import Site
-from response import duty, escalation, fold
+from response import duty, fold, responders
 from response.context import Context
 from response.fold import CONFIRMED, DESK, RANG_AGAIN, Incident
+from response.levels import reach, tell_also
+from response.lines import write
 from response.plan import later, owner_rule, spans
 from response.running import Running
 
@@ -203,13 +205,13 @@ def _join(
     asked = rule.start is Start.DESK and not any(_supports(other, alert, context.site) for other in alerts)
     grave = _is_grave(alert, rule, incident)
     called = plan is not None and bool(plan.levels) and incident.level >= 0
-    over = called and incident.stage == CONFIRMED and plan is not None and escalation.over(incident, plan, context.site)
+    over = called and incident.stage == CONFIRMED and plan is not None and responders.over(incident, plan, context.site)
     joined = records.IncidentJoined(alert.subject, RANG_AGAIN if over and asked and grave else why, alert.priority)
     request = f"{incident.id}/joined/{alert.subject}@{alert.raised_ms}"
-    out = [escalation.write(incident, at, joined, alert.owner, request=request)]
+    out = [write(incident, at, joined, alert.owner, request=request)]
     if incident.stage == DESK:
         if _corroborates(alert, rule, incident) or (incident.rang_again and grave and not asked):
-            out.append(escalation.write(incident, at, records.IncidentConfirmed("telemetry")))
+            out.append(write(incident, at, records.IncidentConfirmed("telemetry")))
         return out
     if plan is None or not called or joined.why == RANG_AGAIN:
         return out
@@ -220,12 +222,12 @@ def _join(
         why = "worse"  # whoever is on the way was called to something smaller
     elif (
         alert.life_safety
-        and escalation.at_work(incident, plan, context.site)
+        and responders.at_work(incident, plan, context.site)
         and (alert.subject not in incident.joined_ms or at >= incident.round_ms + INFORM_MS)
     ):
         why = "inform"
     if why:
-        out += escalation.reach(_with(incident, alert), plan, context.site, at, level, why)
+        out += reach(_with(incident, alert), plan, context.site, at, level, why)
     return out
 
 
@@ -252,7 +254,7 @@ def _told(before: Incident | None, out: list[Record], holders: Collection[str], 
     if not (holders and out) or incident is None or plan is None:
         return []
     people = [who for who in holders if who != incident.holder]  # whom its own plan calls
-    return escalation.tell_also(incident, plan, context.site, out[0].at_ms, people, duty.HOLDER)
+    return tell_also(incident, plan, context.site, out[0].at_ms, people, duty.HOLDER)
 
 
 def _open(

@@ -1,4 +1,4 @@
-"""How fast a plan calls: its own times, and never slower than life asks for where a life is at stake."""
+"""How fast and how often a plan calls: its own times, and never slower than life asks for where one is at stake."""
 
 from typing import NamedTuple
 
@@ -8,6 +8,9 @@ from response.fold import Incident
 
 LIFE_LEVEL_MS, LIFE_REPEAT_MS, LIFE_EXPIRY_MS = 120_000, 60_000, 600_000
 """Next level, repeat, and acceptance without arrival, where a life is at stake; defaults of this product."""
+
+REPEATS = 3
+"""Below life, nobody is asked more often than this on one level; for a life it is rung until somebody comes."""
 
 
 class Pace(NamedTuple):

@@ -8,8 +8,9 @@ from facility.site import Site
 from facility.text import Text
 from response import words
 from response.context import Context
-from response.escalation import channels, page_key, write
 from response.fold import CLOSED, Incident
+from response.lines import write
+from response.paging import channels, page_key
 
 ASKS = (HandOver, UseLink, AddPhoto)
 """Asked of an open incident."""

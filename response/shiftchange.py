@@ -8,16 +8,19 @@ from facility.plan import Plan
 from facility.records import Record
 from facility.rule import Priority
 from facility.site import Site
-from response import escalation, words
+from response import words
 from response.duty.turns import Turn, next_turn
 from response.fold import CONFIRMED, Incident
+from response.lines import write
+from response.paging import channels, page_key
+from response.responders import over
 
 
 def following(incident: Incident, plan: Plan, site: Site) -> Turn | None:
     """Return the change of shift at which the incoming people must be told of an incident; None when there is none."""
     if incident.stage != CONFIRMED or incident.level < 0 or incident.priority > Priority.HIGH:
         return None
-    if escalation.over(incident, plan, site):
+    if over(incident, plan, site):
         return None
     roles = {call.role for level in plan.levels[: incident.level + 1] for call in level.calls}
     return next_turn(site, roles, max(incident.turned_ms, incident.confirmed_ms or incident.opened_ms))
@@ -38,13 +41,13 @@ def told(incident: Incident, plan: Plan, site: Site, turn: Turn) -> list[Record]
     fresh = [(who, role) for who, role in turn.people if who not in known]
     said = records.ShiftChanged(tuple(who for who, _ in fresh))
     request = f"{incident.id}/shift/{turn.at_ms}"
-    out = [escalation.write(incident, at, said, *said.people, request=request)]
+    out = [write(incident, at, said, *said.people, request=request)]
     text = words.shift_text(incident, plan, site)
     for who, role in fresh:
-        for channel in escalation.channels(site, who)[:1]:
-            key = escalation.page_key(f"{incident.id}|shift|{turn.at_ms}", 0, 0, who, channel)
+        for channel in channels(site, who)[:1]:
+            key = page_key(f"{incident.id}|shift|{turn.at_ms}", 0, 0, who, channel)
             page = records.PageRequested(
                 key, incident.id, who, channel, incident.level, incident.round, responder=False, text=text, role=role
             )
-            out.append(escalation.write(incident, at, page, who, request=key))
+            out.append(write(incident, at, page, who, request=key))
     return out

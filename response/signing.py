@@ -10,8 +10,8 @@ from facility.site import Site
 from facility.text import Text
 from response import duty
 from response import plan as steps
-from response.escalation import kept
 from response.fold import Incident
+from response.promise import kept
 
 Said = list[tuple[Payload, str]]
 """Payloads in order, each with the person it tells of (or nobody)."""

@@ -15,7 +15,7 @@ from facility.site import Site
 from facility.text import Text
 from response.context import Context
 from response.daytime import day_ms
-from response.escalation import channels
+from response.paging import channels
 
 ASKS = (TryChannel, AnswerTest)
 """The commands that are asked here."""

@@ -10,7 +10,6 @@ from api.phone.saying import Dial, Say, span
 from api.phone.steps import Row, rows
 from api.views.incident import place_of, plan_name
 from api.views.words import promise_name
-from facility.equipment import Card
 from facility.plan import Plan
 from facility.site import Site
 from response.incident import Context, Incident
@@ -89,7 +88,7 @@ def build(context: Context, incident: Incident, person: str, language: str, floo
     """Return the page, with the `floor` of a lift's car; personal numbers of colleagues and residents are not on it."""
     site, now = context.site, context.now
     machine, plan = site.equipment.get(incident.equipment), context.plan(incident)
-    card = machine.card if machine else Card()
+    card = site.card(incident.equipment)
     state = state_of(incident, person)
     say = Say(site, language)
     never = dict.fromkeys(say.text(text) for text in (*(plan.never if plan else ()), *card.never))

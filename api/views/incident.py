@@ -76,12 +76,12 @@ def incident_shape(
 ) -> IncidentShape:
     """Return an incident with everything that is known of it; `records` newest first."""
     plan = plan_of(site, view.plans, incident)
-    machine = site.equipment.get(incident.equipment)
-    never = [*(machine.card.never if machine else ()), *(plan.never if plan else ())]
+    card = site.card(incident.equipment)
+    never = [*card.never, *(plan.never if plan else ())]
     return IncidentShape(
         **_summary(site, incident, plan),
         plan_version=incident.plan_version,
-        card=card_shape(site, machine.card if machine else Card()),
+        card=card_shape(site, card),
         steps=[step_shape(site, incident, plan, step, view.at_ms) for step in plan.steps] if plan else [],
         pages=[page_shape(site, page) for page in incident.pages.values()],
         people=responders(site, incident),

@@ -7,7 +7,8 @@ from night_shift import ENTRAPMENT, Night
 
 from facility import commands as ask
 from facility.records import Kind
-from response import escalation
+from response.agenda import first
+from response.responders import stopped
 
 PEOPLE = st.sampled_from(("zhao", "sun", "lift-co", "lift-co-2", "li", "wu", "zhou", "chen"))
 PAUSE = st.sampled_from((0, 1, 500, 29_000, 59_999, 60_000, 61_000, 119_000, 120_000, 600_000))
@@ -71,8 +72,8 @@ class LifeNight(RuleBasedStateMachine):
         if not self.open:
             return
         incident, site, now = self.night.incidents.open()[self.id], self.night.site, self.night.now
-        next_ = escalation.first(incident, ENTRAPMENT, site, now)
-        if escalation.stopped(incident, ENTRAPMENT, site) or incident.stage != "confirmed":
+        next_ = first(incident, ENTRAPMENT, site, now)
+        if stopped(incident, ENTRAPMENT, site) or incident.stage != "confirmed":
             return
         assert next_ is not None, "nothing will ever be done"
         assert now < next_.at_ms <= now + 60_000, "the next ring is a minute away at most"
