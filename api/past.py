@@ -3,7 +3,8 @@
 from api.station import Station
 from facility.ports import Written
 from facility.records import Kind, incident_subject
-from response.incident import Incident, Incidents
+from response.incident import Incident
+from response.incidents import Incidents
 
 RECORDS_LIMIT = 2000
 """Records of one incident that are folded; a long power loss has some hundreds."""

@@ -10,7 +10,8 @@ from facility.ports import Beat, Clock, LogBook
 from facility.records import AuditFound, Kind, Record, incident_subject
 from response import audit
 from response.context import Context
-from response.incident import Incident, Incidents
+from response.incident import Incident
+from response.incidents import Incidents
 
 log = structlog.get_logger(__name__)
 

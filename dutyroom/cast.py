@@ -28,7 +28,7 @@ from facility.commands import (
 from facility.plan import Step
 from response import duty
 from response import plan as plans
-from response.fold import DESK, Incident
+from response.incident import DESK, Incident
 from simulators.playbook import Playbook
 
 OPERATOR = "user:operator"

@@ -38,8 +38,10 @@ from facility.site import Site
 from facility.text import Text
 from response import drill, planned, rota, tryout, works
 from response.change import Change
+from response.context import Context
 from response.held import Held
-from response.incident import Context, Incident, Incidents
+from response.incident import Incident
+from response.incidents import Incidents
 from response.outofservice import Hold
 from response.permit import Permit
 from response.planned import Planned

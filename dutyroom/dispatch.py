@@ -24,7 +24,8 @@ from facility.site import Site
 from facility.text import Text
 from response import drill
 from response.bundling import Letter
-from response.incident import Incident, PageState
+from response.incident import Incident
+from response.page import PageState
 from response.tryout import Tryout
 
 log = structlog.get_logger(__name__)

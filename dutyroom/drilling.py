@@ -14,7 +14,8 @@ from dutyroom.rehearsal import Rehearsal
 from facility.equipment import split_point
 from facility.records import IncidentClosed, IncidentOpened, Kind, PromiseBroken, PromiseKept, Record, incident_subject
 from facility.site import Site
-from response.incident import Incident, Incidents
+from response.incident import Incident
+from response.incidents import Incidents
 from simulators import playbook
 from simulators.faults import StagingError
 from simulators.playbook import Playbook, PlaybookError

@@ -15,7 +15,8 @@ from dutyroom.deliveries import Deliveries
 from dutyroom.desk import Desk
 from dutyroom.dispatch import Address
 from facility.ports import Beat, Clock, Pager, PageRefusedError, Receipt
-from response.fold import SENT, Incident, PageState
+from response.incident import Incident
+from response.page import SENT, PageState
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,8 @@ from facility.person import Party, Person
 from facility.ports import Clock, Written
 from facility.site import Site
 from facility.text import Text
-from response.incident import Incident, PageState
+from response.incident import Incident
+from response.page import PageState
 from response.pagers.answer import Answer
 from response.pagers.modem import Reply
 from response.tryout import Tryout

@@ -7,7 +7,7 @@ from facility.rule import Priority
 from facility.site import Site
 from facility.text import Text
 from response import duty
-from response.fold import Incident
+from response.incident import Incident
 from response.plan import promise_of
 
 SUPERVISOR, MANAGER, LEADER, COMPANY = "engineering-supervisor", "project-manager", "leader-on-duty", "company-leader"

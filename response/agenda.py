@@ -7,8 +7,9 @@ from facility.plan import Plan
 from facility.site import Site
 from response import falsealarm as false
 from response import lifeclock
-from response.fold import CONFIRMED, DESK, REQUESTED, UNHEARD, Incident
+from response.incident import CONFIRMED, DESK, Incident
 from response.pace import REPEATS, pace
+from response.page import REQUESTED, UNHEARD
 from response.paging import CHANNEL_WAIT_MS, next_channel
 from response.plan import counts, promise_of
 from response.responders import stopped

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from facility.records import Kind, PageRequested, Record
 from response.agenda import agenda
 from response.context import Context
-from response.fold import CLOSED, Incident
+from response.incident import CLOSED, Incident
 
 GRACE_MS = 10_000
 """So long after its moment a record may still be on its way to the book."""

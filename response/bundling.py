@@ -24,7 +24,8 @@ from facility.records import (
 from facility.rule import Priority
 from facility.site import Site
 from response import words
-from response.fold import UNSENT, Incident, PageState
+from response.incident import Incident
+from response.page import UNSENT, PageState
 
 SPAN_MS = 600_000
 SINGLY = 2

@@ -10,7 +10,8 @@ from facility.site import Site
 from facility.text import Text
 from response import falsealarm, showing
 from response.context import Context
-from response.fold import DESK, REQUESTED, Incident
+from response.incident import DESK, Incident
+from response.page import REQUESTED
 from response.plan import owner_rule, state
 
 Said = list[tuple[Payload, str]]

@@ -28,8 +28,9 @@ from facility.site import Site
 from facility.text import Text
 from response import closing, drill, falsealarm, following, relief, signing, sweep
 from response.context import Context
-from response.fold import CLOSED, DESK, SENT, UNHEARD, Incident
+from response.incident import CLOSED, DESK, Incident
 from response.lines import write
+from response.page import SENT, UNHEARD
 from response.plan import AT_PLACE, BELL
 from response.promise import kept
 from response.responders import is_responder

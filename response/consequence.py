@@ -9,7 +9,7 @@ from facility.rule import AlarmClass
 from facility.site import Site
 from facility.text import Text
 from response.context import Context
-from response.fold import CONFIRMED, Incident
+from response.incident import CONFIRMED, Incident
 from response.lines import write
 from response.opening import SEEN_BEFORE_CAUSE_MS
 from response.plan import owner_rule

@@ -9,7 +9,7 @@ from facility.site import Site
 from response.drill import PAPER, on_paper
 
 if TYPE_CHECKING:
-    from response.fold import Incident
+    from response.incident import Incident
 
 Read = Callable[[str], tuple[float, int, int] | None]
 """Newest reading of a site point: value, reason, at_ms; None when nothing was ever heard."""

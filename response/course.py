@@ -8,7 +8,7 @@ from facility.records import Record
 from response import closing, falsealarm, following, lifeclock, promise, showing, signing
 from response import plan as steps
 from response.context import Context
-from response.fold import TELEMETRY, Incident
+from response.incident import TELEMETRY, Incident
 from response.lines import write
 from response.steady import Steady
 

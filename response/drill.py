@@ -14,7 +14,7 @@ from facility.plan import Plan
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response.fold import TELEMETRY, Incident
+from response.incident import TELEMETRY, Incident
 
 PAPER = "paper"
 SIMULATORS = "simulators"

@@ -10,7 +10,8 @@ from facility.records import Record
 from facility.site import Site
 from response import above, lifeclock
 from response.agenda import Due
-from response.fold import Incident, tell
+from response.fold import tell
+from response.incident import Incident
 from response.levels import in_their_place, reach
 from response.lines import write
 from response.paging import Target, next_channel, request, tell_beside

@@ -13,7 +13,7 @@ from facility.site import Site
 from facility.text import Text
 from response import showing
 from response.context import Read
-from response.fold import DESK, TELEMETRY, Incident
+from response.incident import DESK, TELEMETRY, Incident
 
 _WAYS = {VOICE: "desk", CAMERA: "desk", ON_SITE: "on-site", TELEMETRY: TELEMETRY}
 """What is independent of what."""

@@ -1,12 +1,7 @@
-"""One incident as its records tell it. Nothing here decides; `tell` only believes what is written.
-
-What is believed stands in msgspec's structs: a flood makes each of them anew tens of times, and a dataclass of as many
-fields takes sixty times as long for it.
-"""
+"""How an incident changes with each of its records. Nothing here decides; `tell` only believes what is written."""
 
 from collections.abc import Mapping
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from facility.plan import LIFE_CLOCK
@@ -52,28 +47,35 @@ from facility.records import (
     WorkTaken,
 )
 from facility.rule import Priority
-from response.claims import NONE, Claims, asked_anew
+from response.claims import asked_anew
 from response.claims import tell as claimed
-from response.handset import HEARS, NEW, Handset
+from response.handset import HEARS
 from response.handset import tell as told_by_phone
-
-DESK = "desk"
-CONFIRMED = "confirmed"
-CLOSED = "closed"
-
-REQUESTED = "requested"
-SENT = "sent"
-REFUSED = "refused"
-FAILED = "failed"  # taken by the provider, and then not delivered
-OVERTAKEN = "overtaken"  # never sent, and no longer worth sending: closed, answered, or a newer round rings
-ACKNOWLEDGED = "acknowledged"
-DECLINED = "declined"
-UNSENT = frozenset({REQUESTED, REFUSED})
-UNHEARD = frozenset({REQUESTED, REFUSED, FAILED})
-"""Nobody can have heard these, as far as the providers know."""
-
-TELEMETRY = "telemetry"
-LONGEST_BACK_OFF_MS = 60_000
+from response.incident import (
+    CLOSED,
+    CONFIRMED,
+    DESK,
+    Incident,
+    Note,
+    PromiseState,
+    Signature,
+    StepState,
+    Swept,
+)
+from response.page import (
+    ACKNOWLEDGED,
+    DECLINED,
+    FAILED,
+    LONGEST_BACK_OFF_MS,
+    OVERTAKEN,
+    REFUSED,
+    REQUESTED,
+    SENT,
+    UNHEARD,
+    UNSENT,
+    Called,
+    PageState,
+)
 
 RANG_AGAIN = "rang-again"
 """Why a bell joins when everybody has finished: the desk is asked anew."""
@@ -83,183 +85,6 @@ DESK_MS = 60_000
 
 PAGES_KEPT = 150
 """An incident that nobody answers rings for days; the book has all its pages, the state the newest."""
-
-
-class PageState(Struct, frozen=True):
-    """One attempt to reach one person on one channel in one round, and how it went.
-
-    `state` is requested, sent, refused (will be tried again from `not_before_ms`), failed, overtaken, acknowledged or
-    declined; what its provider and the phone said beside that never changes who is called.
-    """
-
-    key: str
-    incident: str
-    person: str
-    channel: str
-    level: int
-    round: int
-    responder: bool
-    role: str
-    text: str
-    requested_ms: int
-    not_before_ms: int
-    at_ms: int  # of its newest word
-    state: str = REQUESTED
-    attempts: int = 0  # refused so often
-    said: str = ""
-    why: str = ""  # told beside the escalation; see PageRequested
-    delivered_ms: int | None = None  # by the provider's receipt
-    opened_ms: int | None = None  # the person has looked at it; that is no answer
-
-    @property
-    def ring(self) -> tuple[str, int, int, str]:
-        """Return what one ring of somebody's phones has in common: person, level, round, and why beside the levels."""
-        return self.person, self.level, self.round, self.why
-
-    @property
-    def furthest(self) -> str:
-        """Return the furthest state: waiting, requested, refused, failed, sent, delivered, opened, or the answer."""
-        if self.state not in UNHEARD | {SENT}:
-            return self.state
-        if self.opened_ms is not None:
-            return "opened"
-        if self.state == SENT and self.delivered_ms is not None:
-            return "delivered"
-        waits = self.state == REQUESTED and self.not_before_ms > self.requested_ms
-        return "waiting" if waits else self.state
-
-
-class Called(Struct, frozen=True):
-    """Somebody who was called for this incident: as what, whether as a responder, and in how many rounds."""
-
-    roles: tuple[str, ...]
-    responder: bool
-    rounds: int
-    last: tuple[int, int]  # level and round
-
-
-class Signature(Struct, frozen=True):
-    """Somebody, or telemetry, says that a step is done."""
-
-    by: str
-    at_ms: int
-    note: str = ""
-    actor: str = ""  # who pressed it
-    heard_by: str = ""  # given by voice, to whom
-
-
-class StepState(Struct, frozen=True):
-    """What was said about a step: done, skipped (`note` is the reason), or open with one of two signatures.
-
-    A step that nobody touched has no state here; whether it is open or waits for others is the plan's word.
-    """
-
-    id: str
-    state: str
-    by: str  # ids of everybody who signed, joined by "+"
-    at_ms: int
-    note: str = ""
-    signatures: tuple[Signature, ...] = ()
-    answer: str = ""
-
-
-class PromiseState(Struct, frozen=True):
-    """A response time: by when, and whether it was kept or broken; neither while it runs."""
-
-    by_ms: int
-    kept_ms: int | None = None
-    broken_ms: int | None = None
-
-
-class Note(Struct, frozen=True):
-    """Something that somebody wrote down."""
-
-    by: str
-    at_ms: int
-    text: str
-
-
-class Swept(Struct, frozen=True):
-    """A lift that is presumed occupied, since when and why; and how it became known that it is not, or is."""
-
-    since_ms: int
-    why: str
-    cleared_ms: int | None = None
-    how: str = ""
-    by: str = ""
-    note: str = ""
-
-
-class Incident(Struct, frozen=True):
-    """An incident as its records tell it. Times are UTC milliseconds."""
-
-    id: str
-    plan: str
-    equipment: str
-    priority: int
-    opened_ms: int
-    stage: str = CONFIRMED  # desk, confirmed, closed
-    plan_version: str = ""
-    place: str = ""
-    caller: str = ""
-    opened_by: str = "system"
-    opened_by_alarm: str = ""
-    permit: str = ""  # of which something is due
-    holder: str = ""  # whom the role "holder" calls
-    ringing: str = ""  # the newest alarm that the desk was to answer
-    alarms: tuple[str, ...] = ()
-    active_alarms: frozenset[str] = frozenset()
-    joined_ms: Mapping[str, int] = field(default_factory=dict)  # alarm -> when it last joined
-    cleared_ms: int | None = None  # the newest clearing of a joined alarm
-    normal_ms: int | None = None  # since when all of them are clear
-    clock_ms: int | None = None  # promises count from here; None: no clock runs (the bell was a mistake)
-    ring_ms: int = 0
-    confirm_by_ms: int = 0
-    answered: bool | None = None  # what the car said; None: nobody has answered
-    confirmed_ms: int | None = None
-    level: int = -1
-    round: int = 0
-    top_round: int = 0  # the highest so far, on any level
-    rang: int = 0  # repeats on this level, of rounds in which somebody was asked to come
-    first_round: int = 0  # the round that a level begins with: higher each time the escalation began anew
-    rang_again: bool = False  # the bell rang after everybody had finished; if the desk confirms, all begins anew
-    level_ms: int = 0  # the time to the next level counts from here
-    round_ms: int = 0  # the time to the next round counts from here
-    pages: Mapping[str, PageState] = field(default_factory=dict)  # the newest; see PAGES_KEPT
-    called: Mapping[str, Called] = field(default_factory=dict)
-    unfilled: frozenset[tuple[int, str]] = frozenset()
-    to_replace: Mapping[str, int] = field(default_factory=dict)  # declined, nobody asked in their place yet
-    accepted: Mapping[str, int] = field(default_factory=dict)  # responders on the way or there
-    seen: Mapping[str, int] = field(default_factory=dict)  # people who were only to be told, and have seen it
-    declined: Mapping[str, int] = field(default_factory=dict)
-    expired: Mapping[str, int] = field(default_factory=dict)
-    arrived: Mapping[str, int] = field(default_factory=dict)
-    finished: Mapping[str, int] = field(default_factory=dict)
-    steps: Mapping[str, StepState] = field(default_factory=dict)
-    spans: Mapping[str, int] = field(default_factory=dict)  # promise -> milliseconds, as promised when the plan began
-    promises: Mapping[str, PromiseState] = field(default_factory=dict)
-    notes: tuple[Note, ...] = ()
-    sweep: Mapping[str, Swept] = field(default_factory=dict)  # by lift
-    into: str = ""  # the incident that took this one over, its cause being there
-    claims: Claims = NONE
-    later: Mapping[str, int] = field(default_factory=dict)  # as `spans`, of promises that begin in the plan's course
-    false_alarm: bool = False  # closed as one
-    handset: Handset = NEW
-    requests: frozenset[str] = frozenset()  # of people's commands: a repeat changes nothing
-    closed_ms: int | None = None
-    cause: str = ""
-    result: str = ""
-    turned_ms: int = 0  # the newest change of shift of which whoever came on duty was told
-    last_ms: int = 0
-    drill: str = ""  # paper or simulators; empty: real
-    expected: tuple[str, ...] = ()  # at a drill
-    invited: bool = False  # a drill calls parties outside, too
-    present: Mapping[str, int] = field(default_factory=dict)  # at a drill, ticked by hand
-
-    @property
-    def life(self) -> bool:
-        """Say whether life or the whole site is at stake."""
-        return self.priority == Priority.LIFE
 
 
 def opened(id: str, record: Record, data: IncidentOpened, *, active: bool) -> Incident:

@@ -8,7 +8,8 @@ from facility.records import Record
 from facility.site import Site
 from facility.text import Text
 from response import above, outofservice, reporting
-from response.fold import Incident, tell
+from response.fold import tell
+from response.incident import Incident
 from response.paging import tell_beside
 from response.plan import step_of
 

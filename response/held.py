@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from facility.commands import Refused, ReleasePages
 from facility.records import IncidentClosed, Kind, PagesReleased, Record, ServiceRestored, incident_subject
 from facility.text import Text
-from response.fold import UNSENT, Incident
+from response.incident import Incident
+from response.page import UNSENT
 
 NOT_HELD = Text(
     "该事件的呼叫没有被暂停（可能已有人决定）。未作任何更改。",

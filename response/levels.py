@@ -8,7 +8,8 @@ from facility.plan import Call, Plan
 from facility.records import Record
 from facility.site import Site
 from response import daytime, drill, duty
-from response.fold import Incident, tell
+from response.fold import tell
+from response.incident import Incident
 from response.lines import write
 from response.paging import Target, pages
 from response.responders import at_work

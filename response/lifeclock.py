@@ -7,7 +7,7 @@ from facility.scan import Reason
 from facility.text import Text
 from response import showing
 from response.context import Context
-from response.fold import CONFIRMED, Incident
+from response.incident import CONFIRMED, Incident
 from response.plan import needed, settled, step_of
 
 STEP_MS = 60_000

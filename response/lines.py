@@ -2,7 +2,7 @@
 
 from facility import records
 from facility.records import Payload, Record
-from response.fold import Incident
+from response.incident import Incident
 
 
 def write(

@@ -15,7 +15,8 @@ from facility.rule import AlarmClass, Priority, Rule, Start
 from facility.site import Site
 from response import duty, fold, responders
 from response.context import Context
-from response.fold import CONFIRMED, DESK, RANG_AGAIN, Incident
+from response.fold import RANG_AGAIN
+from response.incident import CONFIRMED, DESK, Incident
 from response.levels import reach, tell_also
 from response.lines import write
 from response.plan import later, owner_rule, spans

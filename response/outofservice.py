@@ -12,7 +12,7 @@ from facility.site import Site
 from facility.text import Text
 from response import duty
 from response.context import Context
-from response.fold import Incident
+from response.incident import Incident
 
 NOT_HELD = Refused(
     "not-found", Text("这台设备没有停用待检。请刷新页面。", "This machine is not held. Reload the page.")

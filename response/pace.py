@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from facility.plan import Plan
 from facility.rule import Priority
-from response.fold import Incident
+from response.incident import Incident
 
 LIFE_LEVEL_MS, LIFE_REPEAT_MS, LIFE_EXPIRY_MS = 120_000, 60_000, 600_000
 """Next level, repeat, and acceptance without arrival, where a life is at stake; defaults of this product."""

@@ -9,8 +9,9 @@ from facility.records import Record
 from facility.site import Site
 from facility.text import Text
 from response import above, daytime, drill, words
-from response.fold import Incident, PageState
+from response.incident import Incident
 from response.lines import write
+from response.page import PageState
 
 CHANNEL_WAIT_MS = 30_000
 """A page that no provider took for so long goes out on the person's next channel."""

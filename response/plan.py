@@ -6,7 +6,7 @@ from facility.plan import LIFE_CLOCK, Plan, Step
 from facility.rule import Priority
 from facility.site import Site
 from response import showing
-from response.fold import Incident, PromiseState
+from response.incident import Incident, PromiseState
 
 AT_PLACE = "somebody_at_place"
 """The contract's promise that somebody stands at the place, whoever it is."""

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from facility import records
 from facility.plan import LIFE_CLOCK
 from facility.records import Payload
-from response.fold import Incident
+from response.incident import Incident
 
 
 def kept(incident: Incident, names: Collection[str], at: int) -> list[Payload]:

@@ -8,7 +8,7 @@ from facility.site import Site
 from facility.text import Text
 from response import words
 from response.context import Context
-from response.fold import CLOSED, Incident
+from response.incident import CLOSED, Incident
 from response.lines import write
 from response.paging import channels, page_key
 

@@ -8,7 +8,7 @@ from facility.plan import Plan, Report
 from facility.site import Site
 from facility.text import Text
 from response import words
-from response.fold import Incident
+from response.incident import Incident
 from response.plan import step_of
 
 

@@ -3,7 +3,7 @@
 from facility.plan import Plan
 from facility.site import Site
 from response import duty
-from response.fold import CONFIRMED, Incident
+from response.incident import CONFIRMED, Incident
 from response.pace import REPEATS
 
 

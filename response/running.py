@@ -4,7 +4,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 
 from response.drill import PAPER
-from response.fold import UNSENT, Incident, PageState
+from response.incident import Incident
+from response.page import UNSENT, PageState
 from response.plan import owner_rule
 
 

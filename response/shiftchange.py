@@ -10,7 +10,7 @@ from facility.rule import Priority
 from facility.site import Site
 from response import words
 from response.duty.turns import Turn, next_turn
-from response.fold import CONFIRMED, Incident
+from response.incident import CONFIRMED, Incident
 from response.lines import write
 from response.paging import channels, page_key
 from response.responders import over

@@ -10,7 +10,7 @@ from facility.site import Site
 from facility.text import Text
 from response import duty
 from response import plan as steps
-from response.fold import Incident
+from response.incident import Incident
 from response.promise import kept
 
 Said = list[tuple[Payload, str]]

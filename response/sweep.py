@@ -19,7 +19,7 @@ from facility.scan import Reason
 from facility.site import Site
 from facility.text import Text
 from response.context import Context
-from response.fold import CONFIRMED, TELEMETRY, Incident
+from response.incident import CONFIRMED, TELEMETRY, Incident
 from response.lines import write
 from response.plan import owner_rule
 from response.running import Running

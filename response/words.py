@@ -7,7 +7,7 @@ from facility.rule import Priority
 from facility.site import Site
 from facility.text import NOTHING, Text
 from response import drill
-from response.fold import Incident
+from response.incident import Incident
 from response.plan import owner_rule
 
 URGENCY = {

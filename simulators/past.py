@@ -35,7 +35,9 @@ from facility.records import (
     incident_subject,
 )
 from facility.site import Site
-from response.incident import Context, Incident, Incidents
+from response.context import Context
+from response.incident import Incident
+from response.incidents import Incidents
 from response.outofservice import OutOfService, may_release
 from response.plan import state
 from response.planned import Planned

@@ -25,8 +25,10 @@ from facility.site import Site
 from facility.supply import Node, Role, Supply
 from facility.text import Text
 from response.bundling import Letter
-from response.fold import UNSENT
-from response.incident import Context, Incident, Incidents
+from response.context import Context
+from response.incident import Incident
+from response.incidents import Incidents
+from response.page import UNSENT
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NIGHT = date(2026, 11, 22)

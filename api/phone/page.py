@@ -12,7 +12,8 @@ from api.views.incident import place_of, plan_name
 from api.views.words import promise_name
 from facility.plan import Plan
 from facility.site import Site
-from response.incident import Context, Incident
+from response.context import Context
+from response.incident import Incident
 from stores.live import Now
 
 SHAPES: Mapping[int, str] = {

@@ -40,7 +40,7 @@ from facility.commands import (
 from facility.equipment import point_id
 from facility.ports import Written
 from response import label
-from response.incident import Context
+from response.context import Context
 from stores.errors import StoreError
 from stores.files import FileRefusedError
 from stores.photo import PHOTOS, cleaned

@@ -12,7 +12,8 @@ from facility.plan import Plan, Step
 from facility.text import Text
 from response import commands, signing
 from response import plan as steps
-from response.incident import Context, Incident
+from response.context import Context
+from response.incident import Incident
 
 ACTING = frozenset({"told", "seen", "accepted", "arrived"})
 """Who may tick steps: whoever was only told and has a step of their own too, but nobody who has not answered."""

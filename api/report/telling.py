@@ -7,8 +7,7 @@ from facility.records import Record
 from facility.site import Site
 from facility.text import Text
 from response import plan as plans
-from response.fold import TELEMETRY
-from response.incident import Incident
+from response.incident import TELEMETRY, Incident
 
 HARDLY = 9
 

@@ -30,10 +30,10 @@ from facility.text import NOTHING, Text
 from response import consequence, drill, reporting, signing, sweep
 from response import plan as steps
 from response.context import Read, plan_of
-from response.fold import Swept
 from response.handset import Photo
-from response.incident import Incident, PageState
+from response.incident import Incident, Swept
 from response.outofservice import Hold
+from response.page import PageState
 
 
 class Committed(Protocol):

@@ -73,7 +73,7 @@ async def test_a_start_does_not_fail_at_a_scan_or_a_record_that_failed_before(tm
     paged = len(night.pages())
     assert paged
     from alarms.rules import Evaluator
-    from response.incident import Incidents
+    from response.incidents import Incidents
 
     monkeypatch.setattr(Evaluator, "step", failing(Evaluator.step, lambda _self, s: s.device == "gw-lift-1b"))
     sent = night.records(Kind.PAGE_SENT)[0]

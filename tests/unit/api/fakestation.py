@@ -33,7 +33,8 @@ from facility.site import Site
 from facility.supply import Supply
 from facility.text import Text
 from response import duty, planned, rota, tryout, works
-from response.incident import Context, Incidents
+from response.context import Context
+from response.incidents import Incidents
 from response.planned import Planned
 from response.rota import Rota
 from stores.files import FileStore

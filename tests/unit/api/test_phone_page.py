@@ -12,7 +12,7 @@ from api.phone.page import build, state_of
 from api.phone.saying import span
 from api.phone.sentences import SENTENCES
 from facility.commands import Accept, Arrive, Decline, Finish, OpenPage, TickStep, UseLink
-from response.incident import Context
+from response.context import Context
 from response.token import phone_token
 
 HOUR = 3_600_000

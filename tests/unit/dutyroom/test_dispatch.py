@@ -9,7 +9,8 @@ from dutyroom.ledger import Counts
 from facility.ports import PageRefusedError
 from facility.records import IncidentOpened, Kind, Record
 from response.bundling import Letter
-from response.fold import PageState, opened
+from response.fold import opened
+from response.page import PageState
 
 
 def a_page() -> PageState:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from dutyroom.cli import app
 from dutyroom.drilling import play
 from facility.records import Kind, PageRequested, StepDone
-from response.fold import TELEMETRY
+from response.incident import TELEMETRY
 from simulators import playbook
 from simulators.playbook import PlaybookError
 
