@@ -12,6 +12,7 @@ from response.pace import REPEATS, pace
 from response.page import REQUESTED, UNHEARD
 from response.paging import CHANNEL_WAIT_MS, next_channel
 from response.plan import counts, promise_of
+from response.promise import is_settled
 from response.responders import stopped
 
 
@@ -27,7 +28,7 @@ class Due(NamedTuple):
 def agenda(incident: Incident, plan: Plan, site: Site) -> Iterator[Due]:
     """Yield everything that time alone will bring about, unless somebody does something first."""
     for name, promise in incident.promises.items():
-        if promise.kept_ms is None and promise.broken_ms is None and _runs(incident, plan, name):
+        if not is_settled(promise) and _runs(incident, plan, name):
             yield Due(promise.by_ms, 2, "promise", name)
     if incident.stage == DESK:
         if incident.answered is None or false.unsettled(incident, plan):

@@ -5,14 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from facility.records import (
-    CloseOverridden,
-    CloseSaid,
-    FalseAlarmSaid,
-    LifeClockSet,
-    LifeClockWarned,
-    Payload,
-)
+from facility.records import CloseOverridden, CloseSaid, FalseAlarmSaid, LifeClockSet, LifeClockWarned, Payload
 
 
 class Claim(Struct, frozen=True):
