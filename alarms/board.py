@@ -11,13 +11,13 @@ from math import inf
 from msgspec.structs import replace
 
 from alarms import hidden, life, lines, restart, shelf
-from alarms.agenda import Agenda
 from alarms.chatter import QUIET_MS, Chatter, Raises
 from alarms.hidden import Hidden, Why
 from alarms.hiding import Hiding
 from alarms.life import Alarm
 from alarms.rules import Evaluator
 from alarms.transition import Transition
+from facility.agenda import Agenda
 from facility.commands import Command, IssuePermit, Refused, ShelveAlarm
 from facility.records import Kind, Record, alarm_subject
 from facility.rule import AlarmClass, Rule

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from facility.records import Kind, Record, ServiceRestored, restore_subject
 from facility.site import Site
-from response.opening import day_of
+from response.naming import day_of
 from stores.reading import BookReader
 from stores.restore import RESTORED
 

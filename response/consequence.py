@@ -8,12 +8,48 @@ from facility.records import Record
 from facility.rule import AlarmClass
 from facility.site import Site
 from facility.text import Text
+from response import sweep
 from response.context import Context
 from response.incident import CONFIRMED, Incident
 from response.lines import write
 from response.opening import SEEN_BEFORE_CAUSE_MS
 from response.plan import owner_rule
 from response.running import Running
+from response.sweeplists import SweepLists
+
+
+class Consequences:
+    """The incidents that may be consequences of another, since an alarm joined that explains others."""
+
+    def __init__(self) -> None:
+        self._joined: list[tuple[str, str]] = []  # (incident, alarm) of what joined since causes were looked for
+        self._doubted: dict[str, None] = {}
+
+    def joined(self, incident: str, alarm: str) -> None:
+        """Take note of an alarm that opened or joined an incident."""
+        self._joined.append((incident, alarm))
+
+    def decide(self, running: Running, context: Context, lists: SweepLists) -> list[Record]:
+        """Return what moves an incident into that of its cause, where the cause became known after its symptom.
+
+        `lists` hears of the alarms that tell of lost lifts.
+        """
+        explaining = False
+        for which, alarm in self._joined:
+            explained = explains(alarm, context.site)
+            if explained or sweep.mains_lost(alarm, context.site):
+                lists.tells(which, alarm)
+            explaining = explaining or explained
+        self._joined.clear()
+        if explaining:
+            self._doubted.update((i.id, None) for i in running.values() if i.closed_ms is None)
+        while self._doubted:
+            which = next(iter(self._doubted))
+            incident = running.get(which)
+            if incident is not None and (out := taken_over(incident, running, context)):
+                return out
+            del self._doubted[which]
+        return []
 
 
 def sentence(site: Site, incident: Incident) -> Text | None:

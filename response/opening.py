@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -92,11 +90,6 @@ def open_by_hand(
         Record(at, Kind.INCIDENT_OPENED, subject, data, actor, request, about),
         Record(at, Kind.PLAN_STARTED, subject, started, actor, f"{request}/2" if request else None, about),
     ]
-
-
-def day_of(site: Site, at_ms: int) -> str:
-    """Return the site's calendar day as YYMMDD."""
-    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(site.timezone)).strftime("%y%m%d")
 
 
 def _where(alert: Alert, rule: Rule, running: Running, context: Context) -> tuple[Incident, str] | None:

@@ -1,11 +1,11 @@
-"""When time alone may next do something to which alarm."""
+"""When time alone may next do something to which subject: an alarm, an incident."""
 
 from heapq import heappop, heappush
 from math import inf
 
 
 class Agenda:
-    """One moment (UTC milliseconds) per alarm. What is due next is found without looking at the others."""
+    """One moment (UTC milliseconds) per subject. What is due next is found without looking at the others."""
 
     def __init__(self) -> None:
         self._due: dict[str, int] = {}
@@ -13,14 +13,14 @@ class Agenda:
         self._next_ms: float = inf  # nothing is due before
 
     def enter(self, subject: str, due_ms: int) -> None:
-        """Have an alarm looked at then, and at no other moment."""
+        """Have a subject looked at then, and at no other moment."""
         if self._due.get(subject) != due_ms:
             self._due[subject] = due_ms
             heappush(self._heap, (due_ms, subject))
         self._next_ms = min(self._next_ms, due_ms)
 
     def strike(self, subject: str) -> None:
-        """Expect nothing of time alone for an alarm any more."""
+        """Expect nothing of time alone for a subject any more."""
         self._due.pop(subject, None)
 
     def first(self) -> tuple[int, str] | None:
