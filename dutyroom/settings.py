@@ -14,12 +14,16 @@ SECRET_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class SettingsError(Exception):
-    """The service cannot be run like this; `text` says why and what to do."""
+EXIT_UNWRITABLE = 74
+"""What the process ends with when the disk cannot be written: starting again helps when somebody has looked at it."""
 
-    def __init__(self, text: Text) -> None:
+
+class SettingsError(Exception):
+    """The service cannot be run like this; `text` says why and what to do, `code` is what the process ends with."""
+
+    def __init__(self, text: Text, code: int = 1) -> None:
         super().__init__(f"{text.zh} {text.en}")
-        self.text = text
+        self.text, self.code = text, code
 
 
 class Settings(BaseSettings):

@@ -34,7 +34,7 @@ from dutyroom.outlook import Outlook
 from dutyroom.performance import Performance
 from dutyroom.replies import Replies
 from dutyroom.servicemanager import READY, STOPPING, ServiceManager
-from dutyroom.settings import Settings, SettingsError
+from dutyroom.settings import EXIT_UNWRITABLE, Settings, SettingsError
 from dutyroom.supervisor import LoopWatch, Supervisor
 from dutyroom.timekeeping import TimeSources
 from dutyroom.warmup import warm_up
@@ -66,9 +66,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 UNSAID = Text(
-    "磁盘不接受最后的记录，服务仍然结束了；重新启动后会从设备重新判断。请清理磁盘。",
+    "磁盘不接受最后的记录，服务仍然结束了；重新启动后会从设备重新判断。请检查磁盘是否已满或故障。",
     "The disk did not take the last records, and the service has ended all the same; started again, it judges anew"
-    " by what the devices say. Free disk space.",
+    " by what the devices say. Look whether the disk is full or failing.",
 )
 ANSWERS_READ = 5_000
 """Answers to pages that are looked through at the start, for who was reached lately."""
@@ -292,7 +292,7 @@ class Station:
         try:
             await self.desk.stop([last])
         except TimeoutError:
-            raise SettingsError(UNSAID) from None
+            raise SettingsError(UNSAID, EXIT_UNWRITABLE) from None
         finally:
             watch.stop()
 

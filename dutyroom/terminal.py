@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-UNWRITABLE = 74
-"""Exit code when the disk cannot be written: starting again will not help before somebody has looked at it."""
 SiteArgument = Annotated[
     Path, typer.Argument(help="The site folder (site.toml, equipment.toml, people.toml, roster.toml).")
 ]
@@ -24,7 +22,7 @@ def plainly() -> "Iterator[None]":
     """Turn what a person must act on into one clear sentence and an exit code."""
     from pydantic import ValidationError
 
-    from dutyroom.settings import SettingsError
+    from dutyroom.settings import EXIT_UNWRITABLE, SettingsError
     from sitefolder import SiteError
     from stores.errors import StoreError, StoreUnwritableError
 
@@ -39,8 +37,10 @@ def plainly() -> "Iterator[None]":
             print(f, file=sys.stderr)
         fail("站点文件有误，服务没有启动。The site folder has errors; the service was not started.")
     except StoreUnwritableError as error:
-        fail(str(error), UNWRITABLE)
-    except (SettingsError, StoreError) as error:
+        fail(str(error), EXIT_UNWRITABLE)
+    except SettingsError as error:
+        fail(str(error), error.code)
+    except StoreError as error:
         fail(str(error))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
