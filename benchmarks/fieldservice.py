@@ -22,6 +22,7 @@ from benchmarks.spread import Spread
 from benchmarks.told import listen, say
 from dutyroom.process import settle
 from dutyroom.programlog import set_up
+from dutyroom.serving import Serving
 from dutyroom.settings import Settings
 from dutyroom.station import Station
 from facility.ports import Written
@@ -144,7 +145,7 @@ async def run(site: Path, library: Path, data: Path, profile: str) -> None:
     read = time.monotonic()
     station = Station(loaded, Settings(site_folder=site, data=data, port=0).of_site(loaded.site.settings).checked())
     built = time.monotonic()
-    watch = StopWatch(station)
+    serving, watch = Serving(station), StopWatch(station)
     profiler = cProfile.Profile()
 
     def do(order: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -164,11 +165,11 @@ async def run(site: Path, library: Path, data: Path, profile: str) -> None:
     def ready(port: int) -> None:
         settle()
         say({"port": port, "load_s": round(read - began, 2), "build_s": round(built - read, 2)})
-        listen(do, station.stop)
+        listen(do, serving.stop)
 
     tasks = [asyncio.create_task(watch.look())]
     try:
-        await station.run(ready)
+        await serving.run(ready)
     finally:
         for task in tasks:
             task.cancel()

@@ -68,14 +68,14 @@ def serve(
     _log(json_lines=json_log)
     more_files()
     with plainly():
-        from dutyroom import station
+        from dutyroom import serving
 
         users = ("operator", "technician", "engineer", "manager", "admin") if demo else ()
         settings = Settings(
             site_folder=site, data=data, host=host, port=port, base_url=base_url, behind_proxy=behind_proxy,
             demo=demo, demo_users=users,
         )  # fmt: skip
-        station.serve(settings, ready)
+        serving.serve(settings, ready)
 
 
 @app.command()

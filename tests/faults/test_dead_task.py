@@ -12,7 +12,7 @@ HURTS = """
 import sys, threading, time
 from collectors.mqtt.line import MqttLine
 from collectors.modbus.polling import Poller
-from dutyroom import station, supervisor
+from dutyroom import serving, supervisor
 from dutyroom.desk import Desk
 
 asked = set()
@@ -37,7 +37,7 @@ hurt(Poller, "_next", "poller", die)
 hurt(MqttLine, "_tend", "broker", die)
 hurt(Desk, "_settle", "desk", die, lambda desk: any(r.kind == "alarm.raised" for r in desk._decided))
 hurt(Desk, "_turn", "block", lambda: time.sleep(60))
-station.LoopWatch = lambda: supervisor.LoopWatch(limit_s=2)
+serving.LoopWatch = lambda: supervisor.LoopWatch(limit_s=2)
 threading.Thread(target=listen, daemon=True).start()
 """
 RESTART_S = 10
