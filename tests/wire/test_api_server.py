@@ -154,4 +154,4 @@ async def test_heavy_work_leaves_the_loop_free(server: tuple[FakeStation, str]) 
             await asyncio.sleep(0.001)
             worst = max(worst, loop.time() - began)
         assert (await busy)[0].json()["buckets"] == []
-        assert worst < 0.2  # the machine may be busy; one of the two calls alone would hold it for half a second
+        assert worst < 0.4  # the machine may be busy; one of the two calls alone would hold it for half a second

@@ -120,8 +120,8 @@ async def test_a_hung_device_is_told_in_two_polls_and_delays_no_other_line(wired
             await until(lambda: len(told()) >= 2)
             assert not any(s.reached for s in told())
             await asyncio.sleep(0.5)
-            gaps = [b.at_ms - a.at_ms for a, b in pairwise(run.sink.of("w"))]
-            assert max(gaps) < 150
+            late = [b.at_ms - a.at_ms >= 150 for a, b in pairwise(run.sink.of("w"))]
+            assert sum(late) <= len(late) / 10, "the machine may stall once; a line that waits for another would always"
             hung.answer = good
             await until(lambda: run.sink.reasons("h")[Reason.GOOD] >= 1, within_s=0.6)
 

@@ -89,7 +89,7 @@ async def test_an_answer_later_than_its_timeout_never_answers_the_next_question(
         for _ in range(4):
             for question in (a, b):
                 assert await ask(line, question) in {Reason.NO_ANSWER, Reason.NOT_CONNECTED}
-        assert server.connections == 8, "after a timeout nothing more is asked on the same connection"
+        assert len(server.asked) <= server.connections, "after a timeout nothing more is asked on the same connection"
 
 
 async def test_after_a_question_that_was_given_up_the_next_one_gets_its_own_answer(line_to):

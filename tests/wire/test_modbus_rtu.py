@@ -65,7 +65,7 @@ async def ask_until_good(line: Wire, question: Question, within_s=3.0):
 
 
 async def test_a_good_answer_is_its_bytes(bus_of):
-    bus, line = await bus_of()
+    bus, line = await bus_of(timeout_ms=2_000)
     a, b = questions(7, [FIRST, SECOND])
     assert await ask(line, a) == right(FIRST)
     assert await ask(line, b) == right(SECOND)
