@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from dutyroom.desk import Desk, Standing
+from dutyroom.desk import Desk
+from dutyroom.standing import Standing
 from facility.ports import Beat, Clock, LogBook
 from facility.records import AuditFound, Kind, Record, incident_subject
 from response import audit
@@ -44,7 +45,7 @@ class Auditor:
             subject = incident_subject(one.incident)
             self._desk.report(Record(self._clock.now(), Kind.AUDIT_FOUND, subject, data))
         for id in dict.fromkeys(one.incident for one in found):
-            self._desk.incidents.mend(refolded[id])
+            self._desk.matters.incidents.mend(refolded[id])
         return found
 
     def _compare(self, standing: Standing, context: Context) -> tuple[list[audit.Found], dict[str, Incident]]:

@@ -9,78 +9,40 @@ under its old key.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import replace
 
 import structlog
 
-from alarms.board import Board
-from alarms.cause import Causes
 from alarms.hidden import Hidden
-from alarms.life import Alarm
 from alarms.lines import request_of
-from alarms.rules import Evaluator
-from alarms.shelf import ASKS
-from alarms.transition import Transition
 from collectors.mqtt.receipts import Receipts
 from dutyroom import doubt
 from dutyroom.clock import WakingClock
 from dutyroom.dispatch import Address, Dispatch
+from dutyroom.doubt import Early
 from dutyroom.emergency import Unwritten
+from dutyroom.evaluation import Evaluation
 from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
-from facility.commands import Command, IssuePermit, Refused, ReleasePages, ResetAlarm
-from facility.duty import Roster
-from facility.plan import Plan
+from dutyroom.matters import Matters
+from dutyroom.standing import Standing
+from facility.commands import Command, Refused, ResetAlarm
 from facility.ports import LogBook, Pager, Written
-from facility.records import AlarmReset, AuditFound, ItemQuarantined, Kind, Record, incident_subject
+from facility.records import AlarmReset, ItemQuarantined, Kind, Record
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
-from response import drill, planned, rota, tryout, works
-from response.change import Change
 from response.context import Context
-from response.held import Held
-from response.incident import Incident
-from response.incidents import Incidents
-from response.outofservice import Hold
-from response.permit import Permit
-from response.planned import Planned
-from response.quarantine import TRIES
-from response.rota import Rota
-from response.ticket import Ticket
 from stores.live import Live
 
 log = structlog.get_logger(__name__)
 
 CHECKPOINT_MS = 10_000
-EARLY_SCANS = 100_000
-"""Scans that may wait for a believable clock; beyond it the oldest are let go, and counted."""
-EARLY_MS = 60_000
 CHECKPOINT_SCANS = 2_000
 """With more that wait, a checkpoint is put off until they are written, but not for twice its time."""
 TIDIED = 50
 """Rules that are made ready for the next checkpoint in a turn: half a millisecond."""
 STOP_S = 2.0
 """How long the last commit may take when the disk does not take it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The committed state: what screens may believe."""
-
-    at_ms: int
-    seq: int
-    alarms: Mapping[str, Alarm]
-    incidents: Mapping[str, Incident]
-    permits: Mapping[str, Permit] = field(default_factory=dict)
-    tickets: Mapping[str, Ticket] = field(default_factory=dict)
-    changes: Mapping[str, Change] = field(default_factory=dict)
-    calendars: Mapping[str, int] = field(default_factory=dict)
-    roster: Roster | None = None  # as changed; None before anything was published
-    held: frozenset[str] = frozenset()  # incidents from a backup, whose pages wait for a person
-    tryouts: Mapping[tuple[str, str], tryout.Tryout] = field(default_factory=dict)  # by person and channel
-    out_of_service: Mapping[str, Hold] = field(default_factory=dict)  # machines, until something is signed
-    plans: Mapping[tuple[str, str], Plan] = field(default_factory=dict)  # by id and version
 
 
 class Desk:
@@ -105,27 +67,17 @@ class Desk:
         In a `rehearsal` every device is simulated and every page is played: all incidents are drills.
         """
         self.site, self.clock, self.book, self.live = site, clock, book, live
-        self.evaluator = Evaluator(site)
-        self.incidents = Incidents()
-        self.board = Board(site)
-        self.planned = Planned()
-        self.plans = {(plan.id, plan.version): plan for plan in site.plans.values()}
-        """Every version that an incident may have begun with; see `stores.plans`."""
-        self.rota = Rota()
-        self.held = Held()
-        self.tryouts = tryout.Tryouts()
         self.counts = Counts()
+        self.matters = Matters(site, live, self.counts, rehearsal=rehearsal)
         self.ledger = Ledger(book, spool, clock, self.counts, receipts)
+        self.evaluation = Evaluation(site, self.ledger.bury, self._set_aside)
         self.dispatch = Dispatch(site, clock, pagers, address, self.report, self.counts)
         self.standing = Standing(clock.now(), 0, {}, {})
         self.replayed = 0
-        self._rehearsal = rehearsal
         self._wake = asyncio.Event()
         self._commit: Commit | None = None  # begun and not finished
-        self._moves: list[Transition] = []
         self._news: list[Record] = []  # outcomes of acts, and what the service itself has to say
         self._asked: deque[tuple[Command, asyncio.Future[Sequence[Written] | Refused]]] = deque()
-        self._decided: list[Record] = []  # told to the state, and not yet in a commit
         self._answers: list[Answer] = []
         self._listeners: list[Callable[[Sequence[Written]], None]] = []
         self._watched: frozenset[str] = frozenset()
@@ -133,9 +85,8 @@ class Desk:
         self._checkpoint_at = 0
         self._acted_ms = 0  # what was due by then was sent
         self._beat: Callable[[], None] = lambda: None
-        self._early: deque[tuple[Scan, Callable[[], None] | None]] | None = None  # while there is no time
+        self._early: Early | None = None  # while there is no time
         self._next_site: Site | None = None  # to be adopted at the next turn
-        self._faults: dict[str, int] = {}  # scans in a row that could not be judged, by device
 
     # -- what others hand in ------------------------------------------------------------------------------
 
@@ -144,14 +95,10 @@ class Desk:
         self.counts.scans += 1
         self.live.update(scan)
         if self._early is not None:
-            self._keep_early(scan, done)
+            self.counts.scans_lost += self._early.keep(scan, done)
             return
-        moves = self._step(scan)
-        scan.moved = bool(moves)
-        if self.ledger.add(scan, done):
-            self._wake.set()
-        if moves:
-            self._moves += moves
+        scan.moved = self.evaluation.step(scan)
+        if self.ledger.add(scan, done) or scan.moved:
             self._wake.set()
         if scan.device in self._watched:
             self._look = True
@@ -187,29 +134,24 @@ class Desk:
 
     def hiding(self) -> Sequence[Hidden]:
         """Return every alarm that disturbs nobody now, and why."""
-        return self.board.hiding(self.clock.now())
+        return self.matters.board.hiding(self.clock.now())
 
     def preview(self, command: Command) -> Sequence[Hidden] | Refused:
         """Return what a shelf or a permit would keep out of sight if it were set now; or why it would be refused."""
-        now = self.clock.now()
-        if not isinstance(command, IssuePermit):
-            return self.board.preview(command, now)
-        expected = works.expected(command.work, command.equipment, self._context(now))
-        return self.board.preview(command, now, frozenset(expected))
+        return self.matters.preview(command, self.clock.now())
 
     def missing(self, incident: str) -> Sequence[Text]:
         """Return what still forbids closing an open incident; empty when it may be closed."""
-        found = self.incidents.open().get(incident)
-        return () if found is None else self.incidents.missing(found, self._context(self.clock.now()))
+        return self.matters.missing(incident, self.clock.now())
 
     def context(self) -> Context:
         """Return the world by which this desk decides now: its site, the roster as changed, all versions of plans."""
-        return self._context(self.clock.now())
+        return self.matters.context(self.clock.now())
 
     def unwritten(self) -> Unwritten:
         """Return what was decided or seen and is not in the book: for whoever must know it all the same."""
-        records = (*(self._commit.records if self._commit else ()), *self._decided)
-        return Unwritten(records, tuple(self._moves))
+        records = (*(self._commit.records if self._commit else ()), *self.matters.decided)
+        return Unwritten(records, tuple(self.evaluation.moves))
 
     # -- the life of the desk -----------------------------------------------------------------------------
 
@@ -221,15 +163,15 @@ class Desk:
         last = 0
         for written in open_records:
             try:
-                self._tell(written.record)
+                self.matters.tell(written.record)
             except Exception as error:  # noqa: BLE001 - one record that cannot be believed keeps no service from starting
                 self._set_aside("record", str(written.seq), error)
             last = written.seq
-        self.incidents.restored(newest_incident)
+        self.matters.incidents.restored(newest_incident)
         memory, scans = self.ledger.spool.restore()
         if memory is not None:
             try:
-                self.evaluator.remember(memory)
+                self.evaluation.evaluator.remember(memory)
             except ValueError as error:
                 log.error("the rule memory cannot be read; delays that ran begin anew", why=str(error))
         for scan in scans:
@@ -237,11 +179,10 @@ class Desk:
             if scan.afterwards:  # the mark of a gap: nobody spoke, and nobody judged it when it was written
                 continue
             self.live.update(scan)
-            self._moves += self._step(scan)
-        self._moves = [m for m in self._moves if not self.book.has(request_of(m))]
-        self._news += self.board.reconcile(self.evaluator, self._moves, self.clock.now())
-        self.standing = self._standing(last)
-        self._watched = self._devices_watched()
+            self.evaluation.step(scan)
+        moves = self.evaluation.moves = [m for m in self.evaluation.moves if not self.book.has(request_of(m))]
+        self._news += self.matters.board.reconcile(self.evaluation.evaluator, moves, self.clock.now())
+        self._stand(last)
 
     def adopt(self, site: Site) -> None:
         """Let other files hold from the next turn on. Lines and devices must be the same."""
@@ -250,16 +191,13 @@ class Desk:
 
     def hold(self) -> None:
         """Let scans wait, judge and record nothing: there is no time that could be written beside it."""
-        self._early = deque(maxlen=EARLY_SCANS)
+        self._early = Early()
 
     def release(self, by_ms: int) -> None:
         """Go on, now that there is a time: what waited happened `by_ms` later than was said."""
-        early, self._early = self._early or (), None
+        early, self._early = self._early, None
         self._news = [replace(record, at_ms=record.at_ms + by_ms) for record in self._news]
-        for scan, done in early:
-            if scan.at_ms <= scan.received_ms + EARLY_MS:  # else the device knew the time
-                scan.at_ms += by_ms
-            scan.received_ms += by_ms
+        for scan, done in early.moved(by_ms) if early else ():
             self.scan(scan, done)
             self.counts.scans -= 1  # it was counted when it came
         self._wake.set()
@@ -289,7 +227,7 @@ class Desk:
                 await self.dispatch.stop()
                 # What was sent meanwhile, and the last words behind everything else.
                 news, self._news = [*self._news, *last_words], []
-                self._add(news)
+                self.matters.add(news)
                 await self._finish(self._begin([], None))
         except TimeoutError:
             self.ledger.close(wait=False)
@@ -319,9 +257,8 @@ class Desk:
             now = self._ripened()
             moved = self._moved()
         owed = now >= self._checkpoint_at and self.ledger.bulk is None
-        quiet = not (self._moves or self._news or self._asked or self._look or self._decided or final)
-        due = self._batch_due()
-        if quiet and not (ended and owed) and (due is None or now < due) and not self._response_due(now):
+        quiet = not (self.evaluation.moves or self._news or self._asked or self._look or self.matters.decided or final)
+        if quiet and not (ended and owed) and not self._due_by(now):
             self._act(now)
             return
         owed = owed and (self.ledger.waiting <= CHECKPOINT_SCANS or now >= self._checkpoint_at + CHECKPOINT_MS)
@@ -332,10 +269,10 @@ class Desk:
         if whole or moved is None:
             scans = self.ledger.take(now, final=final)
             if (final or owed) and not self.ledger.backlog:
-                memory = self.evaluator.remembered()
+                memory = self.evaluation.evaluator.remembered()
         else:
             scans = self.ledger.take_of(moved)
-        if scans or self._decided or self._answers or memory is not None:
+        if scans or self.matters.decided or self._answers or memory is not None:
             await self._finish(self._begin(scans, memory, part=not whole))
         if final:
             return
@@ -343,29 +280,26 @@ class Desk:
         if self.ledger.much and due is not None and due <= now:
             self.ledger.begin_bulk(self._wake.set)
         self._act(now)
-        self.evaluator.tidy(TIDIED)
+        self.evaluation.evaluator.tidy(TIDIED)
 
     async def _adopt(self, site: Site) -> None:
         """Do between two turns what a restart does: a new board, by what is open; new rules, with the old memory."""
         await self._end_bulk(wait=True)
         told = await asyncio.to_thread(self.book.open_records)
-        evaluator, board = Evaluator(site), Board(site)
-        evaluator.remember(self.evaluator.memory())
-        for record in (*(written.record for written in told), *self._decided):
-            board.tell(record)
-        self._news += board.reconcile(evaluator, self._moves, self.clock.now())
+        evaluator = self.evaluation.adopt(site)
+        self.matters.adopt(site, (written.record for written in told))
+        self._news += self.matters.board.reconcile(evaluator, self.evaluation.moves, self.clock.now())
         self.site = self.dispatch.site = site
-        self.evaluator, self.board = evaluator, board
         self._checkpoint_at, self._look, self._next_site = 0, True, None
 
     def _ripened(self) -> int:
         now = self.clock.now()
-        self._moves += self.evaluator.ripen(now)
+        self.evaluation.ripen(now)
         return now
 
     def _moved(self) -> frozenset[str] | None:
         """Return the devices on whose scans the records of this turn hang; None: it may be on several together."""
-        alone = self.evaluator.alone(self._moves)
+        alone = self.evaluation.evaluator.alone(self.evaluation.moves)
         return alone | self._watched if self._look and alone is not None else alone
 
     async def _end_bulk(self, *, wait: bool) -> bool:
@@ -375,25 +309,6 @@ class Desk:
             done()
         return dones is not None
 
-    def _keep_early(self, scan: Scan, done: Callable[[], None] | None) -> None:
-        assert self._early is not None, "only while there is no time"
-        self.counts.scans_lost += len(self._early) == self._early.maxlen
-        self._early.append((scan, done))
-
-    def _step(self, scan: Scan) -> Sequence[Transition]:
-        """Let the rules judge a scan. One that they cannot is kept aside, and counted; the device's others go on."""
-        try:
-            moves = self.evaluator.step(scan)
-        except Exception as error:  # noqa: BLE001 - one poison scan must not end who brought it, again and again
-            tries = self._faults[scan.device] = self._faults.get(scan.device, 0) + 1
-            self.ledger.bury(scan.device, repr(scan.values).encode()[:4096], f"{type(error).__name__}: {error}")
-            if tries == TRIES:
-                self._set_aside("scan", scan.device, error, tries)
-            return ()
-        if self._faults:
-            self._faults.pop(scan.device, None)
-        return moves
-
     def _set_aside(self, what: str, which: str, error: Exception, tries: int = 1) -> None:
         log.error("set aside: it cannot be worked on", what=what, which=which, exc_info=error)
         data = ItemQuarantined(what, which, f"{type(error).__name__}: {error}"[:500], tries)
@@ -401,53 +316,18 @@ class Desk:
 
     # -- deciding -----------------------------------------------------------------------------------------
 
-    def _context(self, now: int) -> Context:
-        found: list[Causes] = []
-
-        def causes() -> Causes:
-            """Return who explains what, by supply and lines as they stand now; worked out once, and if asked."""
-            if not found:
-                found.append(Causes(self.site, self.board.active, self._position, self.board.since))
-            return found[0]
-
-        return Context(
-            site=self.rota.site(self.site),
-            now=now,
-            read=self._read,
-            cause=cache(lambda owner, rule: causes().of(owner, rule)),
-            holders=self.planned.holders,
-            lost=cache(lambda machine: causes().lost(machine)),
-            changed=self._changed,
-            plans=self.plans,
-        )
-
-    def _read(self, point: str) -> tuple[float, int, int] | None:
-        seen = self.live.read(point)
-        return None if seen is None else (seen.value, seen.reason, seen.at_ms)
-
-    def _changed(self, point: str) -> int | None:
-        seen = self.live.read(point)
-        return None if seen is None else seen.changed_ms
-
-    def _position(self, machine: str) -> float | None:
-        equipment = self.site.equipment.get(machine)
-        kind = self.site.kinds.get(equipment.kind) if equipment else None
-        name = (kind.conducts or kind.selects) if kind else None
-        seen = self.live.read(f"{machine}/{name}") if name else None
-        return seen.value if seen is not None and seen.reason == 0 else None
-
     def _decide(self, now: int) -> None:
         """Turn what happened into records, one by one: an error in the middle loses nothing of it."""
-        while self._moves:
-            self._ripen(self._moves[0].at_ms)
-            self._add(self.board.take(self._moves[0]))
-            del self._moves[0]
+        moves = self.evaluation.moves
+        while moves:
+            self.matters.take(moves[0])
+            del moves[0]
         while self._news:
-            self._add(self._news[:1])
+            self.matters.add(self._news[:1])
             self.dispatch.told(self._news[:1])
             del self._news[0]
         if self._asked:
-            self._settle(now)  # what was due comes before what is asked
+            self.matters.settle(now)  # what was due comes before what is asked
         while self._asked:
             command, answer = self._asked.popleft()
             self.counts.commands += 1
@@ -457,30 +337,19 @@ class Desk:
                 log.error("a command failed", command=type(command).__name__, exc_info=error)
                 if not answer.done():
                     answer.set_exception(error)
-        self._settle(now)
+        self.matters.settle(now)
 
     def _carried_out(self, command: Command, now: int) -> Refused | list[str]:
         """Return the requests under which the answer will stand in the book, or why not."""
         if self.book.has(command.request):
             return [command.request]
-        if isinstance(command, ASKS):
-            said = self.board.ask(command, now)
-        elif isinstance(command, planned.ASKS):
-            said = self.planned.ask(self._context(now), command)
-        elif isinstance(command, rota.ASKS):
-            said = self.rota.ask(self._context(now), command)
-        elif isinstance(command, tryout.ASKS):
-            said = self.tryouts.ask(self._context(now), command)
-        elif isinstance(command, ReleasePages):
-            said = self.held.ask(command, self.incidents.open(), now)
-        else:
-            said = self.incidents.ask(self._context(now), command)
+        said = self.matters.ask(command, now)
         if isinstance(said, Refused):
             return said
-        self._add(said)
+        self.matters.add(said)
         if isinstance(command, ResetAlarm):
             self._begin_hours_anew(said, now)
-        self._settle(now)
+        self.matters.settle(now)
         return [r.request for r in said if r.request is not None]
 
     def _begin_hours_anew(self, said: Iterable[Record], now: int) -> None:
@@ -488,48 +357,18 @@ class Desk:
         for record in said:
             if isinstance(record.data, AlarmReset):
                 owner, rule = record.subject.removeprefix("alarm:").rpartition("/")[::2]
-                for move in self.evaluator.reset(owner, rule, now):
-                    self._add(self.board.take(move))
+                for move in self.evaluation.evaluator.reset(owner, rule, now):
+                    self.matters.add(self.matters.board.take(move))
                 self._checkpoint_at = 0  # what the rules know of it goes into the book's own commit
-
-    def _settle(self, now: int) -> None:
-        self._ripen(now)
-        context = self._context(now)
-        while more := self.incidents.decide(context) or self.tryouts.decide(context):
-            self._add(more)
-            self._ripen(now)  # a permit that begins or ends hides and shows
-
-    def _ripen(self, at_ms: int) -> None:
-        """Let the board do what is due by then (shelves end, seasons begin), and what is planned begin or end."""
-        while more := self.board.decide(at_ms) or self._planned_by(at_ms):
-            self._add(more)
-
-    def _planned_by(self, at_ms: int) -> list[Record]:
-        return self.planned.decide(self._context(at_ms)) if self.planned.permits() or self.planned.tickets() else []
-
-    def _add(self, more: Iterable[Record]) -> None:
-        for said in more:
-            record = drill.rehearsed(said) if self._rehearsal else said
-            self._tell(record)
-            self.counts.quarantined += isinstance(record.data, ItemQuarantined)
-            self.counts.audit_found += isinstance(record.data, AuditFound)
-            self._decided.append(record)
-
-    def _tell(self, record: Record) -> None:
-        self.board.tell(record)
-        self.planned.tell(record)
-        self.rota.tell(record)
-        self.held.tell(record)
-        self.tryouts.tell(record)
-        self.incidents.tell(record)
 
     # -- committing and acting -----------------------------------------------------------------------------
 
     def _begin(self, scans: list[Scan], memory: Callable[[], bytes] | None, *, part: bool = False) -> Commit:
         """Bind what was decided into one commit; from here on it will be written, whatever happens to this turn."""
-        closed = self._closed() if self._decided else []
-        self._commit = Commit(scans, self._decided, closed, memory, self._answers, part)
-        self._decided, self._answers = [], []
+        decided = self.matters.decided
+        closed = self.matters.closed(self.clock.now()) if decided else []
+        self._commit = Commit(scans, decided, closed, memory, self._answers, part)
+        self.matters.decided, self._answers = [], []
         return self._commit
 
     async def _finish(self, commit: Commit) -> None:
@@ -545,54 +384,29 @@ class Desk:
         for done in self.ledger.durable():
             done()
 
-    def _closed(self) -> list[str]:
-        """Subjects whose story is over: closed incidents, and alarms that no open incident needs any more."""
-        over = self.incidents.drop_closed()
-        closed = [*(incident_subject(i.id) for i in over), *self.planned.drop_closed()]
-        closed += self.rota.drop_over(self.clock.now())
-        closed += self.held.drop_over(self.incidents.open())
-        closed += self.tryouts.drop_over()
-        for subject in (alarm for i in over for alarm in i.alarms):
-            self.board.look_again(subject)
-        for subject in self.board.ended():
-            if not self.incidents.holds(subject):
-                self.board.drop(subject)
-                closed.append(subject)
-        return closed
-
     def _publish(self, written: Sequence[Written]) -> None:
         if not written:
             return
-        self.standing = self._standing(written[-1].seq)
-        self._watched = self._devices_watched()
+        self._stand(written[-1].seq)
         for listener in tuple(self._listeners):
             try:
                 listener(written)
             except Exception as error:
                 log.error("who was told of a commit failed", exc_info=error)
 
-    def _standing(self, seq: int) -> Standing:
-        alarms, incidents = dict(self.board.open()), self.incidents.open().copy()
-        permits, tickets = dict(self.planned.permits()), dict(self.planned.tickets())
-        changes, calendars = dict(self.rota.changes()), self.rota.generations()
-        roster = self.rota.site(self.site).roster
-        held = self.held.incidents() & incidents.keys() if self.held else frozenset()
-        out = dict(self.planned.out_of_service())
-        return Standing(self.clock.now(), seq, alarms, incidents, permits, tickets, changes, calendars, roster, held,
-                        self.tryouts.newest(), out, self.plans)  # fmt: skip
-
-    def _devices_watched(self) -> frozenset[str]:
-        """Return the devices whose next scan may prove a step or show an operation."""
-        devices = (self.site.device_of.get(p) for p in self.incidents.watched() | self.planned.watched())
-        return frozenset(d[0] for d in devices if d is not None)
+    def _stand(self, seq: int) -> None:
+        """Let screens believe what is committed."""
+        self.standing = self.matters.standing(seq, self.clock.now())
+        self._watched = self.matters.devices_watched()
 
     def _act(self, now: int) -> None:
         self._acted_ms = now
-        for letter in self.incidents.letters(now, self.held.incidents()):
+        incidents, tryouts = self.matters.incidents, self.matters.tryouts
+        for letter in incidents.letters(now, self.matters.held.incidents()):
             if self.dispatch.idle(letter):
-                incident, _ = self.incidents.page(letter.pages[0].key)
+                incident, _ = incidents.page(letter.pages[0].key)
                 self.dispatch.send(incident, letter)
-        for test in self.tryouts.unsent():
+        for test in tryouts.unsent():
             if test.not_before_ms <= now and self.dispatch.free(test.key):
                 self.dispatch.try_out(test)
 
@@ -604,18 +418,18 @@ class Desk:
         due = self.ledger.due()
         return self._checkpoint_at if due is None else due
 
-    def _response_due(self, now: int) -> bool:
-        context = self._context(now)
-        due = (self.incidents.due(context), self.planned.due(context), self.board.due(now), self.tryouts.due(context))
-        return any(moment is not None and moment <= now for moment in due)
+    def _due_by(self, now: int) -> bool:
+        batch = self._batch_due()
+        if batch is not None and batch <= now:
+            return True
+        due = self.matters.due(now)
+        return due is not None and due <= now
 
     def _next_moment(self) -> int | None:
         now = self.clock.now()
-        context = self._context(now)
-        moments = [self._batch_due(), self.evaluator.due(), self.board.due(now)]
-        moments += [self.incidents.due(context), self.planned.due(context), self.tryouts.due(context)]
-        moments += [test.not_before_ms for test in self.tryouts.unsent() if self.dispatch.free(test.key)]
-        moments.append(self.incidents.next_letter(self._acted_ms))
+        moments = [self._batch_due(), self.evaluation.evaluator.due(), self.matters.due(now)]
+        moments += [t.not_before_ms for t in self.matters.tryouts.unsent() if self.dispatch.free(t.key)]
+        moments.append(self.matters.incidents.next_letter(self._acted_ms))
         return min((m for m in moments if m is not None), default=None)
 
 

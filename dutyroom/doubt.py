@@ -4,18 +4,26 @@ Devices are read meanwhile, and what they say waits in memory. A computer whose 
 `PATIENCE_MS` times go on from the newest record, which is wrong but in order, and every screen says so.
 """
 
+from collections import deque
+from collections.abc import Callable, Iterator
+
 import structlog
 
 from dutyroom.clock import PLAUSIBLE_MS, SystemClock, believable
 from facility.commands import Refused
 from facility.ports import Beat
 from facility.records import ClockDoubted
+from facility.scan import Scan
 from facility.text import Text
 
 log = structlog.get_logger(__name__)
 
 PATIENCE_MS = 300_000
 LOOK_MS = 500
+EARLY_SCANS = 100_000
+"""Scans that may wait for a believable clock; beyond it the oldest are let go, and counted."""
+EARLY_MS = 60_000
+"""A device whose own time is so far ahead of ours knew the time."""
 
 WAITING = Text(
     "系统时钟不可信（早于最新记录或程序日期），暂不记录、不呼叫，只采集。请校时；5 分钟后将按最新记录的时间继续。",
@@ -53,6 +61,27 @@ class Doubt:
         self.waiting, self.words = False, None if found else UNSET
         log.warning("the clock is taken" if found else "times go on from the newest record", moved_ms=moved)
         return moved, ClockDoubted(wall, waited)
+
+
+class Early:
+    """Scans that wait for a time, each with whom to tell when it is durable."""
+
+    def __init__(self) -> None:
+        self._scans: deque[tuple[Scan, Callable[[], None] | None]] = deque(maxlen=EARLY_SCANS)
+
+    def keep(self, scan: Scan, done: Callable[[], None] | None) -> bool:
+        """Keep one more; say whether the oldest was let go for it."""
+        full = len(self._scans) == self._scans.maxlen
+        self._scans.append((scan, done))
+        return full
+
+    def moved(self, by_ms: int) -> Iterator[tuple[Scan, Callable[[], None] | None]]:
+        """Yield them, at the time that is now known: all happened `by_ms` later than was said."""
+        for scan, done in self._scans:
+            if scan.at_ms <= scan.received_ms + EARLY_MS:  # else the device knew the time
+                scan.at_ms += by_ms
+            scan.received_ms += by_ms
+            yield scan, done
 
 
 def floor(newest_ms: int) -> int:

@@ -237,7 +237,7 @@ class Station:
 
     def adopt(self, site: Site, plans: Plans) -> None:
         """Let other files hold from now on."""
-        self.desk.plans.update(plans)
+        self.desk.matters.plans.update(plans)
         self.site = self.condition.site = self.alarm_figures.site = self.replies.site = site
         self.desk.adopt(site)
 
@@ -250,7 +250,7 @@ class Station:
         if self.doubt.waiting:
             self.desk.hold()
         now = self.clock.now()
-        self.desk.plans.update(plans_kept(self.settings.data, self.site))
+        self.desk.matters.plans.update(plans_kept(self.settings.data, self.site))
         self.desk.restore(self.book.open_records(), restored.newest_incident(self.book, self.site, now))
         if owed := restored.record_of(self.book, self.desk.standing.incidents, now):
             self.desk.report(owed)

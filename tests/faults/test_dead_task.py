@@ -14,6 +14,7 @@ from collectors.mqtt.line import MqttLine
 from collectors.modbus.polling import Poller
 from dutyroom import serving, supervisor
 from dutyroom.desk import Desk
+from dutyroom.matters import Matters
 
 asked = set()
 
@@ -35,7 +36,7 @@ def die():
 
 hurt(Poller, "_next", "poller", die)
 hurt(MqttLine, "_tend", "broker", die)
-hurt(Desk, "_settle", "desk", die, lambda desk: any(r.kind == "alarm.raised" for r in desk._decided))
+hurt(Matters, "settle", "desk", die, lambda matters: any(r.kind == "alarm.raised" for r in matters.decided))
 hurt(Desk, "_turn", "block", lambda: time.sleep(60))
 serving.LoopWatch = lambda: supervisor.LoopWatch(limit_s=2)
 threading.Thread(target=listen, daemon=True).start()

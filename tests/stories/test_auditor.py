@@ -18,8 +18,10 @@ async def test_a_desk_that_forgot_an_escalation_is_found_out_and_rings_again(tmp
     await night.until("02:14:30")
     assert await auditor.look() == []
     true = night.incident
-    night.desk.incidents.mend(replace(true, accepted={"nobody": night.clock.now()}))  # somebody who never accepted
-    night.desk.standing = night.desk._standing(night.desk.standing.seq)
+    night.desk.matters.incidents.mend(
+        replace(true, accepted={"nobody": night.clock.now()})
+    )  # somebody who never accepted
+    night.desk._stand(night.desk.standing.seq)
     found = await auditor.look()
     assert [f.what for f in found] == ["state"]
     await night.turn()
@@ -41,14 +43,14 @@ async def test_a_plan_edited_during_an_incident_is_no_finding_and_a_difference_s
     old = night.site.plans[true.plan]
     hasty = tuple(dataclasses.replace(level, within_ms=1_000) for level in old.levels)
     edited = dataclasses.replace(old, version="edited", levels=hasty, repeat_ms=1_000)
-    night.desk.plans[edited.id, edited.version] = edited
+    night.desk.matters.plans[edited.id, edited.version] = edited
     night.desk.adopt(dataclasses.replace(night.site, plans={**night.site.plans, old.id: edited}))
     await night.turn()
     await night.until("02:14:05")
     assert night.desk.site.plans[old.id].version == "edited"
     assert night.incident.plan_version == old.version
     assert await auditor.look() == []
-    night.desk.incidents.mend(replace(night.incident, level=7))
-    night.desk.standing = night.desk._standing(night.desk.standing.seq)
+    night.desk.matters.incidents.mend(replace(night.incident, level=7))
+    night.desk._stand(night.desk.standing.seq)
     assert [f.what for f in await auditor.look()] == ["state"]
     await night.close()

@@ -28,7 +28,7 @@ async def test_a_button_tries_one_channel_and_the_person_answers(tmp_path) -> No
     assert isinstance(await day.ask(AnswerTest, "person:x", key=key, person="somebody-else"), Refused)
     await day.ask(AnswerTest, f"person:{WHO}", key=key, person=WHO)
     day = day.again()  # and a restart knows it
-    assert answered_at(day.desk._standing(0).tryouts, WHO, "demo") == day.clock.now()
+    assert answered_at(day.desk.matters.standing(0, day.clock.now()).tryouts, WHO, "demo") == day.clock.now()
     assert [r.about for r in day.records(Kind.PAGE_TEST_ANSWERED)] == [(WHO,)]
     await day.close()
 

@@ -25,7 +25,7 @@ async def test_an_incident_that_cannot_be_decided_is_set_aside_and_the_next_one_
     night = await Building.open(tmp_path, "02:13")
     await night.reads("lift-1b", **TRAPPED)
     poison = night.incident.id
-    incidents = night.desk.incidents
+    incidents = night.desk.matters.incidents
     monkeypatch.setattr(incidents, "_next", failing(incidents._next, lambda i, _context: i.id == poison))
     for _ in range(TRIES - 1):
         night.clock.time += 70_000
@@ -53,7 +53,9 @@ async def test_an_incident_that_cannot_be_decided_is_set_aside_and_the_next_one_
 async def test_scans_that_cannot_be_judged_end_nobody_and_are_kept_and_said(tmp_path, monkeypatch) -> None:
     night = await Building.open(tmp_path, "02:13")
     monkeypatch.setattr(
-        night.desk.evaluator, "step", failing(night.desk.evaluator.step, lambda s: s.device == "gw-lift-1b")
+        night.desk.evaluation.evaluator,
+        "step",
+        failing(night.desk.evaluation.evaluator.step, lambda s: s.device == "gw-lift-1b"),
     )
     for _ in range(5):
         await night.reads("lift-1b", **TRAPPED)

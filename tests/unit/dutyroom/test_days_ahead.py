@@ -104,9 +104,11 @@ async def test_no_checkpoint_knows_of_scans_that_are_not_written(night, monkeypa
     assert len(taken) >= 1
     assert any(part for _, part in written.rows)
     new = night.again()
-    assert new.desk.evaluator.memory() == night.desk.evaluator.memory(), "checkpoint and what came after tell the same"
-    assert not new.desk._moves
-    assert new.desk.evaluator.standing() == night.desk.evaluator.standing()
+    assert new.desk.evaluation.evaluator.memory() == night.desk.evaluation.evaluator.memory(), (
+        "checkpoint and what came after tell the same"
+    )
+    assert not new.desk.evaluation.moves
+    assert new.desk.evaluation.evaluator.standing() == night.desk.evaluation.evaluator.standing()
     new.desk.ledger.close()
 
 

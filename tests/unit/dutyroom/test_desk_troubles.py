@@ -119,7 +119,7 @@ async def test_a_turn_that_is_cut_off_while_the_book_refuses_loses_no_record(nig
 
 async def test_an_error_in_the_middle_of_deciding_loses_no_alarm(night, monkeypatch) -> None:
     await night.reads("lift-1b", turn=False, **TRAPPED)
-    whole, failures = night.desk.incidents.decide, []
+    whole, failures = night.desk.matters.incidents.decide, []
 
     def fail_once(context):
         if not failures:
@@ -127,7 +127,7 @@ async def test_an_error_in_the_middle_of_deciding_loses_no_alarm(night, monkeypa
             raise RuntimeError("staged")
         return whole(context)
 
-    monkeypatch.setattr(night.desk.incidents, "decide", fail_once)
+    monkeypatch.setattr(night.desk.matters.incidents, "decide", fail_once)
     with pytest.raises(RuntimeError, match="staged"):
         await night.desk.turn()
     await night.turn()
@@ -139,7 +139,7 @@ async def test_a_command_that_cannot_be_carried_out_is_the_askers_trouble(night,
     def fail(*_):
         raise RuntimeError("staged")
 
-    monkeypatch.setattr(night.desk.incidents, "ask", fail)
+    monkeypatch.setattr(night.desk.matters.incidents, "ask", fail)
     with pytest.raises(RuntimeError, match="staged"):
         await night.ask(AddNote, "chen-yu", incident="x", note="hello")
     await night.reads("lift-1b", **TRAPPED)
