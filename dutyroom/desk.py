@@ -7,7 +7,6 @@ under its old key.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -17,17 +16,18 @@ from alarms.hidden import Hidden
 from alarms.lines import request_of
 from collectors.mqtt.receipts import Receipts
 from dutyroom import doubt
+from dutyroom.asked import Asked
 from dutyroom.clock import WakingClock
 from dutyroom.dispatch import Address, Dispatch
 from dutyroom.doubt import Early
 from dutyroom.emergency import Unwritten
 from dutyroom.evaluation import Evaluation
-from dutyroom.ledger import Answer, Commit, Counts, DeskSpool, Ledger
+from dutyroom.ledger import Commit, Counts, DeskSpool, Ledger
 from dutyroom.matters import Matters
 from dutyroom.standing import Standing
-from facility.commands import Command, Refused, ResetAlarm
+from facility.commands import Command, Refused
 from facility.ports import LogBook, Pager, Written
-from facility.records import AlarmReset, ItemQuarantined, Kind, Record
+from facility.records import ItemQuarantined, Kind, Record
 from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
@@ -77,8 +77,7 @@ class Desk:
         self._wake = asyncio.Event()
         self._commit: Commit | None = None  # begun and not finished
         self._news: list[Record] = []  # outcomes of acts, and what the service itself has to say
-        self._asked: deque[tuple[Command, asyncio.Future[Sequence[Written] | Refused]]] = deque()
-        self._answers: list[Answer] = []
+        self._asked = Asked(book, self.matters, self.evaluation, self.counts)
         self._listeners: list[Callable[[Sequence[Written]], None]] = []
         self._watched: frozenset[str] = frozenset()
         self._look = False  # a watched machine spoke
@@ -117,8 +116,7 @@ class Desk:
         """Carry out a person's command; return what was written, or why not."""
         if self._early is not None:
             return doubt.REFUSED
-        answer: asyncio.Future[Sequence[Written] | Refused] = asyncio.get_running_loop().create_future()
-        self._asked.append((command, answer))
+        answer = self._asked.ask(command)
         self._wake.set()
         return await answer
 
@@ -272,7 +270,7 @@ class Desk:
                 memory = self.evaluation.evaluator.remembered()
         else:
             scans = self.ledger.take_of(moved)
-        if scans or self.matters.decided or self._answers or memory is not None:
+        if scans or self.matters.decided or self._asked.answers or memory is not None:
             await self._finish(self._begin(scans, memory, part=not whole))
         if final:
             return
@@ -328,38 +326,9 @@ class Desk:
             del self._news[0]
         if self._asked:
             self.matters.settle(now)  # what was due comes before what is asked
-        while self._asked:
-            command, answer = self._asked.popleft()
-            self.counts.commands += 1
-            try:
-                self._answers.append((answer, self._carried_out(command, now)))
-            except Exception as error:  # one command that cannot be carried out must not end the desk
-                log.error("a command failed", command=type(command).__name__, exc_info=error)
-                if not answer.done():
-                    answer.set_exception(error)
-        self.matters.settle(now)
-
-    def _carried_out(self, command: Command, now: int) -> Refused | list[str]:
-        """Return the requests under which the answer will stand in the book, or why not."""
-        if self.book.has(command.request):
-            return [command.request]
-        said = self.matters.ask(command, now)
-        if isinstance(said, Refused):
-            return said
-        self.matters.add(said)
-        if isinstance(command, ResetAlarm):
-            self._begin_hours_anew(said, now)
-        self.matters.settle(now)
-        return [r.request for r in said if r.request is not None]
-
-    def _begin_hours_anew(self, said: Iterable[Record], now: int) -> None:
-        """Let the run hours of a rule count from nothing: its alarm was reset."""
-        for record in said:
-            if isinstance(record.data, AlarmReset):
-                owner, rule = record.subject.removeprefix("alarm:").rpartition("/")[::2]
-                for move in self.evaluation.evaluator.reset(owner, rule, now):
-                    self.matters.add(self.matters.board.take(move))
+            if self._asked.carry_out(now):
                 self._checkpoint_at = 0  # what the rules know of it goes into the book's own commit
+        self.matters.settle(now)
 
     # -- committing and acting -----------------------------------------------------------------------------
 
@@ -367,8 +336,8 @@ class Desk:
         """Bind what was decided into one commit; from here on it will be written, whatever happens to this turn."""
         decided = self.matters.decided
         closed = self.matters.closed(self.clock.now()) if decided else []
-        self._commit = Commit(scans, decided, closed, memory, self._answers, part)
-        self.matters.decided, self._answers = [], []
+        self._commit = Commit(scans, decided, closed, memory, self._asked.taken(), part)
+        self.matters.decided = []
         return self._commit
 
     async def _finish(self, commit: Commit) -> None:
