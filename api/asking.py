@@ -17,7 +17,7 @@ from api.rights import Reach, Right
 from api.shapes.record import DoneShape
 from api.station import Station
 from api.views.record import record_shape
-from api.who import Caller, allowed
+from api.who import Caller, allowed, forbidden
 from facility.commands import Command, Refused
 from facility.ports import Written
 from facility.text import Text
@@ -30,6 +30,8 @@ Said = Annotated[str, Field(min_length=1, max_length=2000)]
 """What a person must have written."""
 Note = Annotated[str, Field(max_length=2000)]
 """What a person wrote, or nothing."""
+
+_NOBODY = Text("请说明是谁（person）；未作任何更改。", "Say who it is (person); nothing was changed.")
 
 _Said = ParamSpec("_Said")
 
@@ -103,6 +105,18 @@ class Press:
     def own(self) -> bool:
         """Whether the caller's right reaches no further than what is his own."""
         return self.caller.may(self.right) is Reach.OWN
+
+    def speaks_for(self, person: str) -> str:
+        """Return whose word a press is: one's own where the right reaches no further, else whom it names, or oneself.
+
+        Raises:
+            ProblemError: it names somebody else than it may, or nobody.
+        """
+        if self.own and person not in {"", self.caller.person}:
+            raise forbidden()
+        if not (person or self.caller.person):
+            raise ProblemError(422, "invalid", _NOBODY)
+        return person or self.caller.person
 
     async def asks(
         self,

@@ -6,13 +6,14 @@ number; the points that trip have one without a delay as well, which calls peopl
 """
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.maps import LARGE, SMALL, TRIPPED, Channel, Map
 from benchmarks.publishers import VALUES, topic
 from benchmarks.running import DEMO
+from benchmarks.sitelines import by_webhook, put, words
 from sitefolder.library import LIBRARY
 
 PLAN = "bench-trip"
@@ -59,37 +60,24 @@ def write(mix: Mix, folder: Path, port: int, broker: int, url: str) -> tuple[Pat
     shutil.copytree(LIBRARY, library)
     (site / "profiles").mkdir(parents=True)
     for map_ in mix.maps:
-        _put(library / "kinds" / f"bench-{map_.id}.toml", _kind(map_))
-        _put(site / "profiles" / f"bench-{map_.id}.toml", _profile(map_))
-    _put(library / "kinds" / "bench-tag.toml", _tag_kind())
-    _put(site / "profiles" / "bench-tag.toml", _tag_profile(mix))
+        put(library / "kinds" / f"bench-{map_.id}.toml", _kind(map_))
+        put(site / "profiles" / f"bench-{map_.id}.toml", _profile(map_))
+    put(library / "kinds" / "bench-tag.toml", _tag_kind())
+    put(site / "profiles" / "bench-tag.toml", _tag_profile(mix))
     kinds = [f"bench-{m.id}" for m in mix.maps]
-    _put(library / "rules" / "bench.toml", [line for m in mix.maps for line in _rules(m)] + _tag_rules())
-    _put(library / "plans" / f"{PLAN}.toml", _plan(kinds))
+    put(library / "rules" / "bench.toml", [line for m in mix.maps for line in _rules(m)] + _tag_rules())
+    put(library / "plans" / f"{PLAN}.toml", _plan(kinds))
     head = (DEMO / "site.toml").read_text(encoding="utf-8")
     (site / "site.toml").write_text(head.replace('id = "wanglan"', 'id = "compound"'), encoding="utf-8")
     shutil.copy(DEMO / "roster.toml", site)
     people = (DEMO / "people.toml").read_text(encoding="utf-8").splitlines()
-    _put(site / "people.toml", (_by_webhook(line, url) for line in people))
-    _put(site / "equipment.toml", _equipment(mix, port, broker))
+    put(site / "people.toml", (by_webhook(line, url) for line in people))
+    put(site / "equipment.toml", _equipment(mix, port, broker))
     return site, library
 
 
-def _put(path: Path, lines: Iterable[str]) -> None:
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _by_webhook(line: str, url: str) -> str:
-    before, demo, rest = line.partition('kind = "demo", address = "')
-    return f'{before}kind = "webhook", address = "{url}"{rest.partition(chr(34))[2]}' if demo else line
-
-
-def _words(text: str) -> str:
-    return f'{{ zh = "{text}", en = "{text}" }}'
-
-
 def _kind(map_: Map) -> list[str]:
-    lines = [f"name = {_words(map_.id)}", 'system = "power"', 'source = "made for the benchmark"']
+    lines = [f"name = {words(map_.id)}", 'system = "power"', 'source = "made for the benchmark"']
     for c in map_.channels:
         lines += [f"[points.{c.id}]", f'zh = "{c.id}"', f'en = "{c.id}"']
         if c.type == "bit":
@@ -122,7 +110,7 @@ def _profile(map_: Map) -> list[str]:
 
 def _profile_head(id: str, interval: str) -> list[str]:
     return [
-        f"name = {_words(id)}",
+        f"name = {words(id)}",
         f'kind = "bench-{id}"',
         f'interval = "{interval}"',
         'trust = "product-default"',
@@ -132,12 +120,12 @@ def _profile_head(id: str, interval: str) -> list[str]:
 
 def _rule(kind: str, id: str, when: str, each: Sequence[tuple[str, str]], delay: str, more: Sequence[str]) -> list[str]:
     points = ", ".join(f'"{rule}" = "{point}"' for rule, point in each)
-    text = _words("benchmark")
+    text = words("benchmark")
     return [
         "[[rule]]",
         f'id = "{id}"',
         f'kind = "{kind}"',
-        f"name = {_words(id)}",
+        f"name = {words(id)}",
         f"when = [{{ {when} }}]",
         f"each = {{ {points} }}",
         f'on_delay = "{delay}"',
@@ -180,7 +168,7 @@ def _rules(map_: Map) -> list[str]:
 
 
 def _tag_kind() -> list[str]:
-    lines = [f"name = {_words('tag')}", 'system = "lift"', 'source = "made for the benchmark"']
+    lines = [f"name = {words('tag')}", 'system = "lift"', 'source = "made for the benchmark"']
     for i in range(VALUES):
         lines += [f"[points.v{i}]", f'zh = "v{i}"', f'en = "v{i}"', "low = -1e9", "high = 1e9"]
     return lines
@@ -200,7 +188,7 @@ def _tag_rules() -> list[str]:
 
 def _plan(kinds: Sequence[str]) -> list[str]:
     return [
-        f"name = {_words('benchmark')}",
+        f"name = {words('benchmark')}",
         'priority = "high"',
         'class = "equipment"',
         f"kinds = [{', '.join(f'{chr(34)}{k}{chr(34)}' for k in (*kinds, 'bench-tag'))}]",
@@ -214,7 +202,7 @@ def _plan(kinds: Sequence[str]) -> list[str]:
         "[[step]]",
         'id = "look"',
         'role = "operator"',
-        f"text = {_words('look')}",
+        f"text = {words('look')}",
         'promise = "30 min"',
     ]
 
@@ -240,8 +228,8 @@ def _machine(id: str, kind: str, place: str) -> list[str]:
         "[[equipment]]",
         f'id = "{id}"',
         f'kind = "bench-{kind}"',
-        f"name = {_words(id)}",
-        f"place = {_words(place)}",
+        f"name = {words(id)}",
+        f"place = {words(place)}",
         "[[device]]",
         f'id = "d{id}"',
         f'profile = "bench-{kind}"',

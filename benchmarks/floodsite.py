@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.running import DEMO
+from benchmarks.sitelines import by_webhook, put, words
 
 RULES = 10
 """Alarms of a dead panel that the site's own rules make."""
@@ -50,29 +51,16 @@ def write(size: Size, folder: Path, ports: dict[str, int], broker: int, url: str
     """Write the site; pages go to the `url` (empty: to the demo's phones), `ports` are the Modbus lines'."""
     site = folder / "site"
     (site / "profiles").mkdir(parents=True)
-    _put(site / "rules.toml", (line for n in range(RULES) for line in _panel_rule(n)))
-    _put(site / "profiles" / "bench-panel.toml", _panel_profile())
-    _put(site / "profiles" / "bench-relay.toml", _relay_profile())
+    put(site / "rules.toml", (line for n in range(RULES) for line in _panel_rule(n)))
+    put(site / "profiles" / "bench-panel.toml", _panel_profile())
+    put(site / "profiles" / "bench-relay.toml", _relay_profile())
     head = (DEMO / "site.toml").read_text(encoding="utf-8")
     (site / "site.toml").write_text(head.replace('id = "wanglan"', 'id = "flood"'), encoding="utf-8")
     shutil.copy(DEMO / "roster.toml", site)
     people = (DEMO / "people.toml").read_text(encoding="utf-8").splitlines()
-    _put(site / "people.toml", (_by_webhook(line, url) if url else line for line in people))
-    _put(site / "equipment.toml", _equipment(size, ports, broker))
+    put(site / "people.toml", (by_webhook(line, url) if url else line for line in people))
+    put(site / "equipment.toml", _equipment(size, ports, broker))
     return site
-
-
-def _put(path: Path, lines: Iterable[str]) -> None:
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _by_webhook(line: str, url: str) -> str:
-    before, demo, rest = line.partition('kind = "demo", address = "')
-    return f'{before}kind = "webhook", address = "{url}"{rest.partition(chr(34))[2]}' if demo else line
-
-
-def _words(text: str) -> str:
-    return f'{{ zh = "{text}", en = "{text}" }}'
 
 
 def _panel_rule(n: int) -> list[str]:
@@ -81,13 +69,13 @@ def _panel_rule(n: int) -> list[str]:
         "[[rule]]",
         f'id = "panel-dead-{n}"',
         'kind = "lv_meter"',
-        f"name = {_words(f'panel dead {n}')}",
+        f"name = {words(f'panel dead {n}')}",
         f'when = [{{ point = "{VOLTAGES[n % 3]}", below = 180, deadband = 10 }}]',
         f'on_delay = "{n} s"',
         'class = "equipment"',
-        f"cause = {_words('benchmark')}",
-        f"consequence = {_words('benchmark')}",
-        f"first_action = {_words('benchmark')}",
+        f"cause = {words('benchmark')}",
+        f"consequence = {words('benchmark')}",
+        f"first_action = {words('benchmark')}",
         'respond = "10 min"',
         'plan = "power-fault"',
         'priority = "low"',
@@ -98,7 +86,7 @@ def _panel_rule(n: int) -> list[str]:
 
 def _profile(name: str, kind: str, interval: str, channels: Iterable[str]) -> list[str]:
     return [
-        f"name = {_words(name)}",
+        f"name = {words(name)}",
         f'kind = "{kind}"',
         f'interval = "{interval}"',
         'trust = "product-default"',
@@ -153,8 +141,8 @@ def _machine(id: str, kind: str, fed_by: str) -> list[str]:
         "[[equipment]]",
         f'id = "{id}"',
         f'kind = "{kind}"',
-        f"name = {_words(id)}",
-        f"place = {_words('site')}",
+        f"name = {words(id)}",
+        f"place = {words('site')}",
         *supply,
     ]
 

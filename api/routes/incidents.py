@@ -40,7 +40,6 @@ from response.incident import Incident
 router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"], route_class=StrictRoute)
 
 _INCIDENT = Text("这个事件", "such incident")
-_NOBODY = Text("请说明是谁（person）；未作任何更改。", "Say who it is (person); nothing was changed.")
 _NO_RESULT = Text(
     "技工尚未给出处理结果，值班员还不能关闭事件。请等“处理完毕”，或请经理、带班领导关闭。",
     "No responder has given a result yet, so an operator cannot close it. Wait for it, or ask a manager to close it.",
@@ -339,9 +338,4 @@ def _within(press: Press, id: str) -> Incident | None:
 def _who(press: Press, id: str, person: str) -> str:
     """Return whom a command speaks of: a technician speaks for himself only, a lead for whom he names, or himself."""
     _within(press, id)
-    caller = press.caller
-    if press.own and person not in {"", caller.person}:
-        raise forbidden()
-    if not (person or caller.person):
-        raise ProblemError(422, "invalid", _NOBODY)
-    return person or caller.person
+    return press.speaks_for(person)

@@ -8,14 +8,14 @@ from starlette.responses import Response
 
 from api import planned
 from api.asking import Body, Id, IdOrNothing, Note, Press, Said, StrictRoute, pressed
-from api.problems import ProblemError, not_found
+from api.problems import not_found
 from api.rights import Right
 from api.shapes.permit import PERMITS, PermitPreview, PermitShape
 from api.shapes.record import DoneShape
 from api.station import Station
 from api.views.permit import expected_shapes, lift_shapes, permit_shape, sees_permit
 from api.views.value import reading
-from api.who import Caller, StationHere, allowed, forbidden
+from api.who import Caller, StationHere, allowed
 from facility.commands import CheckEquipment, EndPermit, ExtendPermit, IssuePermit, Refused
 from facility.records import Kind, permit_subject
 from facility.text import Text
@@ -25,7 +25,6 @@ from response.permit import POWER_CUT, Permit
 router = APIRouter(prefix="/api/v1/permits", tags=["permits"], route_class=StrictRoute)
 
 _PERMIT = Text("这张工作票", "such permit")
-_NOBODY = Text("请说明是谁（person）；未作任何更改。", "Say who it is (person); nothing was changed.")
 PAST = 30
 
 Moment = Annotated[int, Field(ge=0, le=8_640_000_000_000)]
@@ -139,18 +138,8 @@ async def end(id: Id, body: EndBody, press: Issuer) -> Response:
 async def check(id: Id, body: CheckBody, press: Checker) -> Response:
     """Say whether a machine works after the work; before a power cut, whether a lift stands empty."""
     _within(press, id)
-    person = speaks_for(press, body.person)
+    person = press.speaks_for(body.person)
     return await press.asks(body, CheckEquipment, id, body.equipment, body.works, person, body.note)
-
-
-def speaks_for(press: Press, person: str) -> str:
-    """Return whose word it is: a technician's own, or, at the desk, whoever said so by voice."""
-    caller = press.caller
-    if press.own and person not in {"", caller.person}:
-        raise forbidden()
-    if not (person or caller.person):
-        raise ProblemError(422, "invalid", _NOBODY)
-    return person or caller.person
 
 
 def _issuing(actor: str, request: str, body: IssueBody) -> IssuePermit:

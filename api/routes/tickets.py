@@ -10,7 +10,6 @@ from api import planned
 from api.asking import Body, Id, IdOrNothing, Note, Press, Said, StrictRoute, pressed
 from api.problems import not_found
 from api.rights import Right
-from api.routes.permits import speaks_for
 from api.shapes.record import DoneShape
 from api.shapes.ticket import REMARKS, TICKETS, RemarkShape, TicketShape
 from api.views.ticket import sees_ticket, ticket_shape
@@ -119,7 +118,7 @@ async def issue(body: TicketBody, press: Issuer) -> Response:
 async def sign(id: Id, body: SignBody, press: Signer) -> Response:
     """Order the operation at hand (supervisor), say that it is done (operator), or stand for its position (both)."""
     _within(press, id)
-    person = speaks_for(press, body.person)
+    person = press.speaks_for(body.person)
     return await press.asks(body, SignOperation, id, body.step, person, body.reason)
 
 
