@@ -1,4 +1,8 @@
-"""How long people may have been held: from the last movement of the car until they are free."""
+"""How long people may have been held: from the last movement of the car until they are free.
+
+Leaving out the step that says so is no rescue: the clock runs on, and warns, until the step is done or the incident
+is closed.
+"""
 
 from facility import records
 from facility.equipment import point_id
@@ -8,7 +12,7 @@ from facility.text import Text
 from response import showing
 from response.context import Context
 from response.incident import CONFIRMED, Incident
-from response.plan import needed, settled, step_of
+from response.plan import done, needed, step_of
 
 STEP_MS = 60_000
 """A car that moves sets the clock anew at most so often; what is left out makes it run out earlier, not later."""
@@ -55,7 +59,14 @@ def _stopped(incident: Incident, plan: Plan, clock: LifeClock) -> bool:
     until = step_of(plan, clock.until)
     promise = incident.promises.get(LIFE_CLOCK)
     kept = promise is not None and promise.kept_ms is not None
-    return kept or until is None or settled(incident, until.id) or needed(incident, plan, until) is False
+    return kept or until is None or done(incident, until.id) or needed(incident, plan, until) is False
+
+
+def ended_ms(incident: Incident) -> int | None:
+    """Return when the clock stopped though nobody said that the people are free: with the incident; None otherwise."""
+    promise = incident.promises.get(LIFE_CLOCK)
+    running = promise is not None and promise.kept_ms is None and promise.broken_ms is None
+    return incident.closed_ms if running else None
 
 
 def _first(incident: Incident, clock: LifeClock, context: Context) -> tuple[int, str]:

@@ -24,6 +24,12 @@ def settled(incident: Incident, step: str) -> bool:
     return state is not None and state.state in {"done", "skipped"}
 
 
+def done(incident: Incident, step: str) -> bool:
+    """Say whether a step is done; one that was skipped is settled, and not done."""
+    state = incident.steps.get(step)
+    return state is not None and state.state == "done"
+
+
 def step_of(plan: Plan, id: str) -> Step | None:
     """Return a plan's step by its id."""
     return next((step for step in plan.steps if step.id == id), None)

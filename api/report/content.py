@@ -67,6 +67,7 @@ SAY: Mapping[str, Text] = {
     "kept": Text("兑现", "kept"),
     "broken": Text("超时", "broken"),
     "pending": Text("未到期", "still runs"),
+    "ended": Text("未确认，随事件关闭", "not confirmed; ended with the incident"),
     "name": Text("姓名", "Name"),
     "role": Text("岗位", "Role"),
     "called": Text("呼叫", "Called"),
@@ -168,7 +169,8 @@ class _Page:
         i = self._incident
         begun = i.clock_ms or i.opened_ms
         for name, promise in sorted(i.promises.items(), key=lambda item: item[1].by_ms):
-            state = "kept" if promise.kept_ms else "broken" if promise.broken_ms else "pending"
+            runs = "pending" if i.closed_ms is None else "ended"
+            state = "kept" if promise.kept_ms else "broken" if promise.broken_ms else runs
             took = _span(promise.kept_ms - begun) if promise.kept_ms else ""
             words = short(self._text(promise_name(self._site, name, self._plan)), 84)
             row = {"name": words, "limit": _span(promise.by_ms - begun), "took": took, "state": state}

@@ -96,12 +96,16 @@ class FalseAlarmShape(Shape):
 
 
 class LifeClockShape(Shape):
-    """How long people may be held: since the car last moved, and until when."""
+    """How long people may be held: since the car last moved, and until when.
+
+    `kept_ms`: they are free; `ended_ms`: the incident was closed and nobody had said so.
+    """
 
     from_ms: int
     by_ms: int
     kept_ms: int | None
     broken_ms: int | None
+    ended_ms: int | None
 
 
 class HoldShape(Shape):

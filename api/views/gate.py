@@ -6,7 +6,7 @@ from api.shapes.incident import CheckShape, ConfirmationShape, FalseAlarmShape, 
 from api.views.words import person_name, words
 from facility.plan import LIFE_CLOCK, Plan
 from facility.site import Site
-from response import closing, falsealarm, outofservice, showing
+from response import closing, falsealarm, lifeclock, outofservice, showing
 from response.context import Read
 from response.incident import Incident
 from response.outofservice import Hold
@@ -30,7 +30,13 @@ def life_clock_shape(incident: Incident) -> LifeClockShape | None:
     promise, since = incident.promises.get(LIFE_CLOCK), incident.claims.held_from_ms
     if promise is None or since is None:
         return None
-    return LifeClockShape(from_ms=since, by_ms=promise.by_ms, kept_ms=promise.kept_ms, broken_ms=promise.broken_ms)
+    return LifeClockShape(
+        from_ms=since,
+        by_ms=promise.by_ms,
+        kept_ms=promise.kept_ms,
+        broken_ms=promise.broken_ms,
+        ended_ms=lifeclock.ended_ms(incident),
+    )
 
 
 def check_shapes(site: Site, incident: Incident, plan: Plan | None, read: Read) -> list[CheckShape]:

@@ -253,7 +253,7 @@ export interface Incident {
   missing?: Text[];
   false_alarm?: FalseAlarm | null;
   closed_false?: boolean;
-  life_clock?: { from_ms: number; by_ms: number; kept_ms: number | null; broken_ms: number | null } | null;
+  life_clock?: { from_ms: number; by_ms: number; kept_ms: number | null; broken_ms: number | null; ended_ms?: number | null } | null;
   held?: Hold | null;
   close?: Check[];
   overridden?: string;

@@ -23,6 +23,7 @@ from facility.plan import (
 from facility.records import Kind, Record, held_subject
 from facility.rule import Compare, Condition
 from facility.text import Text
+from response import fold, lifeclock
 from response import plan as steps
 from response.outofservice import OutOfService
 from response.signing import standing
@@ -229,6 +230,45 @@ def test_two_hours_in_the_car_open_the_report_and_tell_the_leader(night: Night) 
     assert promise.by_ms == night.incident.promises[LIFE_CLOCK].by_ms + ms("1 h")
     night.at("05:02")
     assert night.told_of("broken/step/regulator") == ["chief"]
+
+
+def test_a_skipped_milestone_is_no_rescue_and_the_life_clock_warns_on(night: Night) -> None:
+    night.accepts("zhao").arrives("zhao").records("judge", answer="inside").skips("freed", "the paper says so")
+    night.at("02:30").within("1 s")
+    assert set(night.told_of("life-clock")) == {"li", "zhou"}
+    night.at("02:40").reads("lift-1a/running", 1)
+    assert night.incident.claims.held_from_ms == night.now  # the car moves: they may still be in it
+    night.at("04:41")
+    assert set(night.told_of(f"broken/{LIFE_CLOCK}")) == {"li", "zhou"}
+    assert state(night, "regulator") == "open"
+
+
+def test_what_was_skipped_may_still_be_done_and_then_they_are_free(night: Night) -> None:
+    night.records("judge", answer="inside").skips("freed", "the paper says so")
+    assert "First comes" in no(night, tick(night, "freed", "zhao"))  # a skip opens no lock
+    night.arrives("zhao").arrives("qian").ticks("isolate", "zhao").at("02:20")
+    night.ticks("freed", "zhao")
+    assert night.incident.promises[LIFE_CLOCK].kept_ms is None
+    night.ticks("freed", "qian")
+    assert night.incident.promises[LIFE_CLOCK].kept_ms == night.now
+    assert state(night, "freed") == "done"
+
+
+def test_a_life_clock_that_nobody_stopped_ends_with_its_incident_and_is_not_called_kept(night: Night) -> None:
+    night.records("judge", answer="inside").accepts("zhao")
+    for step in ("arrived", "isolate", "freed", "doctor", "calm"):
+        night.skips(step, "done on paper")
+    assert lifeclock.ended_ms(night.incident) is None
+    night.clears("lift-1a", "lift-trapped").reads("lift-1a/doors_closed", 0)
+    running = night.incident
+    night.at("02:10").skips("regulator", "they went home").closes()
+    told = running
+    for record in night.told(Kind.INCIDENT_CLOSED):
+        told = fold.tell(told, record)
+    assert lifeclock.ended_ms(told) == night.now
+    assert LIFE_CLOCK not in [r.data.promise for r in night.told(Kind.PROMISE_KEPT)]
+    night.at("05:00")
+    assert night.told_of(f"broken/{LIFE_CLOCK}") == []
 
 
 def test_the_machine_stays_out_of_service_until_the_contractor_signs(night: Night) -> None:
