@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from api.shapes.base import Shape
 from api.station import Station, View
 from facility.records import Kind
-from response.planned import Planned
+from response.permits.planned import Planned
 
 RECORDS_LIMIT = 1000
 

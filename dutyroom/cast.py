@@ -27,8 +27,8 @@ from facility.commands import (
 )
 from facility.plan import Step
 from response import duty
-from response import plan as plans
 from response.incident import DESK, Incident
+from response.plans import plan as plans
 from simulators.playbook import Playbook
 
 OPERATOR = "user:operator"

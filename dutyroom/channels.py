@@ -9,13 +9,13 @@ from dutyroom.needs import APP_SECRETS
 from dutyroom.settings import Settings
 from facility.ports import Clock, Pager
 from facility.site import Site
-from response import token
 from response.pagers import aliyun, demo, dingtalk_app, feishu_app, modem, robots, smtp, webhook, wecom_app
 from response.pagers.aliyun_queue import AliyunQueue
 from response.pagers.apps import App
 from response.pagers.dingtalk_line import DingtalkLine
 from response.pagers.feishu_line import FeishuLine
 from response.pagers.longline import LongLine
+from response.phone import token
 
 
 def channels(settings: Settings, secrets: Mapping[str, str], clock: Clock, phone_file: Path) -> dict[str, Pager]:

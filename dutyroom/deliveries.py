@@ -8,7 +8,7 @@ from dutyroom.desk import Desk
 from facility.ports import Clock, Receipt
 from facility.records import Kind, PageDelivered, PageFailed, PageOpened, Payload, Record, incident_subject
 from response.incident import Incident
-from response.page import PageState
+from response.paging.page import PageState
 
 log = structlog.get_logger(__name__)
 

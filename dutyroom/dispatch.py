@@ -22,11 +22,11 @@ from facility.records import (
 from facility.rule import Priority
 from facility.site import Site
 from facility.text import Text
-from response import drill
-from response.bundling import Letter
 from response.incident import Incident
-from response.page import PageState
-from response.tryout import Tryout
+from response.paging.bundling import Letter
+from response.paging.page import PageState
+from response.paging.tryout import Tryout
+from response.plans import drill
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from dutyroom.desk import Desk
 from dutyroom.dispatch import Address
 from facility.ports import Beat, Clock, Pager, PageRefusedError, Receipt
 from response.incident import Incident
-from response.page import SENT, PageState
+from response.paging.page import SENT, PageState
 
 log = structlog.get_logger(__name__)
 

@@ -14,12 +14,15 @@ from facility.commands import Command, IssuePermit, Refused, ReleasePages
 from facility.records import AuditFound, ItemQuarantined, Record, incident_subject
 from facility.site import Site
 from facility.text import Text
-from response import drill, planned, rota, tryout, works
 from response.context import Context
-from response.held import Held
+from response.duty import rota
+from response.duty.rota import Rota
 from response.incidents import Incidents
-from response.planned import Planned
-from response.rota import Rota
+from response.paging import tryout
+from response.paging.held import Held
+from response.permits import planned, works
+from response.permits.planned import Planned
+from response.plans import drill
 from stores.live import Live
 
 

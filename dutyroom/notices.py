@@ -8,8 +8,8 @@ from facility.site import Site
 from facility.text import Text
 from response import duty
 from response.incident import Incident
-from response.responders import given_up
-from response.tryout import Tryout
+from response.paging.responders import given_up
+from response.paging.tryout import Tryout
 
 FEW = 3
 """So many of a sort are said one by one; more stand in one line, and the Duty page lists them."""

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from facility.ports import Beat, Clock, Written
 from facility.records import Kind
 from facility.site import Site
-from response import duty, reached
+from response import duty
 from response.duty import Ahead
+from response.paging import reached
 
 EVERY_MS = 60_000
 FIGURES = {

@@ -14,10 +14,10 @@ from facility.ports import Clock, Written
 from facility.site import Site
 from facility.text import Text
 from response.incident import Incident
-from response.page import PageState
 from response.pagers.answer import Answer
 from response.pagers.modem import Reply
-from response.tryout import Tryout
+from response.paging.page import PageState
+from response.paging.tryout import Tryout
 
 log = structlog.get_logger(__name__)
 

@@ -22,9 +22,9 @@ from facility import records
 from facility.ports import Beat, Receipt, Written
 from facility.records import Kind, Record
 from facility.text import Text
-from response import reached
 from response.pagers.answer import Answer
 from response.pagers.modem import ModemPager
+from response.paging import reached
 from sitefolder import load
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from alarms.life import Alarm
 from facility.duty import Roster
 from facility.plan import Plan
-from response.change import Change
+from response.duty.change import Change
 from response.incident import Incident
-from response.outofservice import Hold
-from response.permit import Permit
-from response.ticket import Ticket
-from response.tryout import Tryout
+from response.paging.tryout import Tryout
+from response.permits.permit import Permit
+from response.permits.ticket import Ticket
+from response.plans.outofservice import Hold
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 from facility.plan import Plan
 from facility.site import Site
-from response import falsealarm as false
-from response import lifeclock
 from response.incident import CONFIRMED, DESK, Incident
-from response.pace import REPEATS, pace
-from response.page import REQUESTED, UNHEARD
-from response.paging import CHANNEL_WAIT_MS, next_channel
-from response.plan import counts, promise_of
-from response.promise import is_settled
-from response.responders import stopped
+from response.paging.pace import REPEATS, pace
+from response.paging.page import REQUESTED, UNHEARD
+from response.paging.requests import CHANNEL_WAIT_MS, next_channel
+from response.paging.responders import stopped
+from response.plans import falsealarm as false
+from response.plans import lifeclock
+from response.plans.plan import counts, promise_of
+from response.plans.promise import is_settled
 
 
 class Due(NamedTuple):

@@ -6,10 +6,11 @@ from facility.plan import Plan
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response import commands, drill, sweep
+from response import commands, sweep
 from response.context import Context
 from response.incident import DESK
 from response.opening import open_by_hand
+from response.plans import drill
 from response.running import Running
 
 _NO_PLAN = Refused("not-found", Text("没有这个预案。", "There is no such plan."))

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from facility.agenda import Agenda
-from response import agenda, shiftchange
+from response import agenda
 from response.context import Context
+from response.duty import shiftchange
 from response.incident import Incident
 from response.quarantine import Quarantine
 from response.running import Running

@@ -26,14 +26,16 @@ from facility.plan import VOICE, Plan
 from facility.records import Payload, Record
 from facility.site import Site
 from facility.text import Text
-from response import closing, drill, falsealarm, following, relief, signing, sweep
+from response import sweep
 from response.context import Context
 from response.incident import CLOSED, DESK, Incident
 from response.lines import write
-from response.page import SENT, UNHEARD
-from response.plan import AT_PLACE, BELL
-from response.promise import kept
-from response.responders import is_responder
+from response.paging.page import SENT, UNHEARD
+from response.paging.responders import is_responder
+from response.phone import relief
+from response.plans import closing, drill, falsealarm, following, signing
+from response.plans.plan import AT_PLACE, BELL
+from response.plans.promise import kept
 
 Said = list[tuple[Payload, str]]
 """Payloads in order, each with the person it tells of (or nobody)."""

@@ -13,7 +13,7 @@ from response.context import Context
 from response.incident import CONFIRMED, Incident
 from response.lines import write
 from response.opening import SEEN_BEFORE_CAUSE_MS
-from response.plan import owner_rule
+from response.plans.plan import owner_rule
 from response.running import Running
 from response.sweeplists import SweepLists
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from facility.plan import Plan
 from facility.site import Site
-from response.drill import PAPER, on_paper
+from response.plans.drill import PAPER, on_paper
 
 if TYPE_CHECKING:
     from response.incident import Incident

@@ -45,14 +45,14 @@ from facility.records import (
     WorkTaken,
 )
 from facility.rule import Priority
-from response import pagefold
 from response.claims import asked_anew
 from response.claims import tell as claimed
-from response.handset import HEARS
-from response.handset import tell as told_by_phone
 from response.incident import CLOSED, CONFIRMED, DESK, Incident, Note, PromiseState, Signature, StepState, Swept
-from response.page import ACKNOWLEDGED, REQUESTED
-from response.promise import arrivals_from, clock_from, is_settled, is_step, promised
+from response.paging import pagefold
+from response.paging.page import ACKNOWLEDGED, REQUESTED
+from response.phone.handset import HEARS
+from response.phone.handset import tell as told_by_phone
+from response.plans.promise import arrivals_from, clock_from, is_settled, is_step, promised
 
 RANG_AGAIN = "rang-again"
 """Why a bell joins when everybody has finished: the desk is asked anew."""

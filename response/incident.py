@@ -10,8 +10,8 @@ from msgspec import Struct, field
 
 from facility.rule import Priority
 from response.claims import NONE, Claims
-from response.handset import NEW, Handset
-from response.page import Called, PageState
+from response.paging.page import Called, PageState
+from response.phone.handset import NEW, Handset
 
 DESK = "desk"
 CONFIRMED = "confirmed"

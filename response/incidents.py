@@ -8,33 +8,24 @@ from facility import records
 from facility.commands import ClearLift, Command, Refused, StartDrill, StartPlan
 from facility.records import Record
 from facility.text import Text
-from response import (
-    agenda,
-    bundling,
-    byhand,
-    closing,
-    commands,
-    course,
-    drill,
-    escalation,
-    fold,
-    relief,
-    shiftchange,
-    sweep,
-)
-from response import plan as steps
+from response import agenda, byhand, commands, fold, sweep
 from response.alerts import Alerts
 from response.calendar import Calendar
 from response.consequence import Consequences
 from response.context import Context
-from response.holder import Calls
+from response.duty import shiftchange
 from response.incident import Incident
 from response.lines import write
 from response.naming import Numbers
-from response.page import LONGEST_BACK_OFF_MS, UNSENT, PageState
+from response.paging import bundling, escalation
+from response.paging.page import LONGEST_BACK_OFF_MS, UNSENT, PageState
+from response.permits.holder import Calls
+from response.phone import relief
+from response.plans import closing, course, drill
+from response.plans import plan as steps
+from response.plans.steady import Steady
 from response.quarantine import Quarantine
 from response.running import Running
-from response.steady import Steady
 from response.sweeplists import SweepLists
 
 _STIRRING = (records.IncidentOpened, records.IncidentJoined, records.IncidentConfirmed, records.BellAnswered)

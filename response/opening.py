@@ -11,13 +11,14 @@ from facility.plan import Plan
 from facility.records import Kind, Record, incident_subject
 from facility.rule import AlarmClass, Priority, Rule, Start
 from facility.site import Site
-from response import duty, fold, responders
+from response import duty, fold
 from response.context import Context
 from response.fold import RANG_AGAIN
 from response.incident import CONFIRMED, DESK, Incident
-from response.levels import reach, tell_also
 from response.lines import write
-from response.plan import later, owner_rule, spans
+from response.paging import responders
+from response.paging.levels import reach, tell_also
+from response.plans.plan import later, owner_rule, spans
 from response.running import Running
 
 SEEN_BEFORE_CAUSE_MS = 60_000

@@ -3,10 +3,10 @@
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 
-from response.drill import PAPER
 from response.incident import Incident
-from response.page import UNSENT, PageState
-from response.plan import owner_rule
+from response.paging.page import UNSENT, PageState
+from response.plans.drill import PAPER
+from response.plans.plan import owner_rule
 
 
 class Running(Mapping[str, Incident]):

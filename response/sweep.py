@@ -21,7 +21,7 @@ from facility.text import Text
 from response.context import Context
 from response.incident import CONFIRMED, TELEMETRY, Incident
 from response.lines import write
-from response.plan import owner_rule
+from response.plans.plan import owner_rule
 from response.running import Running
 
 LIFT = "lift"

@@ -38,9 +38,9 @@ from facility.site import Site
 from response.context import Context
 from response.incident import Incident
 from response.incidents import Incidents
-from response.outofservice import OutOfService, may_release
-from response.plan import state
-from response.planned import Planned
+from response.permits.planned import Planned
+from response.plans.outofservice import OutOfService, may_release
+from response.plans.plan import state
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000

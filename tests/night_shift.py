@@ -24,11 +24,11 @@ from facility.rule import AlarmClass, Compare, Priority, Rule, Start
 from facility.site import Site
 from facility.supply import Node, Role, Supply
 from facility.text import Text
-from response.bundling import Letter
 from response.context import Context
 from response.incident import Incident
 from response.incidents import Incidents
-from response.page import UNSENT
+from response.paging.bundling import Letter
+from response.paging.page import UNSENT
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NIGHT = date(2026, 11, 22)

@@ -9,7 +9,7 @@ from api.routes.incidents import find
 from api.station import Station
 from facility.text import Text
 from response.incident import Incident
-from response.token import read_token
+from response.phone.token import read_token
 from stores.bucket import Buckets
 
 VALID_AFTER_CLOSE_MS = 4 * 3_600_000

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from api.phone.saying import Say
 from facility.plan import Plan
 from facility.site import Site
-from response import relief
 from response.incident import Incident
+from response.phone import relief
 
 TAKERS = 30
 """So many names are offered to choose from."""

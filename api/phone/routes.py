@@ -39,8 +39,8 @@ from facility.commands import (
 )
 from facility.equipment import point_id
 from facility.ports import Written
-from response import label
 from response.context import Context
+from response.phone import label
 from stores.errors import StoreError
 from stores.files import FileRefusedError
 from stores.photo import PHOTOS, cleaned

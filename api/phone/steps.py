@@ -10,10 +10,11 @@ from api.phone.saying import Say, span
 from facility.commands import Refused, TickStep
 from facility.plan import Plan, Step
 from facility.text import Text
-from response import commands, signing
-from response import plan as steps
+from response import commands
 from response.context import Context
 from response.incident import Incident
+from response.plans import plan as steps
+from response.plans import signing
 
 ACTING = frozenset({"told", "seen", "accepted", "arrived"})
 """Who may tick steps: whoever was only told and has a step of their own too, but nobody who has not answered."""

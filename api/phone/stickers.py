@@ -20,9 +20,9 @@ from api.rights import Right
 from api.station import Station
 from api.who import Caller, StationHere, allowed
 from facility.equipment import Equipment
-from response import label
 from response.incident import Incident
-from response.plan import owner_rule
+from response.phone import label
+from response.plans.plan import owner_rule
 
 router = APIRouter(tags=["phone"], include_in_schema=True)
 

@@ -12,7 +12,7 @@ from api.phone.sentences import SENTENCES, sentence
 from api.station import Station
 from facility.commands import AnswerTest
 from facility.records import test_subject
-from response.token import read_token
+from response.phone.token import read_token
 
 _TEST = test_subject("")
 

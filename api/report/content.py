@@ -18,8 +18,8 @@ from facility.ports import Bucket
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response import drill
 from response.incident import Incident
+from response.plans import drill
 
 LINES, PROMISES, PEOPLE, POINTS = 36, 12, 10, 4
 """So much fits on the page, as a rule; `api.report.paper` leaves out lines where it does not."""

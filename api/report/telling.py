@@ -6,8 +6,8 @@ from facility import records
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
-from response import plan as plans
 from response.incident import TELEMETRY, Incident
+from response.plans import plan as plans
 
 HARDLY = 9
 

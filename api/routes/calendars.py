@@ -19,7 +19,7 @@ from api.who import Caller, StationHere, allowed, forbidden
 from facility.commands import RevokeCalendar
 from facility.text import Text
 from response import duty
-from response.token import calendar_token, read_calendar_token
+from response.phone.token import calendar_token, read_calendar_token
 
 router = APIRouter(prefix="/api/v1/shifts/calendar", tags=["shifts"], route_class=StrictRoute)
 

@@ -16,8 +16,8 @@ from api.views.practice import practice_csv, practice_shape
 from api.who import Caller, StationHere, allowed
 from facility.commands import AttendDrill, StartDrill
 from facility.ports import Written
-from response import practice
-from response.practice import Cell, Register
+from response.plans import practice
+from response.plans.practice import Cell, Register
 
 router = APIRouter(prefix="/api/v1/drills", tags=["drills"], route_class=StrictRoute)
 

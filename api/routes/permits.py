@@ -19,8 +19,8 @@ from api.who import Caller, StationHere, allowed
 from facility.commands import CheckEquipment, EndPermit, ExtendPermit, IssuePermit, Refused
 from facility.records import Kind, permit_subject
 from facility.text import Text
-from response import outage
-from response.permit import POWER_CUT, Permit
+from response.permits import outage
+from response.permits.permit import POWER_CUT, Permit
 
 router = APIRouter(prefix="/api/v1/permits", tags=["permits"], route_class=StrictRoute)
 

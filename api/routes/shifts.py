@@ -20,8 +20,8 @@ from api.who import Caller, StationHere, allowed, forbidden
 from facility.commands import AgreeSwap, ChangeRoster, RevokeChange
 from facility.records import RosterChanged
 from facility.text import Text
-from response import exchange
-from response.change import SWAP
+from response.duty import exchange
+from response.duty.change import SWAP
 
 router = APIRouter(prefix="/api/v1/shifts", tags=["shifts"], route_class=StrictRoute)
 

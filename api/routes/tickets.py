@@ -19,7 +19,7 @@ from api.who import Caller, StationHere, allowed
 from facility.commands import IssueTicket, SignOperation, StopTicket
 from facility.records import Kind, SwitchStep, ticket_subject
 from facility.text import Text
-from response import outage, switching
+from response.permits import outage, switching
 
 router = APIRouter(prefix="/api/v1/tickets", tags=["tickets"], route_class=StrictRoute)
 

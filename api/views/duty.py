@@ -25,8 +25,9 @@ from api.station import Station
 from api.views.words import NO_WORDS, certificate_name, person_name, role_name, words
 from facility.site import Site
 from facility.text import Text
-from response import duty, exchange
-from response.change import HOLDS, OVER, Change
+from response import duty
+from response.duty import exchange
+from response.duty.change import HOLDS, OVER, Change
 
 __all__ = ["CHANGES", "NO_WORDS", "change_shapes", "grid_shape", "shifts_shape", "words"]
 

@@ -6,10 +6,10 @@ from api.shapes.incident import CheckShape, ConfirmationShape, FalseAlarmShape, 
 from api.views.words import person_name, words
 from facility.plan import LIFE_CLOCK, Plan
 from facility.site import Site
-from response import closing, falsealarm, lifeclock, outofservice, showing
 from response.context import Read
 from response.incident import Incident
-from response.outofservice import Hold
+from response.plans import closing, falsealarm, lifeclock, outofservice, showing
+from response.plans.outofservice import Hold
 
 
 def false_alarm_shape(incident: Incident, plan: Plan | None) -> FalseAlarmShape | None:

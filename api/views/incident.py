@@ -27,13 +27,14 @@ from facility.plan import Plan, Report, Step
 from facility.ports import Written
 from facility.site import Site
 from facility.text import NOTHING, Text
-from response import consequence, drill, reporting, signing, sweep
-from response import plan as steps
+from response import consequence, sweep
 from response.context import Read, plan_of
-from response.handset import Photo
 from response.incident import Incident, Swept
-from response.outofservice import Hold
-from response.page import PageState
+from response.paging.page import PageState
+from response.phone.handset import Photo
+from response.plans import drill, reporting, signing
+from response.plans import plan as steps
+from response.plans.outofservice import Hold
 
 
 class Committed(Protocol):

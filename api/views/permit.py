@@ -11,9 +11,9 @@ from api.who import Caller
 from facility.records import permit_subject
 from facility.site import Site
 from facility.text import Text
-from response import outage
 from response.context import Read
-from response.permit import ISSUED, OUT_OF_USE, POWER_CUT, Check, Permit
+from response.permits import outage
+from response.permits.permit import ISSUED, OUT_OF_USE, POWER_CUT, Check, Permit
 
 
 def sees_permit(caller: Caller, site: Site, permit: Permit) -> bool:

@@ -9,8 +9,8 @@ from api.shapes.practice import PracticeCell, PracticePerson, PracticePlan, Prac
 from api.views.words import role_name, words
 from facility.site import Site
 from facility.text import Text
-from response import practice
-from response.practice import Cell
+from response.plans import practice
+from response.plans.practice import Cell
 
 STATE = {
     "never": Text("从未", "never"),

@@ -10,9 +10,9 @@ from facility.equipment import point_id
 from facility.records import SwitchStep
 from facility.site import Site
 from facility.text import Text
-from response import outage, switching
 from response.context import Read
-from response.ticket import DONE, Ticket
+from response.permits import outage, switching
+from response.permits.ticket import DONE, Ticket
 
 UNKNOWN = Text("未知", "unknown")
 

@@ -7,7 +7,7 @@ from api.shapes.site import PersonName
 from facility.plan import LIFE_CLOCK, Plan
 from facility.site import Site
 from facility.text import Text
-from response import plan as steps
+from response.plans import plan as steps
 
 NO_WORDS = Words(zh="", en="")
 

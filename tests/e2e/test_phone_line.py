@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from running_demo import until
 from screens import Watch
 
-from response import label
+from response.phone import label
 
 WHO = "lift-technician"
 KBIT_400 = 50_000

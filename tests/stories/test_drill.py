@@ -5,7 +5,7 @@ from night_shift import ENTRAPMENT, Night
 from facility import commands as ask
 from facility.commands import Refused
 from facility.records import Kind, Record
-from response import drill
+from response.plans import drill
 
 MARKS = ("【演练】", "[DRILL] ")
 

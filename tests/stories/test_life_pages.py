@@ -8,7 +8,7 @@ from night_shift import ENTRAPMENT, Night
 from facility import commands as ask
 from facility.records import Kind
 from response.agenda import first
-from response.responders import stopped
+from response.paging.responders import stopped
 
 PEOPLE = st.sampled_from(("zhao", "sun", "lift-co", "lift-co-2", "li", "wu", "zhou", "chen"))
 PAUSE = st.sampled_from((0, 1, 500, 29_000, 59_999, 60_000, 61_000, 119_000, 120_000, 600_000))

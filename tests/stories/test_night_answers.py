@@ -11,7 +11,7 @@ from dutyroom.replies import command_for, confirmed
 from facility.commands import Accept, AnswerTest, Arrive, Decline
 from facility.person import Channel
 from response.pagers.answer import Answer
-from response.tryout import Tryout
+from response.paging.tryout import Tryout
 
 ACCOUNTS = {"zhao": "ou_zhao", "li": "ou_li", "sun": "ou_two", "chen": "ou_two"}
 

@@ -4,7 +4,7 @@ from building import Building
 
 from facility.commands import Accept, Arrive, Decline, HandOver, RevokeLinks, UseLink
 from facility.records import Kind
-from response.relief import may_take
+from response.phone.relief import may_take
 
 
 async def entrapment(folder) -> tuple[Building, str]:

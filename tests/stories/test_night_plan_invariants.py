@@ -9,7 +9,7 @@ from night_shift import ENTRAPMENT, Night, site, text
 from facility import commands as ask
 from facility.commands import Refused
 from facility.plan import Answer, Branch, Plan, Step
-from response import plan as steps
+from response.plans import plan as steps
 
 ANSWERS = ("yes", "no")
 NAMES = tuple("abcdef")

@@ -23,10 +23,11 @@ from facility.plan import (
 from facility.records import Kind, Record, held_subject
 from facility.rule import Compare, Condition
 from facility.text import Text
-from response import fold, lifeclock
-from response import plan as steps
-from response.outofservice import OutOfService
-from response.signing import standing
+from response import fold
+from response.plans import lifeclock
+from response.plans import plan as steps
+from response.plans.outofservice import OutOfService
+from response.plans.signing import standing
 
 INSIDE = (Branch("judge", ("inside",)),)
 STEPS = (

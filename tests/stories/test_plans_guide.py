@@ -9,7 +9,7 @@ from night_shift import ROSTER, Night, ms, rule, site
 
 from facility.plan import Plan
 from facility.rule import Priority
-from response import plan as steps
+from response.plans import plan as steps
 from sitefolder.document import read
 from sitefolder.finding import Problems
 from sitefolder.library import read_library

@@ -14,7 +14,7 @@ from facility.commands import Accept, Arrive, HandOver, IssueTicket, Refused, Si
 from facility.records import Kind
 from facility.rule import Priority
 from response import duty
-from response.practice import Register
+from response.plans.practice import Register
 
 TRAPPED = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "service_mode": 1, "fault_code": 71}
 FREE = {"doors_closed": 0, "occupied": 0, "running": 0, "door_zone": 1, "service_mode": 1, "fault_code": 0, "bell": 0}

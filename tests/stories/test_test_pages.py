@@ -6,7 +6,7 @@ from building import ZONE, Building
 
 from facility.commands import AnswerTest, Refused, TryChannel
 from facility.records import Kind
-from response.tryout import answered_at
+from response.paging.tryout import answered_at
 
 WHO = "he-jun"
 

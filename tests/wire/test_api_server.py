@@ -19,7 +19,7 @@ from fakestation import SECRET, FakeStation
 
 from api import stream
 from api.app import create
-from response.token import phone_token
+from response.phone.token import phone_token
 from stores.accounts import Accounts
 
 

@@ -3,7 +3,7 @@
 from building import demo_site, ms
 
 from facility.records import Kind
-from response.outofservice import may_release, signatories
+from response.plans.outofservice import may_release, signatories
 from simulators.past import incidents
 
 

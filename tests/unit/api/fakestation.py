@@ -32,11 +32,14 @@ from facility.scan import Reason, Scan
 from facility.site import Site
 from facility.supply import Supply
 from facility.text import Text
-from response import duty, planned, rota, tryout, works
+from response import duty
 from response.context import Context
+from response.duty import rota
+from response.duty.rota import Rota
 from response.incidents import Incidents
-from response.planned import Planned
-from response.rota import Rota
+from response.paging import tryout
+from response.permits import planned, works
+from response.permits.planned import Planned
 from stores.files import FileStore
 from stores.live import Live
 from stores.telemetry.gaps import RecordedGap

@@ -2,7 +2,7 @@
 
 from test_phone_page import SECRET, Forms, press
 
-from response.token import phone_token
+from response.phone.token import phone_token
 
 WHO = "zhaolei"
 

@@ -17,8 +17,8 @@ from test_phone_page import Forms, press
 from api.phone.pocket import app_of
 from facility.plan import Answer, Branch, Step
 from facility.text import Text
-from response import label
-from response.token import phone_token
+from response.phone import label
+from response.phone.token import phone_token
 from stores.files import FileRefusedError
 from stores.photo import cleaned
 

@@ -13,7 +13,7 @@ from api.phone.saying import span
 from api.phone.sentences import SENTENCES
 from facility.commands import Accept, Arrive, Decline, Finish, OpenPage, TickStep, UseLink
 from response.context import Context
-from response.token import phone_token
+from response.phone.token import phone_token
 
 HOUR = 3_600_000
 

@@ -8,7 +8,7 @@ import icalendar
 from fakestation import NOW, Client, FakeStation
 
 from facility.duty import Calendar, Layer
-from response.token import calendar_token, phone_token
+from response.phone.token import calendar_token, phone_token
 
 HOUR = 3_600_000
 DAY = 24 * HOUR

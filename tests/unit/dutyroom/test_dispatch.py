@@ -8,9 +8,9 @@ from dutyroom.dispatch import Addressee, Dispatch
 from dutyroom.ledger import Counts
 from facility.ports import PageRefusedError
 from facility.records import IncidentOpened, Kind, Record
-from response.bundling import Letter
 from response.fold import opened
-from response.page import PageState
+from response.paging.bundling import Letter
+from response.paging.page import PageState
 
 
 def a_page() -> PageState:

@@ -8,8 +8,9 @@ from night_shift import LIFT, PEOPLE, moment, ms, person, site
 from facility import records
 from facility.duty import Calendar, Layer, Leave
 from facility.records import Kind, Record
-from response import duty, reached
+from response import duty
 from response.duty import CALENDAR, CERTIFICATE, HOLE, UNTESTED
+from response.paging import reached
 
 ALL_TESTED = {p.id: moment("00:00") for p in PEOPLE}
 QUIET = replace(Layer("guard", date(2026, 1, 1), ("always",), (("wu",),), (0,)))

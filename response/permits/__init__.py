@@ -1,0 +1,1 @@
+"""Planned work: permits, power cuts and switching tickets, and whom they call."""

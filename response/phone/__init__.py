@@ -1,0 +1,1 @@
+"""What the phone page adds: its tokens, labels on machines, photos, and handing an incident on."""

@@ -1,0 +1,63 @@
+"""What an incident's course makes known by itself: proofs, promises that begin, the life clock, false alarms."""
+
+from collections.abc import Iterator
+
+from facility import records
+from facility.plan import Plan, Step
+from facility.records import Record
+from response.context import Context
+from response.incident import TELEMETRY, Incident
+from response.lines import write
+from response.plans import closing, falsealarm, following, lifeclock, promise, showing, signing
+from response.plans import plan as steps
+from response.plans.steady import Steady
+
+
+def shown(
+    incident: Incident, plan: Plan, context: Context, steady: Steady, before_ms: int | None = None
+) -> list[Record]:
+    """Return the records of what became known next, if it came before what is due at a moment."""
+    for step, seen, words in _proven(incident, plan, context, steady):
+        at = max(incident.last_ms, min(seen, context.now))
+        if before_ms is None or at < before_ms:
+            done = records.StepDone(step.id, TELEMETRY, words)
+            kept = promise.kept(incident, signing.promises_of(plan, step), at)
+            out = [write(incident, at, payload) for payload in (done, *kept)]
+            return following.all_of(incident, plan, context.site, out)
+    return [r for r in _news(incident, plan, context) if before_ms is None or r.at_ms < before_ms]
+
+
+def _proven(incident: Incident, plan: Plan, context: Context, steady: Steady) -> Iterator[tuple[Step, int, str]]:
+    """Yield each open step that telemetry shows to be done, and for long enough, with when and what it showed.
+
+    What must be shown for a while is noted in `steady`, the close gate's checks too.
+    """
+    site, read, id = context.site, context.read, incident.id
+    for at, check in enumerate(plan.close if plan.stable_ms else ()):
+        steady.look(id, closing.name_of(at), showing.shown(site, incident.equipment, check.proof, read))
+    for step in plan.steps:
+        if not step.proof or steps.settled(incident, step.id):
+            continue
+        seen = showing.shown(site, incident.equipment, step.proof, read)
+        if step.stable_ms:
+            steady.look(id, step.id, seen)
+        since = steady.since(id, step.id) if step.stable_ms else None
+        if seen is None or steps.state(incident, plan, step) != "open":
+            continue
+        if not step.stable_ms or (since is not None and seen[0] - since >= step.stable_ms):
+            yield step, *seen
+
+
+def _news(incident: Incident, plan: Plan, context: Context) -> list[Record]:
+    """Return the record of what became known next: a promise that begins, the life clock, a false alarm confirmed."""
+    at = max(incident.last_ms, incident.opened_ms)
+    for name, since, by in steps.beginning(incident, plan):
+        begun = records.PromiseBegan(name, by)
+        return [write(incident, max(at, since), begun, request=f"{incident.id}/began/{name}@{by}")]
+    if (clock := lifeclock.news(incident, plan, context)) is not None:
+        return [write(incident, max(at, min(context.now, clock.from_ms)), clock)]
+    seen = falsealarm.seen(incident, plan, context.site, context.read)
+    if seen is not None:
+        said = falsealarm.said(incident, plan, TELEMETRY, TELEMETRY, seen[1])
+        return [write(incident, max(at, min(seen[0], context.now)), said)]
+    return []
