@@ -138,14 +138,14 @@ def settled(alarm: Alarm, rule: Rule | None, chatter: Chatter, at_ms: int) -> li
     return out
 
 
-def withdrawn(alarm: Alarm, now_ms: int) -> list[Record]:
-    """Return the lines that end an alarm whose rule, machine or reading the site no longer has."""
+def withdrawn(alarm: Alarm, now_ms: int, why: str = "rule-withdrawn") -> list[Record]:
+    """Return the lines that end an alarm whose rule, machine or reading ("removed") the site no longer has."""
     out: list[Record] = []
     if alarm.active:
-        data = records.AlarmCleared(alarm.rule, alarm.owner, why="rule-withdrawn")
+        data = records.AlarmCleared(alarm.rule, alarm.owner, why=why)
         out.append(line(now_ms, Kind.ALARM_CLEARED, alarm.owner, alarm.rule, data))
     if alarm.shelf is not None:
-        out.append(unshelved(alarm, now_ms, "rule-withdrawn", active=False))
+        out.append(unshelved(alarm, now_ms, why, active=False))
     if alarm.latched:
         out.append(line(now_ms, Kind.ALARM_RESET, alarm.owner, alarm.rule, records.AlarmReset("")))
     return out

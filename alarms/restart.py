@@ -40,7 +40,8 @@ def reconcile(
     for alarm in alarms.values():
         key = alarm.owner, alarm.rule
         if key not in known:
-            out += lines.withdrawn(alarm, now_ms) if life.is_open(alarm) else []
+            why = "removed" if alarm.rule in site.rules else "rule-withdrawn"
+            out += lines.withdrawn(alarm, now_ms, why) if life.is_open(alarm) else []
         elif (chatter := chatters.get(alarm.subject)) is not None:
             rungs = frozenset(standing.get(key, ()))
             for move in moving.get(key, ()):  # as it was before them

@@ -86,6 +86,7 @@ REASON: Mapping[str, Text] = {
         Reason.INVALID_STATE: Text("双点位状态矛盾", "contradicting double-point state"),
         Reason.DISABLED: Text("设备没有此地址，点位已停用", "the device has no such address: point disabled"),
         Reason.LOST: Text("设备发出但未收到", "sent by the device, and never received"),
+        Reason.REMOVED: Text("设备已从站点文件移除", "removed from the site's files"),
         Reason.NEVER: Text("启动后从未收到", "nothing heard since the start"),
         Reason.SILENT: Text("设备未按时上报", "the device missed its interval"),
         Reason.OTHER_MODEL: Text("设备型号与配置不符", "another model than the profile describes"),

@@ -81,6 +81,42 @@ class TaskHealth:
     limit_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with a site's files; `line` is 1-based, None where no line can be named."""
+
+    file: str
+    line: int | None
+    place: str
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Ids of one sort of thing that other files add, remove or change."""
+
+    added: Sequence[str] = ()
+    removed: Sequence[str] = ()
+    changed: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What came of reading the site folder again.
+
+    `changed` names the parts that differ, `touched` which lines, devices, machines and profiles do. `restart` names
+    what waits for a restart, and why: then, and with `errors`, nothing was adopted.
+    """
+
+    hash: str
+    adopted: bool
+    changed: Sequence[str] = ()
+    touched: Mapping[str, Touched] = field(default_factory=dict)
+    restart: Mapping[str, Text] = field(default_factory=dict)
+    errors: Sequence[Finding] = ()
+    dry: bool = False
+
+
 class Status(StrEnum):
     """How the service is: all well, running with something missing, or standing still."""
 
@@ -267,6 +303,9 @@ class Station(Protocol):
 
     async def ask(self, command: Command) -> Sequence[Written] | Refused:
         """Carry out a command; the empty sequence means that its request id was already carried out."""
+
+    async def reload(self, actor: str, *, dry: bool = False) -> Reloaded:
+        """Read the site folder again and adopt all of it or nothing; `dry`: only say what would come of it."""
 
     def view(self) -> View:
         """Return what was published after the newest commit; cheap."""

@@ -1,8 +1,9 @@
-"""Builds a task for every line of the site and keeps count of them."""
+"""Builds a task for every line of the site, keeps count of them, and exchanges those that other files change."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from collectors.difference import Difference, Files
 from collectors.modbus.agenda import Agenda, offset, slot_for
 from collectors.modbus.decode import Decoder
 from collectors.modbus.pace import Pace
@@ -28,6 +29,15 @@ NUMBERED = "modbus-tcp"
 """The transport of lines that `collectors.modbus.tcp` serves, as long as its gateway plays by the rules."""
 START_MS = 50
 """The first slot begins a little after the start, so that everything is in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """Other files that are to hold, with everything of them that could fail done already."""
+
+    files: Files
+    difference: Difference
+    decoders: Mapping[str, Decoder]  # by device
 
 
 class Collectors:
@@ -76,6 +86,7 @@ class Collectors:
         self._pace = Pace(len({d.line for d in self._polled}), self._patience.connect_every_ms)
         self._decoders: dict[object, Decoder] = {}
         self._lines: dict[str, Poller | MqttLine] = {}
+        self._coming: Coming | None = None
 
     def start(self) -> None:
         """Begin to poll and to listen; every device is heard for the first time within its interval."""
@@ -95,6 +106,85 @@ class Collectors:
         for line in self._lines.values():
             line.stop()
 
+    # -- other files while it runs --------------------------------------------------------------------------------
+
+    def prepare(self, files: Files, difference: Difference) -> Coming:
+        """Compile what is read otherwise under other files; nothing changes yet, whatever is wrong with them.
+
+        Raises:
+            ValueError: a profile or a device cannot be compiled.
+        """
+        trial = Collectors(
+            files.site, files.profiles, self._sink, self._clock, self._tasks, files.secrets, patience=self._patience
+        )
+        after = [files.site.devices[id] for id in sorted(difference.devices.after)]
+        decoders = {d.id: trial._decoder(d) for d in after if files.profiles[d.profile].modbus}
+        for device in after:  # refused now, if at all
+            trial._proof(device)
+        return Coming(files, difference, decoders)
+
+    def hold(self, coming: Coming) -> None:
+        """Let the devices that are read otherwise rest: not a word of theirs is handed over until `exchange`.
+
+        What publishes is put by, and taken afterwards. May be called again.
+        """
+        before, after = coming.difference.devices.before, coming.difference.devices.after
+        lines = {d.line for d in self._site.devices.values() if d.id in before}
+        lines |= {coming.files.site.devices[id].line for id in after}
+        for line in (self._lines[id] for id in lines if id in self._lines):
+            if isinstance(line, Poller):
+                line.hold(before)
+            else:
+                line.hold()
+
+    def release(self) -> None:
+        """Go on as before: nothing is exchanged."""
+        for line in self._lines.values():
+            line.release()
+
+    def exchange(self, coming: Coming) -> None:
+        """Read by the new files from now on; who is not changed keeps its line, its slot and its connection."""
+        different = coming.difference
+        self._site, self._profiles = coming.files.site, coming.files.profiles
+        self._secrets = coming.files.secrets
+        self._decoders.clear()  # kept by the identity of points that may be gone now
+        self._polled = [d for d in self._site.devices.values() if self._profiles[d.profile].modbus]
+        self._agenda.slot_ms = slot_for(d.interval_ms for d in self._polled)
+        for id in different.lines.before & self._lines.keys():
+            self._end(id)
+        after = [self._site.devices[id] for id in sorted(different.devices.after)]
+        self._listen_otherwise(different.devices.before, [d for d in after if self._profiles[d.profile].mqtt])
+        polled = [d for d in after if self._profiles[d.profile].modbus]
+        for line in self._lines.values():
+            if isinstance(line, Poller):
+                line.remove(different.devices.before)
+        first_ms = self._clock.now() + START_MS
+        for index, device in enumerate(polled):
+            moment = first_ms + offset(index, len(polled), device.interval_ms, self._agenda.slot_ms)
+            self._poll(device, moment, coming.decoders[device.id])
+        for id in [id for id, line in self._lines.items() if line.empty]:
+            self._end(id)
+        if self._polled:
+            self._tasks.keep("agenda", self._agenda.run, AGENDA_LIMIT_MS)
+        for id, line in self._lines.items():
+            self._tasks.keep(f"line {id}", line.run, line.limit_ms)
+        self.release()
+
+    def _listen_otherwise(self, gone: frozenset[str], new: Sequence[Device]) -> None:
+        standing = frozenset(self._lines)
+        for id, line in self._lines.items():
+            if isinstance(line, MqttLine):
+                mine = [(d, self._profiles[d.profile].mqtt) for d in new if d.line == id]
+                line.exchange(gone, [(d, mqtt, self._points(d)) for d, mqtt in mine if mqtt])
+        for device in new:
+            if device.line not in standing:
+                self._listen(device)
+
+    def _end(self, id: str) -> None:
+        """Close a line for good."""
+        self._lines.pop(id).stop()
+        self._tasks.drop(f"line {id}")
+
     def status(self) -> list[LineStatus]:
         """Return how every line stands, lines without a device left out."""
         return [line.status() for line in self._lines.values()]
@@ -103,7 +193,7 @@ class Collectors:
         """Return how those lines stand that are down or that somebody has to look after; cheap while all is well."""
         return [line.status() for line in self._lines.values() if not line.up or line.remarked]
 
-    def _poll(self, device: Device, first_ms: int) -> None:
+    def _poll(self, device: Device, first_ms: int, decoder: Decoder | None = None) -> None:
         line = self._site.lines[device.line]
         poller = self._lines.get(line.id)
         if poller is None:
@@ -111,7 +201,7 @@ class Collectors:
             poller = Poller(line, wire, self._agenda, self._sink, self._clock, self._patience, self._pace)
             self._lines[line.id] = poller
         assert isinstance(poller, Poller), f"line {line.id} cannot be Modbus and MQTT at once"
-        decoder = self._decoder(device)
+        decoder = decoder or self._decoder(device)
         poller.add(device, decoder, questions(device.unit, decoder.requests), first_ms, self._proof(device))
 
     def _proof(self, device: Device) -> Proof | None:

@@ -44,13 +44,22 @@ class Archiving:
         self._settings, self._site, self._spool, self._clock = settings, site, spool, clock
         self._forgotten = forgotten
         self._retain_at = 0
-        self._ending = False
+        self._ending = self._anew = False
+
+    def adopt(self, site: Site) -> None:
+        """Leave out readings as this site says; the process is begun anew, where that is not what it was told."""
+        before = self._site.thinning.heartbeat_ms, self._bands()
+        self._site = site
+        self._anew = self._anew or (site.thinning.heartbeat_ms, self._bands()) != before
 
     async def run(self, beat: Beat) -> None:
         """Start the process and keep it at work; ends with an error when the process ends."""
-        await asyncio.to_thread(self._start)
+        self._anew = True
         while True:
             beat()
+            if self._anew:
+                self._anew = False
+                await asyncio.to_thread(self._start)
             now, moved = self._clock.now(), 0
             try:
                 moved = await self._turned(now)

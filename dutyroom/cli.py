@@ -148,28 +148,33 @@ def _explain(profile: Path) -> None:
 def reload(
     site: SiteArgument,
     data: DataOption = Path(".data/site"),
+    dry: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
 ) -> None:
-    """Let the running service adopt changed files: rules, plans, people, roster. With one error nothing changes."""
+    """Let the running service adopt changed files: machines, lines, devices, profiles, rules, plans, people, roster."""
     import time
 
-    from dutyroom.reloading import ring
+    from dutyroom.reloading import ring, told
     from sitefolder import load
 
     with plainly():
         load(site)  # every error on this screen; the service would say them in its log
-        came = ring(data, time.sleep)
-    for line in came.errors:
-        print(line, file=sys.stderr)
+        came = ring(data, time.sleep, dry=dry)
+    for error in came.errors:
+        print(
+            ": ".join(part for part in (error.file, error.place, f"{error.text.zh} / {error.text.en}") if part),
+            file=sys.stderr,
+        )
     if came.restart:
-        parts = ", ".join(came.restart)
+        zh = "；".join(f"{part}（{why.zh}）" for part, why in came.restart.items())
+        en = "; ".join(f"{part} ({why.en})" for part, why in came.restart.items())
         fail(
-            f"未采用：{parts} 的改动要重启服务才生效；旧配置继续有效。"
-            f"Nothing was adopted: changes to {parts} need a restart of the service; the old files still hold."
+            f"未采用：{zh}的改动要重启服务才生效；旧配置继续有效。"
+            f"Nothing was adopted: changes to {en} need a restart of the service; the old files still hold."
         )
     if not came.adopted:
-        fail("站点文件有误，旧配置继续有效。The site folder has errors; the old files still hold.")
-    print(f"已采用 {came.hash[:12]}：{', '.join(came.changed) or '无改动'}")
-    print(f"Adopted {came.hash[:12]}: {', '.join(came.changed) or 'nothing changed'}")
+        fail("站点文件未采用，旧配置继续有效。The site folder was not adopted; the old files still hold.")
+    for line in told(came):
+        print(line)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from dutyroom.dispatch import Address, Dispatch
 from dutyroom.doubt import Early
 from dutyroom.emergency import Unwritten
 from dutyroom.evaluation import Evaluation
+from dutyroom.exchange import Exchange, NotNowError
 from dutyroom.ledger import Commit, Counts, DeskSpool, Ledger
 from dutyroom.matters import Matters
 from dutyroom.standing import Standing
@@ -85,7 +86,7 @@ class Desk:
         self._acted_ms = 0  # what was due by then was sent
         self._beat: Callable[[], None] = lambda: None
         self._early: Early | None = None  # while there is no time
-        self._next_site: Site | None = None  # to be adopted at the next turn
+        self._exchange: Exchange | None = None  # of the site's files, at the next turn
 
     # -- what others hand in ------------------------------------------------------------------------------
 
@@ -182,9 +183,9 @@ class Desk:
         self._news += self.matters.board.reconcile(self.evaluation.evaluator, moves, self.clock.now())
         self._stand(last)
 
-    def adopt(self, site: Site) -> None:
-        """Let other files hold from the next turn on. Lines and devices must be the same."""
-        self._next_site = site
+    def adopt(self, exchange: Exchange) -> None:
+        """Let other files hold from the next turn on; what comes of it the exchange is told."""
+        self._exchange = exchange
         self._wake.set()
 
     def hold(self) -> None:
@@ -245,8 +246,8 @@ class Desk:
         """
         if self._commit is not None:
             await self._finish(self._commit)
-        if self._next_site is not None:
-            await self._adopt(self._next_site)
+        if self._exchange is not None:
+            await self._adopt(self._exchange)
         ended = await self._end_bulk(wait=final)
         now = self._ripened()
         moved, bulk = self._moved(), self.ledger.bulk
@@ -280,15 +281,47 @@ class Desk:
         self._act(now)
         self.evaluation.evaluator.tidy(TIDIED)
 
-    async def _adopt(self, site: Site) -> None:
-        """Do between two turns what a restart does: a new board, by what is open; new rules, with the old memory."""
+    async def _adopt(self, exchange: Exchange) -> None:
+        """Do between two turns what a restart does: a new board, by what is open; new rules, with the old memory.
+
+        The exchange itself is one step, in which nothing waits and so nobody else has a turn.
+        """
+        try:
+            told = await self._done_with(exchange)
+        except Exception as error:
+            self._exchange = None
+            exchange.release(error)
+            if isinstance(error, NotNowError):
+                return
+            raise
+        with exchange.whole():
+            self.evaluation.adopt(exchange.evaluator)
+            self.matters.adopt(exchange.site, exchange.board, (written.record for written in told))
+            ended = exchange.board.reconcile(exchange.evaluator, self.evaluation.moves, self.clock.now())
+            self.site = self.dispatch.site = exchange.site
+            self._news += [*exchange.swap(), *ended]
+            self._watched = self.matters.devices_watched()
+            self._checkpoint_at, self._look, self._exchange = 0, True, None
+
+    async def _done_with(self, exchange: Exchange) -> list[Written]:
+        """See to it that all that was read in the old way is judged and written; return what is open in the book.
+
+        Raises:
+            NotNowError: that is not possible now.
+        """
+        if exchange.withdrawn or self.ledger.stuck or self.ledger.refused:
+            raise NotNowError
+        exchange.hold()
         await self._end_bulk(wait=True)
-        told = await asyncio.to_thread(self.book.open_records)
-        evaluator = self.evaluation.adopt(site)
-        self.matters.adopt(site, (written.record for written in told))
-        self._news += self.matters.board.reconcile(evaluator, self.evaluation.moves, self.clock.now())
-        self.site = self.dispatch.site = site
-        self._checkpoint_at, self._look, self._next_site = 0, True, None
+        now = self._ripened()
+        self._decide(now)
+        for scan in exchange.last_words(now):
+            self.ledger.add(scan, None)
+        await self._finish(self._begin(self.ledger.take(now, final=True), None))
+        told = await asyncio.to_thread(lambda: list(self.book.open_records()))
+        if exchange.withdrawn or self.ledger.backlog:
+            raise NotNowError
+        return told
 
     def _ripened(self) -> int:
         now = self.clock.now()

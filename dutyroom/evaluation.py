@@ -45,9 +45,10 @@ class Evaluation:
         """Let time alone move what is due."""
         self.moves += self.evaluator.ripen(now)
 
-    def adopt(self, site: Site) -> Evaluator:
-        """Go on by other rules with the old memory; return what judges now."""
-        evaluator = Evaluator(site)
+    def adopt(self, evaluator: Evaluator) -> None:
+        """Go on by other rules, with the memory of these; moves of what is not watched any more are over."""
         evaluator.remember(self.evaluator.memory())
+        watched = evaluator.pairs()
+        self.moves[:] = [move for move in self.moves if (move.owner, move.rule) in watched]
+        self._faults.clear()
         self.evaluator = evaluator
-        return evaluator

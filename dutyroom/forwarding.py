@@ -39,10 +39,13 @@ class Forwarding:
             settings.influx_user,
             settings.influx_password.get_secret_value(),
         )
-        kinds = {machine.id: machine.kind for machine in site.equipment.values()}
-        self.influx = Influx(address, site.id, kinds, spool)
+        self.influx = Influx(address, site.id, _kinds(site), spool)
         if settings.history == "influx":
             spool.forget(source.CURSOR)
+
+    def adopt(self, site: Site) -> None:
+        """Name measurements by the machines of this site."""
+        self.influx.exchange(_kinds(site))
 
     async def run(self, beat: Beat) -> None:
         """Forward for ever."""
@@ -71,6 +74,10 @@ class Forwarding:
             "influx_scans_total": forwarder.posted,
             "influx_failures_in_a_row": forwarder.failures,
         }
+
+
+def _kinds(site: Site) -> dict[str, str]:
+    return {machine.id: machine.kind for machine in site.equipment.values()}
 
 
 def forwarding(settings: Settings, site: Site, spool: Spool, clock: Clock) -> Forwarding | None:

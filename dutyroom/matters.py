@@ -66,9 +66,8 @@ class Matters:
             self._counts.audit_found += isinstance(record.data, AuditFound)
             self.decided.append(record)
 
-    def adopt(self, site: Site, told: Iterable[Record]) -> None:
-        """Go on by another site; `told` are all open records of the book. What is decided stays decided."""
-        board = Board(site)
+    def adopt(self, site: Site, board: Board, told: Iterable[Record]) -> None:
+        """Go on by another site, with a fresh board; `told` are all open records of the book."""
         for record in (*told, *self.decided):
             board.tell(record)
         self.site, self.board = site, board

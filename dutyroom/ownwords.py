@@ -1,7 +1,10 @@
 """What the service says of itself in the log book: that it began, was paused, saw the clock step, or lost a task."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from api.station import Reloaded
+from collectors.difference import Difference
 from dutyroom import __version__
 from facility import records
 from facility.ports import Clock
@@ -25,6 +28,15 @@ class OwnWords:
     def adopted(self, hash: str, why: str = "", actor: str = "system") -> None:
         """Say which files hold from now on."""
         self.say(Kind.CONFIG_ADOPTED, records.ConfigAdopted(hash, why), actor)
+
+    def reloaded(self, came: Reloaded, different: Difference, actor: str) -> Record:
+        """Return the record of other files that hold now, under all the machines and devices that they touch."""
+        sorts = different.equipment, different.devices
+        added = tuple(dict.fromkeys(id for sort in sorts for id in sort.added))
+        removed = tuple(dict.fromkeys(id for sort in sorts for id in sort.removed))
+        changed = tuple(dict.fromkeys(id for sort in sorts for id in sort.changed))
+        data = records.ConfigAdopted(came.hash, f"reload: {', '.join(came.changed)}", added, removed, changed)
+        return replace(self.record(Kind.CONFIG_ADOPTED, data, actor), about=(*added, *removed, *changed))
 
     def started(self, replayed: int, *, clean: bool) -> None:
         """Say that the service has started, after how many scans read again, and whether its last end was in order."""

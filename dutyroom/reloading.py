@@ -2,58 +2,120 @@
 
 The command checks the folder itself, so that every error is on the screen of whoever typed it, and then rings at the
 running service (SIGHUP), which reads, checks and swaps, and leaves its answer beside the data. Running incidents keep
-the plan they began with. What stands on a wire (lines, devices, profiles, kinds) and the settings need a restart, and
-are named; no line reconnects.
+the plan they began with. Lines and devices that are not changed go on without a missed poll. What a running service
+cannot exchange is named, with the reason, and then nothing is adopted.
 """
 
 import os
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from api.station import Finding, Reloaded, Touched
+from collectors.difference import Changes, Difference
 from dutyroom.settings import SettingsError
-from facility.site import Site
 from facility.text import Text
-from sitefolder import Loaded
+from sitefolder import Loaded, SiteError
 
 ANSWER = "reload.json"
-WAIT_S = 15.0
+DRY = "reload.dry"
+"""While this file lies beside the data, whoever rings wants to know what would change, and no change."""
+WAIT_S = 30.0
 
-_SWAPPED = ("rules", "plans", "people", "parties", "roster", "contract", "works", "performance", "roles", "promises")
-_WIRED = ("id", "timezone", "lines", "devices", "kinds", "equipment", "supply", "thinning", "settings")
-"""What a running service cannot exchange: it is bound to open lines, stored layouts and other processes."""
+_SWAPPED = (
+    "name",
+    "contract",
+    "rules",
+    "plans",
+    "people",
+    "parties",
+    "roster",
+    "thinning",
+    "works",
+    "drills",
+    "paging",
+    "performance",
+    "roles",
+    "certificates",
+    "promises",
+)
+_FIXED: Mapping[str, Text] = {
+    "id": Text("站点编号写在每条记录里", "the site's id stands in every record"),
+    "timezone": Text("时区决定班次和日界，运行中不换", "shifts and days are cut by the time zone"),
+    "kinds": Text("设备类型随程序一起安装", "kinds of equipment are installed with the program"),
+    "settings": Text(
+        "端口、文件夹、存储方式和通道设置在启动时打开", "ports, folders, stores and channels are opened at the start"
+    ),
+    "secrets": Text("通道密码在启动时读取", "channels take their passwords at the start"),
+}
+"""What a running service cannot exchange, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
-    """What came of it. `restart` names what waits for a restart: then nothing was adopted."""
-
-    hash: str
-    adopted: bool
-    changed: tuple[str, ...] = ()
-    restart: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-
-
-def compare(old: Loaded, new: Loaded) -> Reloaded:
+def compare(old: Loaded, new: Loaded, different: Difference) -> Reloaded:
     """Say what another reading of the folder changes, and whether it can be adopted while the service runs."""
-    changed = tuple(part for part in _SWAPPED if getattr(old.site, part) != getattr(new.site, part))
-    wired = [part for part in _WIRED if not _same(old.site, new.site, part)]
-    stamps = {p: f.stamp for p, f in new.profiles.items()}
-    if {p: f.stamp for p, f in old.profiles.items()} != stamps:
-        wired.append("profiles")
-    if old.secrets != new.secrets:
-        wired.append("secrets")
-    return Reloaded(new.site.hash, not wired, changed, tuple(wired))
+    parts = [part for part in _SWAPPED if getattr(old.site, part) != getattr(new.site, part)]
+    touched = {
+        "equipment": different.equipment,
+        "lines": different.lines,
+        "devices": different.devices,
+        "profiles": different.profiles,
+    }
+    parts += [part for part, changes in touched.items() if changes]
+    fixed = [
+        part for part in ("id", "timezone", "kinds", "settings") if getattr(old.site, part) != getattr(new.site, part)
+    ]
+    if _channels(old) != _channels(new):
+        fixed.append("secrets")
+    return Reloaded(
+        hash=new.site.hash,
+        adopted=not fixed,
+        changed=tuple(parts),
+        restart={part: _FIXED[part] for part in fixed},
+        touched={part: _touched(changes) for part, changes in touched.items() if changes},
+    )
 
 
-def _same(old: Site, new: Site, part: str) -> bool:
-    # A supply graph is made of the machines, and knows no equality of its own.
-    return part == "supply" or bool(getattr(old, part) == getattr(new, part))
+def _touched(changes: Changes) -> Touched:
+    return Touched(changes.added, changes.removed, changes.changed)
+
+
+def _channels(loaded: Loaded) -> dict[str, str]:
+    """Return the secrets that no line uses: those of lines are opened anew with them."""
+    lines = {line.secret for line in loaded.site.lines.values()}
+    return {name: secret for name, secret in loaded.secrets.items() if name not in lines}
+
+
+def refused(hash: str, error: SiteError) -> Reloaded:
+    """Return the answer when the folder has errors: all of them, with file and place."""
+    wrong = [f for f in error.findings if f.level == "error"]
+    return Reloaded(hash, adopted=False, errors=tuple(Finding(f.file, f.line, f.place, f.text) for f in wrong))
+
+
+def failed(hash: str, zh: str, en: str) -> Reloaded:
+    """Return the answer when nothing is wrong with a place in a file, and the old files hold all the same."""
+    return Reloaded(hash, adopted=False, errors=(Finding("", None, "", Text(zh, en)),))
+
+
+def told(came: Reloaded) -> list[str]:
+    """Return what the command prints of what was adopted, or would be."""
+    parts = ", ".join(came.changed)
+    if came.dry:
+        lines = [
+            f"将会采用 {came.hash[:12]}：{parts or '无改动'}",
+            f"Would adopt {came.hash[:12]}: {parts or 'nothing changed'}",
+        ]
+    else:
+        lines = [
+            f"已采用 {came.hash[:12]}：{parts or '无改动'}",
+            f"Adopted {came.hash[:12]}: {parts or 'nothing changed'}",
+        ]
+    for part, touched in came.touched.items():
+        signs = (("+", touched.added), ("-", touched.removed), ("~", touched.changed))
+        lines.append(f"  {part}: " + " ".join(sign + id for sign, ids in signs for id in ids))
+    return lines
 
 
 def answer(data: Path, came: Reloaded) -> None:
@@ -63,8 +125,19 @@ def answer(data: Path, came: Reloaded) -> None:
     part.replace(data / ANSWER)
 
 
-def ring(data: Path, pause: Callable[[float], None]) -> Reloaded:
+def asked_dry(data: Path) -> bool:
+    """Say whether whoever rang wants no change; asked once."""
+    try:
+        (data / DRY).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def ring(data: Path, pause: Callable[[float], None], *, dry: bool = False) -> Reloaded:
     """Ask the service that holds a data folder to read its site folder again; return what came of it.
+
+    With `dry`, what would come of it: nothing changes.
 
     Raises:
         SettingsError: none serves that folder, or it does not answer.
@@ -78,6 +151,7 @@ def ring(data: Path, pause: Callable[[float], None]) -> Reloaded:
                 f"No service uses {data}; it will read the site's files when it is started.",
             )
         )
+    (data / DRY).touch() if dry else (data / DRY).unlink(missing_ok=True)
     os.kill(pid, signal.SIGHUP)
     until = time.monotonic() + WAIT_S
     while time.monotonic() < until:

@@ -136,7 +136,7 @@ class Serving:
             hurry=station.desk.hurry,
         )
         self._collectors.start()
-        station.condition.collectors = self._collectors
+        station.condition.collectors = station.adoption.collectors = self._collectors
         data, book, clock = station.settings.data, station.book, station.clock
         keep("spool", partial(chores.tidy_spool, data, book, station.backlog, clock), limit_ms=120_000)
         if station.forwarding:

@@ -9,7 +9,7 @@ import structlog
 
 from alarms.figures import Report
 from alarms.hidden import Hidden
-from api.station import Health, PhoneMessage, View
+from api.station import Health, PhoneMessage, Reloaded, View
 from collectors.mqtt.receipts import Receipts
 from dutyroom import restored, selfwatch, web
 from dutyroom.adoption import Adoption, Plans, plans_kept
@@ -34,7 +34,7 @@ from dutyroom.settings import Settings
 from dutyroom.supervisor import Supervisor
 from dutyroom.timekeeping import TimeSources
 from facility.commands import Command, Refused
-from facility.ports import Telemetry, Written
+from facility.ports import Layout, Telemetry, Written
 from facility.records import Record
 from facility.site import Site
 from facility.text import Text
@@ -78,10 +78,7 @@ class Station:
         self.doubt = Doubt(self.clock, newest)
         self.times = TimeSources(settings.ntp_servers, self.clock)
         self.spool = Spool(data / "spool.db", self.clock, keep_free=FOR_RECORDS)
-        for device in self.site.devices.values():
-            profile = loaded.profiles.get(device.profile)
-            self.spool.layout(device.id, device.points, profile.stamp if profile else device.profile)
-        self.live = Live(self.spool.layouts())
+        self.live = Live(self._layouts(self.site))
         self.forwarding = forwarding(settings, self.site, self.spool, self.clock)
         self.archiving: Archiving | None = None
         if self.forwarding and settings.history == "influx":
@@ -116,7 +113,7 @@ class Station:
         self.outlook = Outlook(self._site_as_changed, self.clock, demo=settings.demo)
         self.desk.subscribe(self.outlook.told)
         self.emergency = Emergency(lambda: self.site, self.clock, self.ways, self.addressee, self.desk.report)
-        self.adoption = Adoption(loaded, settings.site_folder, data, self.clock, self.own, self.adopt)
+        self.adoption = Adoption(loaded, settings.site_folder, data, self.clock, self.own, self.desk.adopt, self.adopt)
         self.condition = Condition(
             site=self.site,
             data=data,
@@ -235,11 +232,26 @@ class Station:
         generation = running.handset.generations.get(person, 0) if running else 0
         return addressee(self.site, self.settings, person, channel, incident, generation)
 
-    def adopt(self, site: Site, plans: Plans) -> None:
-        """Let other files hold from now on."""
+    async def reload(self, actor: str, *, dry: bool = False) -> Reloaded:
+        """Read the site folder again."""
+        return await self.adoption.reload(actor, dry=dry)
+
+    def adopt(self, loaded: Loaded, site: Site, plans: Plans) -> None:
+        """Let other files hold, from this moment on: everybody's but the desk's and the collectors'."""
         self.desk.matters.plans.update(plans)
+        self.field, self.profiles, self.secrets = loaded.site, loaded.profiles, loaded.secrets
+        self.live.exchange(self._layouts(site))
         self.site = self.condition.site = self.alarm_figures.site = self.replies.site = site
-        self.desk.adopt(site)
+        if self.archiving:
+            self.archiving.adopt(site)
+        if self.forwarding:
+            self.forwarding.adopt(site)
+
+    def _layouts(self, site: Site) -> dict[str, Layout]:
+        """Return the layout of every device of the site; a new one where points or profile are not the known ones."""
+        stamps = {id: profile.stamp for id, profile in self.profiles.items()}
+        devices = site.devices.values()
+        return {d.id: self.spool.layout(d.id, d.points, stamps.get(d.profile, d.profile)) for d in devices}
 
     def _site_as_changed(self) -> Site:
         roster = self.desk.standing.roster

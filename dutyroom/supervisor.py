@@ -47,13 +47,29 @@ class Supervisor:
     def __init__(self, told: Callable[[str, str, int], None] | None = None) -> None:
         self.tasks: dict[str, Kept] = {}
         self._told = told or (lambda _task, _why, _times: None)
-        self._keepers: list[asyncio.Task[None]] = []
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._dropped: set[asyncio.Task[None]] = set()  # that are ending
 
     def keep(self, name: str, run: Callable[[Beat], Awaitable[None]], limit_ms: int) -> None:
-        """Run it for ever; started again when it ends, raises, or makes no progress for `limit_ms`."""
+        """Run it for ever; started again when it ends, raises, or makes no progress for `limit_ms`.
+
+        One that is kept under this name already goes on, with the new limit.
+        """
+        if name in self.tasks:
+            self.tasks[name].limit_ms = limit_ms
+            return
         kept = Kept(name, limit_ms, run, time.monotonic())
         self.tasks[name] = kept
-        self._keepers.append(asyncio.create_task(self._keeper(kept), name=f"keep:{name}"))
+        self._keepers[name] = asyncio.create_task(self._keeper(kept), name=f"keep:{name}")
+
+    def drop(self, name: str) -> None:
+        """End a task that is not needed any more; another may be kept under its name at once."""
+        if self.tasks.pop(name, None) is None:
+            return
+        keeper = self._keepers.pop(name)
+        keeper.cancel()
+        self._dropped.add(keeper)
+        keeper.add_done_callback(self._dropped.discard)
 
     async def watch(self, every_s: float = 0.5) -> None:
         """Restart tasks that stand still, until cancelled; when everything stood still, nobody is to blame."""
@@ -65,7 +81,7 @@ class Supervisor:
                 for kept in self.tasks.values():
                     kept.beat_at = min(now, kept.beat_at + late)
             last = now
-            for kept in self.tasks.values():
+            for kept in tuple(self.tasks.values()):
                 if kept.age_ms(now) > kept.limit_ms and kept.current is not None and not kept.current.done():
                     kept.why = f"no progress for {kept.age_ms(now)} ms (limit {kept.limit_ms} ms)"
                     kept.beat_at = now
@@ -74,9 +90,10 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Cancel everything and wait for it."""
-        for keeper in self._keepers:
+        keepers = [*self._keepers.values(), *self._dropped]
+        for keeper in keepers:
             keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await asyncio.gather(*keepers, return_exceptions=True)
 
     async def _keeper(self, kept: Kept) -> None:
         def beat() -> None:

@@ -163,7 +163,10 @@ class Tasks(Protocol):
     """Keeps named tasks running: one that dies or makes no progress for `limit_ms` is started again, and said."""
 
     def keep(self, name: str, run: Callable[[Beat], Awaitable[None]], limit_ms: int) -> None:
-        """Run it for ever."""
+        """Run it for ever, or until it is dropped; one that is kept already goes on, with this limit."""
+
+    def drop(self, name: str) -> None:
+        """End it, and let it rest."""
 
 
 class Desk(Protocol):

@@ -41,6 +41,7 @@ class Reason(IntEnum):
     SILENT = 77  # a publisher missed its interval
     OTHER_MODEL = 78  # the device names itself another model than its profile describes
     LOST = 79  # the publisher counted a message that never came
+    REMOVED = 80  # the site's files no longer name the device; its last word
 
 
 FIRST_BAD = 64

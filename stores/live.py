@@ -4,6 +4,7 @@ What changed since when is worked out for many devices at once: devices of one w
 each, and scans lie on the table until it is looked at, or until one of its devices speaks again.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isnan, nan
@@ -51,17 +52,30 @@ class Live:
         self.version = 0
         self.late = 0
         self._lock = Lock()  # whoever reads may have to work out what lies there
-        rows: dict[int, int] = {}
-        for layout in layouts.values():
-            rows[len(layout.points)] = rows.get(len(layout.points), 0) + 1
-        tables = {width: _Table(width, count) for width, count in rows.items()}
-        self._tables = tuple(tables.values())
-        self._devices = {layout.device: tables[len(layout.points)].seat(layout) for layout in layouts.values()}
+        self._tables: tuple[_Table, ...] = ()
+        self._devices: dict[str, _Device] = {}
         # By machine, not by point: a site has ten times as many points, and one is asked for now and then only.
         self._speaking: dict[str, tuple[_Device, ...]] = {}
-        for device in self._devices.values():
-            for machine in dict.fromkeys(split_point(point)[0] for point in device.layout.points):
-                self._speaking[machine] = (*self._speaking.get(machine, ()), device)
+        self.exchange(layouts)
+
+    def exchange(self, layouts: Mapping[str, Layout]) -> None:
+        """Know these devices from now on. Of one whose layout is the same nothing is lost; others are not heard yet."""
+        with self._lock:
+            for table in self._tables:
+                table.settle()
+            known = {id: d for id, d in self._devices.items() if id in layouts and layouts[id].id == d.layout.id}
+            rows = Counter(len(layout.points) for id, layout in layouts.items() if id not in known)
+            tables = {width: _Table(width, count) for width, count in rows.items()}
+            devices = {
+                id: known[id] if id in known else tables[len(layout.points)].seat(layout)
+                for id, layout in layouts.items()
+            }
+            speaking: dict[str, tuple[_Device, ...]] = {}
+            for device in devices.values():
+                for machine in dict.fromkeys(split_point(point)[0] for point in device.layout.points):
+                    speaking[machine] = (*speaking.get(machine, ()), device)
+            self._devices, self._speaking = devices, speaking
+            self._tables = tuple({id(d.table): d.table for d in devices.values()}.values())
 
     def update(self, scan: Scan) -> None:
         """Take a scan; one of an unknown device, or that does not fit its layout, changes nothing."""

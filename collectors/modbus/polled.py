@@ -46,6 +46,8 @@ class Polled:
     odd: bool = False  # not every reply of this poll was data, or not every question was asked
     waiting: bool = False  # in a queue, or being asked
     extra: bool = False  # asked out of turn, after the line came back: a miss is not a missed slot
+    held: bool = False  # not asked, and not believed, while its definition is exchanged
+    gone: bool = False  # the line has it no more
     misses: int = 0
     why: Reason = Reason.NEVER
     probe_at: int = 0

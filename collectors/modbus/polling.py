@@ -9,6 +9,7 @@ silent three times is asked only now and then, behind the units that answer.
 
 import asyncio
 from collections import deque
+from collections.abc import Container
 
 from collectors.modbus.agenda import Agenda, Call
 from collectors.modbus.decode import Decoder
@@ -90,6 +91,33 @@ class Poller:
         self._units.append(unit)
         self._agenda.at(first_ms, self._slot(unit))
 
+    def hold(self, devices: Container[str]) -> None:
+        """Ask these no more for now, and hand over nothing that they still say; all others go on."""
+        for unit in self._units:
+            if unit.device.id in devices:
+                unit.held = True
+                if unit is not self._current:
+                    unit.waiting = unit.extra = False
+        self._ready = deque(unit for unit in self._ready if not unit.held)
+        self._silent = deque(unit for unit in self._silent if not unit.held)
+
+    def release(self) -> None:
+        """Go on with those that were held, each in its next slot."""
+        for unit in self._units:
+            unit.held = False
+
+    def remove(self, devices: Container[str]) -> None:
+        """Forget these."""
+        self.hold(devices)
+        for unit in self._units:
+            unit.gone = unit.gone or unit.device.id in devices
+        self._units = [unit for unit in self._units if not unit.gone]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody is asked here any more."""
+        return not self._units
+
     @property
     def up(self) -> bool:
         """Whether the line is connected."""
@@ -150,10 +178,12 @@ class Poller:
         interval = unit.device.interval_ms
 
         def due(moment_ms: int, now: int) -> None:
-            if self._stopped:
+            if self._stopped or unit.gone:
                 return
             behind = (now - moment_ms) // interval
             self._agenda.at(moment_ms + (behind + 1) * interval, due)
+            if unit.held:
+                return
             try:
                 if behind > 0:  # the process stood still: one scan says so for all the slots that passed
                     self._tally.overruns += behind
@@ -248,6 +278,9 @@ class Poller:
         if isinstance(reply, Exception):
             self._fail(reply)
             return
+        if unit.held:
+            self._let_go(unit)
+            return
         try:
             replies = self._replies
             replies.append(reply)
@@ -284,6 +317,9 @@ class Poller:
             return
         if isinstance(reply, Exception):
             self._fail(reply)
+            return
+        if unit.held:
+            self._let_go(unit)
             return
         assert unit.proof is not None, "only who has a proof is asked for it"
         try:
@@ -331,12 +367,22 @@ class Poller:
         if self._current is unit:
             self._current = None
 
+    def _let_go(self, unit: Polled) -> None:
+        """Leave a poll of a unit that is held: what was asked before it, nobody knows how to read any more."""
+        self._free(unit)
+        try:
+            self._go()
+        except Exception as error:  # noqa: BLE001 - the line's task dies of it
+            self._fail(error)
+
     def _fail(self, error: Exception) -> None:
         """Let the line's task die of an error, so that it is said and begins again with a clean line."""
         self._error = error
         self._awake()
 
     def _missed(self, unit: Polled, why: Reason) -> None:
+        if unit.held:
+            return
         now = self._clock.now()
         if why in COMMUNICATION:
             unit.proven = False  # who comes back may be another
@@ -407,5 +453,5 @@ class Poller:
 
     def _ask_at_once(self, units: list[Polled]) -> None:
         for unit in units:
-            if not unit.waiting:
+            if not unit.waiting and not unit.held:
                 self._queue(unit, self._ready, extra=True)

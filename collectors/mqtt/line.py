@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -115,6 +115,7 @@ class MqttLine:
         self._suffix = ""  # of our client id, once somebody else came with it
         self._tally = Tally()
         self._stopped = False
+        self._held: list[tuple[Session, bytes, bytes, int, bool]] | None = None  # what came while held
         self._topics.add([(self._echo, self._echoed)])
 
     def add(self, device: Device, mqtt: MqttMap, points: Sequence[Point | None]) -> None:
@@ -130,6 +131,49 @@ class MqttLine:
         if listener.receipt:
             self._keepers[device.id] = listener
         self._topics.add(listener.topics())
+
+    def hold(self) -> None:
+        """Put by all that comes, and tell no silence, until `release`: who says what is being exchanged."""
+        if self._held is None:
+            self._held = []
+
+    def release(self) -> None:
+        """Take what came meanwhile, in its order, as the devices are known now."""
+        held, self._held = self._held or (), None
+        for heard in held:
+            self._take(*heard)
+
+    def exchange(self, gone: Container[str], new: Iterable[tuple[Device, MqttMap, Sequence[Point | None]]]) -> None:
+        """Forget some devices and listen to others; whoever stays notices nothing, and the connection stands."""
+        for listener in self._listeners:
+            if listener.device.id in gone and self._keepers.pop(listener.device.id, None) is not None:
+                self._receipts.due.pop(listener.device.id, None)
+        self._listeners = [listener for listener in self._listeners if listener.device.id not in gone]
+        before, self._topics = self._topics.filters, Topics()
+        self._topics.add([(self._echo, self._echoed)])
+        for listener in self._listeners:
+            self._topics.add(listener.topics())
+        self._decoders.clear()  # kept by the identity of what may be gone now
+        stay, now = len(self._listeners), self._clock.now()
+        for device, mqtt, points in new:
+            self.add(device, mqtt, points)
+        for listener in self._listeners[stay:]:
+            listener.begin(now)
+        if self._session is not None:
+            self._hear_others(self._session, before)
+
+    def _hear_others(self, session: Session, before: Mapping[str, None]) -> None:
+        gone = [topic for topic in before if topic not in self._topics.filters]
+        new = [topic for topic in self._topics.filters if topic not in before]
+        for start in range(0, len(gone), TOPICS_AT_ONCE):
+            session.unsubscribe(gone[start : start + TOPICS_AT_ONCE])
+        for start in range(0, len(new), TOPICS_AT_ONCE):
+            session.subscribe(new[start : start + TOPICS_AT_ONCE])
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody is listened to here any more."""
+        return not self._listeners
 
     @property
     def up(self) -> bool:
@@ -199,7 +243,7 @@ class MqttLine:
             log.warning("line %s: %s", self._line.id, _UNHEARD.en)
         up = self.up
         for listener in self._listeners:
-            if now >= listener.miss_at:
+            if now >= listener.miss_at and self._held is None:
                 listener.tell_silence(now, up=up)
 
     # -- the connection ---------------------------------------------------------------------------------------------
@@ -332,6 +376,9 @@ class MqttLine:
     # -- what is heard ----------------------------------------------------------------------------------------------
 
     def _take(self, session: Session, topic: bytes, payload: bytes, mid: int, retained: bool) -> None:  # noqa: FBT001 - called as a Take
+        if self._held is not None:
+            self._held.append((session, topic, payload, mid, retained))
+            return
         ack: Ack = partial(session.acknowledge, mid) if mid else _nothing
         try:
             hearers = self._topics.hearers(topic)

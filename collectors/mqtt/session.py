@@ -125,6 +125,12 @@ class Session(asyncio.Protocol):
         if mid is not None:
             self._asked[mid] = topics
 
+    def unsubscribe(self, topics: Sequence[str]) -> None:
+        """Ask to hear these no more."""
+        self._client.unsubscribe(list(topics))
+        for topic in topics:
+            self.refused.pop(topic, None)
+
     def publish(self, topic: str, payload: bytes) -> None:
         """Say something at QoS 1; what the broker answers to it in MQTT 5 may stand in `refused`."""
         self._said[self._client.publish(topic, payload, qos=1).mid] = topic

@@ -31,7 +31,7 @@ class AlarmCleared(Payload):
     value: float | None = None
     device: str = ""
     scan_ms: int = 0
-    why: str = ""  # "" returned to normal; "rule-withdrawn" the site no longer has it; "settled" after chattering
+    why: str = ""  # "" returned to normal; "rule-withdrawn", "removed": not watched now; "settled" after chattering
     latched: bool = False  # its rule latches: it waits for a reset
 
 
@@ -79,7 +79,7 @@ class AlarmShelved(Payload):
 
 @dataclass(frozen=True, slots=True)
 class AlarmUnshelved(Payload):
-    """It is off the shelf; `why` is expired, by-hand, cleared, graver or rule-withdrawn.
+    """It is off the shelf; `why` is expired, by-hand, cleared, graver, rule-withdrawn or removed.
 
     What is `active` then, and not hidden otherwise, is told anew.
     """

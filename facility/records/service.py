@@ -23,10 +23,13 @@ class ServiceStopped(Payload):
 
 @dataclass(frozen=True, slots=True)
 class ConfigAdopted(Payload):
-    """These files hold from now on."""
+    """These files hold from now on; of machines and devices, which ones they added, removed or read otherwise."""
 
     hash: str
     note: str = ""
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,10 @@ class Influx:
         self.forwarder = Forwarder(self._server.write, self._server.life, self._lines)
         self._asking = threading.BoundedSemaphore(_AT_ONCE)
 
+    def exchange(self, kinds: Mapping[str, str]) -> None:
+        """Name measurements by these kinds from now on."""
+        self._lines.exchange(kinds)
+
     # Writing.
 
     def forward(self, spool: Spool, now_ms: int) -> int:

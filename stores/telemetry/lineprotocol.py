@@ -62,6 +62,10 @@ class Lines:
         self.site, self._kinds = site, kinds
         self._parts: dict[int, list[_Part]] = {}
 
+    def exchange(self, kinds: Mapping[str, str]) -> None:
+        """Name measurements by these kinds; machines that are no more keep theirs."""
+        self._kinds, self._parts = {**self._kinds, **kinds}, {}
+
     def series(self, point: str) -> Series:
         """Say where a point's readings are."""
         equipment, name = split_point(point)
@@ -100,9 +104,10 @@ class Lines:
         return found
 
     def _of(self, layout: int, layout_of: Callable[[int], Layout]) -> list[_Part]:
-        if layout not in self._parts:
-            self._parts[layout] = self._learn(layout_of(layout))
-        return self._parts[layout]
+        known = self._parts  # another thread may begin anew
+        if layout not in known:
+            known[layout] = self._learn(layout_of(layout))
+        return known[layout]
 
     def _learn(self, layout: Layout) -> list[_Part]:
         machines: dict[str, list[tuple[int, str]]] = {}

@@ -5,8 +5,11 @@ import dataclasses
 from building import Building
 from msgspec.structs import replace
 
+from collectors.difference import Difference
 from dutyroom.auditor import Auditor
+from dutyroom.exchange import Exchange
 from facility.records import Kind
+from sitefolder import Loaded
 
 TRAPPED = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "service_mode": 1, "fault_code": 71}
 
@@ -44,7 +47,10 @@ async def test_a_plan_edited_during_an_incident_is_no_finding_and_a_difference_s
     hasty = tuple(dataclasses.replace(level, within_ms=1_000) for level in old.levels)
     edited = dataclasses.replace(old, version="edited", levels=hasty, repeat_ms=1_000)
     night.desk.matters.plans[edited.id, edited.version] = edited
-    night.desk.adopt(dataclasses.replace(night.site, plans={**night.site.plans, old.id: edited}))
+    site = dataclasses.replace(night.site, plans={**night.site.plans, old.id: edited})
+    exchange = Exchange(night.site, Loaded(site, {}, {}, []), site, Difference(), None)
+    exchange.prepare()
+    night.desk.adopt(exchange)
     await night.turn()
     await night.until("02:14:05")
     assert night.desk.site.plans[old.id].version == "edited"

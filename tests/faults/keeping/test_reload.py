@@ -42,7 +42,12 @@ def test_a_changed_plan_holds_for_the_next_incident_and_an_error_changes_nothing
         equipment = service.site / "equipment.toml"
         equipment.write_text(equipment.read_text().replace('interval = "250 ms"', 'interval = "500 ms"'))
         said = cli("reload", service.site, "--data", service.data)
-        assert "devices" in one_clear_sentence(said)
-        assert len(service.records(Kind.CONFIG_ADOPTED)) == 2
+        assert "devices: ~d0" in said.stdout
+        head = service.site / "site.toml"
+        head.write_text(head.read_text().replace("Asia/Shanghai", "Asia/Tokyo"))
+        said = cli("reload", service.site, "--data", service.data)
+        assert "timezone" in one_clear_sentence(said)
+        assert len(service.records(Kind.CONFIG_ADOPTED)) == 3
+        assert place.contact.connections == 1
         assert service.stop()[0] == 0
     one_clear_sentence(cli("reload", service.site, "--data", service.data))

@@ -310,3 +310,34 @@ async def test_a_hundred_lines_that_are_lost_together_come_back_in_turn_and_each
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_unit_that_is_held_in_the_middle_of_its_poll_says_nothing_and_its_neighbours_miss_nothing():
+    async with Bench(units=4) as bench:
+        bench.wire.slow = {1: 40}
+        await bench.clock.run(1_270)  # u1 is being asked
+        bench.poller.hold({"u1"})
+        said = len(bench.sink.of("u1"))
+        await bench.clock.run(8_720)
+        assert len(bench.sink.of("u1")) == said == 1
+        assert [len(bench.sink.of(f"u{n}")) for n in (0, 2, 3)] == [10, 10, 10]
+        bench.poller.release()
+        await bench.clock.run(2_000)
+        assert bench.reasons("u1") == {Reason.GOOD: 3}
+
+
+async def test_a_unit_that_is_removed_is_asked_no_more_and_another_may_take_its_place_in_its_slot():
+    async with Bench(units=3) as bench:
+        bench.wire.silent = {1}
+        await bench.clock.run(400)  # u1 is asked, u2 waits behind it
+        bench.poller.remove({"u1", "u2"})
+        device = Device("new", "p", "l", 500, ("v",), ("n/v",), unit=7)
+        bench.poller.add(device, Decoder(MAP, ["v"]), (7,), bench.clock.now() + 50)
+        await bench.clock.run(10_000)
+        assert not bench.sink.of("u1")
+        assert not bench.sink.of("u2")
+        assert {unit for at, unit in bench.wire.asked if at > 1_000_400} == {0, 7}
+        assert bench.reasons("new")[Reason.GOOD] >= 18
+        assert bench.reasons("u0")[Reason.GOOD] >= 9
+        bench.poller.remove({"u0", "new"})
+        assert bench.poller.empty

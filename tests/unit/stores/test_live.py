@@ -114,3 +114,32 @@ def test_what_is_worked_out_for_many_devices_at_once_is_what_each_said() -> None
             version = live.version - roll.randrange(30)
             assert repr(live.since(version)) == repr(asked.since(version))
             assert [repr(live.device(d)) for d in layouts] == [repr(asked.device(d)) for d in layouts]
+
+
+def test_under_other_layouts_who_stays_keeps_all_and_who_goes_is_not_silently_good() -> None:
+    live = _live()
+    live.update(Scan("lift-1", 1000, 1000, (3.0, 1.5), _GOOD))
+    live.update(Scan("meter", 1000, 1000, (230.0,), bytes(1)))
+    live.update(missed("lift-1", 2000, 2, Reason.NO_ANSWER))
+    version, _ = live.since(0)
+    live.exchange({"lift-1": _LIFT, "other": Layout(3, "other", ("N/v",), "p")})
+    now = live.read("L1/floor")
+    assert now
+    assert (now.reason, now.last_good, now.last_good_ms) == (Reason.NO_ANSWER, 3.0, 1000)
+    assert live.read("M/v") is None
+    assert live.read("N/v") is None
+    assert live.since(version) == (version, {})
+    live.update(Scan("meter", 3000, 3000, (231.0,), bytes(1)))
+    live.update(Scan("other", 3000, 3000, (7.0,), bytes(1)))
+    assert list(live.since(version)[1]) == ["N/v"]
+
+
+def test_a_device_that_is_read_by_another_profile_is_unknown_until_it_speaks() -> None:
+    live = _live()
+    live.update(Scan("meter", 1000, 1000, (230.0,), bytes(1)))
+    live.exchange({"lift-1": _LIFT, "meter": Layout(9, "meter", ("M/v",), "p2")})
+    assert live.read("M/v") is None
+    live.update(Scan("meter", 2000, 2000, (460.0,), bytes(1)))
+    now = live.read("M/v")
+    assert now
+    assert (now.value, now.changed_ms) == (460.0, 2000)
