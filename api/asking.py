@@ -106,6 +106,14 @@ class Press:
         """Whether the caller's right reaches no further than what is his own."""
         return self.caller.may(self.right) is Reach.OWN
 
+    def request(self, body: Body) -> str:
+        """Return the request id of this press.
+
+        Raises:
+            ProblemError: there is none.
+        """
+        return _request_id(self.caller.actor, self._key, body.request)
+
     def speaks_for(self, person: str) -> str:
         """Return whose word a press is: one's own where the right reaches no further, else whom it names, or oneself.
 
@@ -129,7 +137,7 @@ class Press:
 
         `make` takes actor and request id before what is `said`.
         """
-        command = make(self.caller.actor, _request_id(self.caller.actor, self._key, body.request), *said, **named)
+        command = make(self.caller.actor, self.request(body), *said, **named)
         written = await self._flights.ask(self.station, command)
         if isinstance(written, Refused):
             raise refused(written)

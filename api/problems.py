@@ -50,14 +50,20 @@ _CODES: Mapping[str, int] = {"not-found": 404, "conflict": 409, "forbidden": 403
 
 
 class ProblemError(Exception):
-    """A request that is answered with a problem document; `code` is ASCII and names the kind of problem."""
+    """A request that is answered with a problem document; `code` is ASCII and names the kind of problem.
 
-    def __init__(self, status: int, code: str, words: Text, headers: Mapping[str, str] | None = None) -> None:
+    `errors` are its single parts, where there are several; they become JSON as they are.
+    """
+
+    def __init__(
+        self, status: int, code: str, words: Text, headers: Mapping[str, str] | None = None, errors: object = None
+    ) -> None:
         super().__init__(words.en)
         self.status = status
         self.code = code
         self.words = words
         self.headers = dict(headers or {})
+        self.errors = errors
 
 
 def not_found(what: Text) -> ProblemError:
@@ -87,9 +93,8 @@ def document(status: int, code: str, words: Text, errors: object = None) -> byte
 
 def answer(problem: ProblemError) -> Response:
     """Return the response that a problem becomes."""
-    return Response(
-        document(problem.status, problem.code, problem.words), problem.status, problem.headers, media_type=MEDIA_TYPE
-    )
+    said = document(problem.status, problem.code, problem.words, problem.errors)
+    return Response(said, problem.status, problem.headers, media_type=MEDIA_TYPE)
 
 
 async def _on_problem(_: Request, error: Exception) -> Response:

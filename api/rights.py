@@ -40,6 +40,7 @@ class Right(StrEnum):
     CHECK_MACHINES = "works.check"
     ISSUE_TICKETS = "tickets.issue"  # and stop
     SIGN_OPERATIONS = "tickets.sign"
+    RELOAD = "site.reload"  # have the site's files read again
     CHANGE_ROSTER = "roster.change"  # OWN: an exchange of the own shift, which the other one agrees to
 
 
@@ -78,6 +79,7 @@ TABLE: Mapping[Right, Mapping[Role, Reach]] = {
     Right.CHECK_MACHINES: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
     Right.ISSUE_TICKETS: {_O: Reach.SITE, _M: Reach.SITE},
     Right.SIGN_OPERATIONS: {_O: Reach.SITE, _T: Reach.OWN, _M: Reach.SITE},
+    Right.RELOAD: {_E: Reach.SITE, _A: Reach.SITE},
     Right.CHANGE_ROSTER: {_O: Reach.OWN, _T: Reach.OWN, _M: Reach.SITE},
 }
 

@@ -1,5 +1,8 @@
 """The live stream of one screen: a snapshot, then what changed, values at most once a second, a beat every 2 s.
 
+When other files are adopted, a message "site" says so; what it wants to know of them it reads at /api/v1/site, and a
+snapshot follows.
+
 There is no queue that could grow. A commit only marks what changed; one message at a time is made from the newest view
 and handed to the socket, and while a slow client has not taken it, further changes melt into the next one. A client
 that does not take a message within `STUCK_S` is dropped, and begins anew with a snapshot when it comes back.
@@ -33,7 +36,7 @@ from api.who import Caller, find_caller, station_of
 from facility.equipment import split_point
 from facility.ports import Written
 from facility.records import IncidentJoined, IncidentOpened
-from facility.scan import quality
+from facility.scan import Reason, quality
 
 router = APIRouter()
 
@@ -120,7 +123,9 @@ class Screen:
 
     def __init__(self, socket: WebSocket, station: Station, caller: Caller) -> None:
         self._socket, self._station, self._caller = socket, station, caller
+        self._site = station.site
         self._machines = caller.machines(station.site)
+        self._wanted: set[str] = set()  # machines whose values it wants
         self._one_at_a_time = asyncio.Lock()
         self._changed = asyncio.Event()
         self._subjects: set[str] = set()
@@ -173,9 +178,10 @@ class Screen:
 
     def _watch(self, machines: Iterable[str]) -> None:
         """Take the machines it wants; unknown ones, and ones it may not see, bring nothing."""
-        wanted = set(machines)
+        self._wanted = set(machines)
+        wanted = self._wanted
         if self._machines is not None:
-            wanted &= self._machines
+            wanted = wanted & self._machines
         self._points = [p for p in self._station.site.device_of if split_point(p)[0] in wanted]
         self._fresh = True
         self._changed.set()
@@ -187,6 +193,8 @@ class Screen:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            if self._station.site is not self._site:
+                await self._begin_anew()
             if self._fresh:
                 await self._values()
             if self._subjects:
@@ -210,6 +218,18 @@ class Screen:
                 session_at = clock.now() + SESSION_MS
                 if await find_caller(self._socket) != self._caller:
                     raise _Over(LOGGED_OUT)
+
+    async def _begin_anew(self) -> None:
+        """Other files hold: say so, what is no longer read, and everything that is open, by the new names."""
+        self._site, before = self._station.site, self._points
+        self._machines = self._caller.machines(self._site)
+        self._watch(self._wanted)
+        now, stay = self._station.clock.now(), frozenset(self._points)
+        await self._send(msgspec.json.encode({"type": "site", "hash": self._site.hash, "at_ms": now}))
+        removed = quality(Reason.REMOVED).value
+        if gone := [[point, None, removed, now] for point in before if point not in stay]:
+            await self._send(msgspec.json.encode({"type": "values", "at_ms": now, "values": gone}))
+        await self._snapshot()
 
     async def _snapshot(self) -> None:
         station, caller = self._station, self._caller

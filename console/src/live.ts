@@ -132,6 +132,7 @@ type Message =
       at_ms: number;
     }
   | { type: "values"; at_ms: number; values: Row[] }
+  | { type: "site"; hash: string; at_ms: number } // other files hold; a snapshot follows
   | { type: "beat"; at_ms: number };
 
 function take(message: Message): void {
@@ -149,6 +150,7 @@ function take(message: Message): void {
   }
   else if (message.type === "change") takeChange(message);
   else if (message.type === "values") takeValues(message.values);
+  else if (message.type === "site") void loadSite().catch(() => undefined);
 }
 
 function takeSnapshot(newAlarms: Alarm[], newIncidents: Incident[], newNotices: Notice[]): void {

@@ -1,6 +1,7 @@
 """A small station in memory: real folds of alarms and incidents, a list for a log book, and a clock that tests move."""
 
 import asyncio
+import dataclasses
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from alarms.board import Board
 from alarms.figures import Report
 from alarms.hidden import Hidden
 from alarms.shelf import ASKS
-from api.station import Health, Notice, PhoneMessage, SpoolHealth, TaskHealth, View
+from api.station import Health, Notice, PhoneMessage, Reloaded, SpoolHealth, TaskHealth, View
 from dutyroom.performance import Performance
 from facility import records
 from facility.commands import Command, IssuePermit, Refused
@@ -269,6 +270,7 @@ class FakeStation:
         self.settings = FakeSettings(**settings)
         self.files = FileStore(Path(FILES.name))
         self.live = Live({d.id: Layout(i, d.id, d.points, "p") for i, d in enumerate(SITE.devices.values())})
+        self.reloaded, self.reloads = Reloaded(SITE.hash, adopted=True), []
         self.incidents = Incidents()
         self.board = Board(SITE)
         self.planned = Planned()
@@ -336,6 +338,10 @@ class FakeStation:
         self.live.update(Scan(device, at, at, values, bytes([reason]) * len(values)))
 
     # -- Station ---------------------------------------------------------------------------------------------
+
+    async def reload(self, actor: str, *, dry: bool = False) -> Reloaded:
+        self.reloads.append((actor, dry))
+        return dataclasses.replace(self.reloaded, dry=dry)
 
     async def ask(self, command: Command) -> Sequence[Written] | Refused:
         self.asked.append(command)

@@ -52,6 +52,7 @@ PERMIT = {
 }
 LEAVE = {"what": "leave", "person": "zhaolei", "from_ms": NOW, "to_ms": NOW + 3_600_000, "reason": "调休"}
 POST: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "reload": ({"dry": True}, (401, 403, 403, 200, 403, 200)),
     "people/nobody/test": ({"channel": "demo"}, (401, 404, 403, 403, 404, 403)),
     "alarms/acknowledge": ({"alarm": "alarm:lift-1a/lift-trapped"}, (401, 200, 200, 403, 200, 403)),
     "alarms/shelve": ({"alarm": HOT, "reason": "检修风机"}, (401, 200, 403, 403, 200, 403)),
@@ -212,6 +213,8 @@ async def test_every_endpoint_refuses_nobody_unless_it_is_known_to_be_public(
 def test_the_table_grants_nothing_by_default() -> None:
     assert rights_of("stranger") == {}
     assert all(
-        Role.ADMIN not in TABLE[r] for r in Right if r not in {Right.SEE_SITE, Right.SEE_HEALTH, Right.SEE_AUDIT}
+        Role.ADMIN not in TABLE[r]
+        for r in Right
+        if r not in {Right.SEE_SITE, Right.SEE_HEALTH, Right.SEE_AUDIT, Right.RELOAD}
     )
     assert TABLE[Right.CLOSE] == {Role.OPERATOR: Reach.RESULT, Role.MANAGER: Reach.SITE}

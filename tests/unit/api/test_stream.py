@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -324,3 +325,22 @@ async def test_a_flood_melts_into_few_messages(station: FakeStation, tokens: dic
                 break
             seen += message["type"] == "change"
         assert 1 <= seen <= 20
+
+
+async def test_when_other_files_hold_every_screen_hears_it_and_begins_anew(
+    station: FakeStation, tokens: dict[str, str]
+) -> None:
+    subject = station.raise_alarm("t1", "transformer-hot", 131.0)
+    async with screen(station, tokens["operator"]) as socket:
+        await socket.receive()
+        socket.watch("t1", "lift-1a")
+        await socket.until("beat")
+        devices = {id: d for id, d in station.site.devices.items() if not any(p.startswith("t1/") for p in d.points)}
+        station.site = replace(station.site, devices=devices, hash="other")
+        station.raise_alarm()  # any commit
+        assert (await socket.until("site"))["hash"] == "other"
+        gone = (await socket.until("values"))["values"]
+        assert gone
+        assert all(row[0].startswith("t1/") and row[1:3] == [None, "bad"] for row in gone)
+        snapshot = await socket.until("snapshot")
+        assert subject in {a["subject"] for a in snapshot["alarms"]}
