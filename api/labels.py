@@ -202,6 +202,8 @@ RECORD: Mapping[str, Text] = {
     Kind.CLOSE_OVERRIDDEN: Text("关闭条件放行", "close conditions set aside"),
     Kind.LIFE_CLOCK_SET: Text("困人时限起算", "life clock runs"),
     Kind.LIFE_CLOCK_WARNED: Text("困人时限预警", "life clock warning"),
+    Kind.PROOF_SHOWN: Text("遥测持续显示", "telemetry shows it steadily"),
+    Kind.PROOF_LOST: Text("遥测不再显示", "telemetry shows it no longer"),
     Kind.EQUIPMENT_HELD: Text("设备停用待检", "machine held out of service"),
     Kind.EQUIPMENT_RELEASED: Text("设备恢复运行", "machine released"),
     Kind.INCIDENT_NORMAL: Text("报警源恢复正常", "the source is normal again"),

@@ -154,10 +154,11 @@ class Desk:
 
     # -- the life of the desk -----------------------------------------------------------------------------
 
-    def restore(self, open_records: Iterable[Written], newest_incident: str = "") -> None:
+    def restore(self, open_records: Iterable[Written], newest_incident: str = "", newest_ms: int = 0) -> None:
         """Rebuild the state: open subjects, then the scans after the checkpoint; to be called before `run`.
 
-        `newest_incident` is the subject of the newest incident in the book: no number is given out twice.
+        `newest_incident` is the subject of the newest incident in the book: no number is given out twice; `newest_ms`
+        is the moment of the book's newest record.
         """
         last = 0
         for written in open_records:
@@ -166,19 +167,21 @@ class Desk:
             except Exception as error:  # noqa: BLE001 - one record that cannot be believed keeps no service from starting
                 self._set_aside("record", str(written.seq), error)
             last = written.seq
-        self.matters.incidents.restored(newest_incident)
         memory, scans = self.ledger.spool.restore()
         if memory is not None:
             try:
                 self.evaluation.evaluator.remember(memory)
             except ValueError as error:
                 log.error("the rule memory cannot be read; delays that ran begin anew", why=str(error))
+        seen_ms = newest_ms
         for scan in scans:
             self.replayed += 1
+            seen_ms = max(seen_ms, scan.received_ms)
             if scan.afterwards:  # the mark of a gap: nobody spoke, and nobody judged it when it was written
                 continue
             self.live.update(scan)
             self.evaluation.step(scan)
+        self.matters.incidents.restored(newest_incident, seen_ms)
         moves = self.evaluation.moves = [m for m in self.evaluation.moves if not self.book.has(request_of(m))]
         self._news += self.matters.board.reconcile(self.evaluation.evaluator, moves, self.clock.now())
         self._stand(last)

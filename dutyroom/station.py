@@ -263,7 +263,8 @@ class Station:
             self.desk.hold()
         now = self.clock.now()
         self.desk.matters.plans.update(plans_kept(self.settings.data, self.site))
-        self.desk.restore(self.book.open_records(), restored.newest_incident(self.book, self.site, now))
+        newest = restored.newest_incident(self.book, self.site, now)
+        self.desk.restore(self.book.open_records(), newest, _newest(self.book))
         if owed := restored.record_of(self.book, self.desk.standing.incidents, now):
             self.desk.report(owed)
 

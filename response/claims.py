@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from facility.records import CloseOverridden, CloseSaid, FalseAlarmSaid, LifeClockSet, LifeClockWarned, Payload
+from facility.records import (
+    CloseOverridden,
+    CloseSaid,
+    FalseAlarmSaid,
+    LifeClockSet,
+    LifeClockWarned,
+    Payload,
+    ProofLost,
+    ProofShown,
+)
 
 
 class Claim(Struct, frozen=True):
@@ -25,14 +34,15 @@ class Claims(Struct, frozen=True):
     closing: Mapping[int, tuple[Claim, ...]] = field(default_factory=dict)  # check of the close gate -> who says it
     overridden: Claim | None = None
     held_from_ms: int | None = None  # the life clock counts from here
+    shown: Mapping[str, int] = field(default_factory=dict)  # what must last -> since when telemetry has shown it
     warned: frozenset[int] = frozenset()  # milliseconds after which its people were told
 
 
 NONE = Claims()
-Claiming = FalseAlarmSaid | CloseSaid | CloseOverridden | LifeClockSet | LifeClockWarned
+Claiming = FalseAlarmSaid | CloseSaid | CloseOverridden | LifeClockSet | LifeClockWarned | ProofShown | ProofLost
 
 
-def tell(claims: Claims, at: int, actor: str, data: Payload) -> Claims:
+def tell(claims: Claims, at: int, actor: str, data: Payload) -> Claims:  # noqa: PLR0911 - one case per kind
     """Return the claims after one more record."""
     match data:
         case FalseAlarmSaid(how=how, by=by, note=note, enough=enough):
@@ -47,6 +57,10 @@ def tell(claims: Claims, at: int, actor: str, data: Payload) -> Claims:
             return replace(claims, held_from_ms=from_ms, warned=frozenset())
         case LifeClockWarned(after_ms=after):
             return replace(claims, warned=claims.warned | {after})
+        case ProofShown(what=what, since_ms=since):
+            return replace(claims, shown={**claims.shown, what: since})
+        case ProofLost(what=what):
+            return replace(claims, shown={w: at for w, at in claims.shown.items() if w != what})
     return claims
 
 

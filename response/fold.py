@@ -34,6 +34,8 @@ from facility.records import (
     PromiseBegan,
     PromiseBroken,
     PromiseKept,
+    ProofLost,
+    ProofShown,
     Record,
     ResponderArrived,
     ResponderFinished,
@@ -126,7 +128,7 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
             settles = enough and i.claims.false_ms is None and i.stage == DESK and i.answered is False
             i = replace(i, claims=claimed(i.claims, at, record.actor, data))
             return _nobody_trapped(i) if settles else i
-        case CloseSaid() | CloseOverridden() | LifeClockWarned() as data:
+        case CloseSaid() | CloseOverridden() | LifeClockWarned() | ProofShown() | ProofLost() as data:
             return replace(i, claims=claimed(i.claims, at, record.actor, data))
         case LifeClockSet(by_ms=by_ms) as data:
             promises = {**i.promises, LIFE_CLOCK: PromiseState(by_ms)}

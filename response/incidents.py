@@ -70,12 +70,14 @@ class Incidents:
         elif record.subject.startswith("permit:"):
             self._calls.tell(record, live=self._live)
 
-    def restored(self, newest: str = "") -> None:
+    def restored(self, newest: str = "", seen_ms: int = 0) -> None:
         """Say that all that was told so far came from the book, so that alarms that are over open nothing again.
 
         `newest` is the id or subject of the newest incident in the book, open or not: its number is not given again.
+        Until `seen_ms` telemetry was looked at before.
         """
         self._live = True
+        self._steady.until(seen_ms)
         self._numbers.after(newest)
 
     def open(self) -> Running:

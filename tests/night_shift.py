@@ -327,8 +327,8 @@ class Night:
         self.posted += [(self.now, one) for one in ready]
         return ready
 
-    def restart(self) -> "Night":
-        """Come up again from nothing but the records of what is open."""
+    def restart(self, seen_ms: int | None = None) -> "Night":
+        """Come up again from nothing but the records of what is open; telemetry was looked at until `seen_ms`."""
         self.incidents = Incidents()
         active: dict[str, bool] = {}
         for record in self.log:
@@ -339,7 +339,7 @@ class Night:
             if not gone:
                 self.incidents.tell(record)
         newest = [r.subject for r in self.log if r.kind is Kind.INCIDENT_OPENED]
-        self.incidents.restored(newest[-1] if newest else "")
+        self.incidents.restored(newest[-1] if newest else "", self.now if seen_ms is None else seen_ms)
         return self
 
     # -- machines

@@ -88,6 +88,8 @@ from facility.records.plan import (
     LifeClockSet,
     LifeClockWarned,
     PromiseBegan,
+    ProofLost,
+    ProofShown,
 )
 from facility.records.service import (
     ClockStepped,
@@ -184,6 +186,8 @@ __all__ = [
     "PromiseBegan",
     "PromiseBroken",
     "PromiseKept",
+    "ProofLost",
+    "ProofShown",
     "Record",
     "ResponderArrived",
     "ResponderFinished",
@@ -286,6 +290,8 @@ class Kind(StrEnum):
     CLOSE_OVERRIDDEN = "close.overridden"
     LIFE_CLOCK_SET = "life-clock.set"
     LIFE_CLOCK_WARNED = "life-clock.warned"
+    PROOF_SHOWN = "proof.shown"
+    PROOF_LOST = "proof.lost"
     EQUIPMENT_HELD = "equipment.held"
     EQUIPMENT_RELEASED = "equipment.released"
     INCIDENT_NOTED = "incident.noted"
@@ -380,6 +386,8 @@ PAYLOADS: Mapping[Kind, type[Payload]] = {
     Kind.CLOSE_OVERRIDDEN: CloseOverridden,
     Kind.LIFE_CLOCK_SET: LifeClockSet,
     Kind.LIFE_CLOCK_WARNED: LifeClockWarned,
+    Kind.PROOF_SHOWN: ProofShown,
+    Kind.PROOF_LOST: ProofLost,
     Kind.EQUIPMENT_HELD: EquipmentHeld,
     Kind.EQUIPMENT_RELEASED: EquipmentReleased,
     Kind.INCIDENT_NOTED: IncidentNoted,

@@ -53,6 +53,21 @@ class LifeClockSet(Payload):
 
 
 @dataclass(frozen=True, slots=True)
+class ProofShown(Payload):
+    """Telemetry has shown without a break since `since_ms` what must last: a step, or "close/N" of the close gate."""
+
+    what: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProofLost(Payload):
+    """Telemetry no longer shows it, or nobody looked for too long."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class LifeClockWarned(Payload):
     """So much of the life clock has run, and its people were told."""
 

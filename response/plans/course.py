@@ -24,7 +24,8 @@ def shown(
             kept = promise.kept(incident, signing.promises_of(plan, step), at)
             out = [write(incident, at, payload) for payload in (done, *kept)]
             return following.all_of(incident, plan, context.site, out)
-    return [r for r in _news(incident, plan, context) if before_ms is None or r.at_ms < before_ms]
+    news = _news(incident, plan, context) or _lasting(incident, context, steady)
+    return [r for r in news if before_ms is None or r.at_ms < before_ms]
 
 
 def _proven(incident: Incident, plan: Plan, context: Context, steady: Steady) -> Iterator[tuple[Step, int, str]]:
@@ -32,20 +33,28 @@ def _proven(incident: Incident, plan: Plan, context: Context, steady: Steady) ->
 
     What must be shown for a while is noted in `steady`, the close gate's checks too.
     """
-    site, read, id = context.site, context.read, incident.id
+    site, read, machine = context.site, context.read, incident.equipment
     for at, check in enumerate(plan.close if plan.stable_ms else ()):
-        steady.look(id, closing.name_of(at), showing.shown(site, incident.equipment, check.proof, read))
+        seen, heard = showing.shown(site, machine, check.proof, read), showing.heard(site, machine, check.proof, read)
+        steady.look(incident, closing.name_of(at), seen, context.now, heard=heard)
     for step in plan.steps:
         if not step.proof or steps.settled(incident, step.id):
             continue
-        seen = showing.shown(site, incident.equipment, step.proof, read)
+        seen = showing.shown(site, machine, step.proof, read)
         if step.stable_ms:
-            steady.look(id, step.id, seen)
-        since = steady.since(id, step.id) if step.stable_ms else None
+            heard = showing.heard(site, machine, step.proof, read)
+            steady.look(incident, step.id, seen, context.now, heard=heard)
+        since = steady.since(incident.id, step.id) if step.stable_ms else None
         if seen is None or steps.state(incident, plan, step) != "open":
             continue
         if not step.stable_ms or (since is not None and seen[0] - since >= step.stable_ms):
             yield step, *seen
+
+
+def _lasting(incident: Incident, context: Context, steady: Steady) -> list[Record]:
+    """Return what is written down of what must be shown for a while: it lasts, or it ended."""
+    news = steady.news(incident, context.now)
+    return [] if news is None else [write(incident, max(incident.last_ms, context.now), news)]
 
 
 def _news(incident: Incident, plan: Plan, context: Context) -> list[Record]:

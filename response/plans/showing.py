@@ -47,6 +47,11 @@ def blind(site: Site, equipment: str, proofs: Iterable[Proof], read: Read) -> bo
     return any(not any(_good(site, equipment, proof, read)) for proof in proofs)
 
 
+def heard(site: Site, equipment: str, proofs: Iterable[Proof], read: Read) -> bool:
+    """Say whether every point of them has been read at all, since the service began."""
+    return all(read(point) is not None for point in points(site, equipment, proofs))
+
+
 def holds(condition: Condition, point: str, read: Read) -> Seen | None:
     """Return when a good reading of a point showed that a condition holds, and its words."""
     reading = read(point)

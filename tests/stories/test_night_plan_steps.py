@@ -153,6 +153,52 @@ def test_a_promise_counts_from_another_step_and_its_proof_must_hold(night: Night
     assert state(night, "calm") == "done"
 
 
+def calm_for_ten_minutes(night: Night) -> Night:
+    freed(night.at("02:20")).reads("lift-1a/door_zone", 1)
+    for minute in range(21, 31):
+        night.at(f"02:{minute}").reads("lift-1a/door_zone", 1)
+    return night
+
+
+def test_what_must_last_is_not_counted_anew_after_a_restart(night: Night) -> None:
+    calm_for_ten_minutes(night)
+    before = dict(night.readings)
+    night.readings.clear()
+    night.restart().at("02:30:30")
+    assert state(night, "calm") == "open"  # nothing was heard yet, and nothing is lost
+    night.readings.update(before)
+    night.at("02:34").reads("lift-1a/door_zone", 1)
+    assert state(night, "calm") == "open"
+    night.at("02:35").reads("lift-1a/door_zone", 1)
+    assert state(night, "calm") == "done"
+    assert night.told(Kind.PROOF_LOST) == []
+
+
+def test_what_nobody_saw_for_longer_than_a_minute_counts_anew(night: Night) -> None:
+    calm_for_ten_minutes(night)
+    night.restart(seen_ms=night.now - ms("61 s")).at("02:35").reads("lift-1a/door_zone", 1)
+    assert state(night, "calm") == "open"
+    assert [r.data.what for r in night.told(Kind.PROOF_LOST)] == ["calm"]
+    night.restart().at("02:46").reads("lift-1a/door_zone", 1)
+    assert state(night, "calm") == "done"
+
+
+def test_what_the_first_reading_after_a_restart_denies_counts_anew(night: Night) -> None:
+    calm_for_ten_minutes(night)
+    night.restart().reads("lift-1a/door_zone", 0).at("02:31").reads("lift-1a/door_zone", 1)
+    night.at("02:45").reads("lift-1a/door_zone", 1)
+    assert state(night, "calm") == "open"
+    night.at("02:46").reads("lift-1a/door_zone", 1)
+    assert state(night, "calm") == "done"
+
+
+def test_a_proof_that_flickers_fills_no_book(night: Night) -> None:
+    freed(night.at("02:20"))
+    for second in range(60):
+        night.at(f"02:20:{second:02}").reads("lift-1a/door_zone", second % 2)
+    assert night.told(Kind.PROOF_SHOWN) == []
+
+
 def test_a_skipped_mandatory_step_tells_the_supervisor_and_calls_nobody(night: Night) -> None:
     night.accepts("zhao").skips("judge", "nobody answers")
     assert night.told_of("skipped/judge") == ["sup"]
