@@ -17,6 +17,8 @@ from response.incidents import Incidents
 log = structlog.get_logger(__name__)
 
 EVERY_MS = 60_000
+SOON_MS = 1_000
+"""Where something was decided and is on its way to the book, the look is put off for so long."""
 
 
 class Auditor:
@@ -28,17 +30,24 @@ class Auditor:
 
     async def run(self, beat: Beat) -> None:
         """Look once a minute, for ever."""
+        wait = EVERY_MS
         while True:
             beat()
-            await self._clock.until(self._clock.now() + EVERY_MS)
-            await self.look()
+            await self._clock.until(self._clock.now() + wait)
+            wait = EVERY_MS if await self.look() is not None else SOON_MS
 
-    async def look(self) -> Sequence[audit.Found]:
-        """Look once; what changed meanwhile is left to the next look."""
+    async def look(self) -> Sequence[audit.Found] | None:
+        """Look once; None where belief and book cannot be compared now, since one was ahead of the other.
+
+        What was decided and not committed is believed already and not in the book: a page, or a roster by which
+        other people are due. To put that right by the book would undo it.
+        """
+        if self._desk.unwritten().records:
+            return None
         standing, context = self._desk.standing, self._desk.context()
         found, refolded = await asyncio.to_thread(self._compare, standing, context)
-        if self._desk.standing is not standing:
-            return ()
+        if self._desk.standing is not standing or self._desk.unwritten().records:
+            return None
         for one in found:
             log.error("the audit found a difference", incident=one.incident, what=one.what, said=one.said)
             data = AuditFound(one.incident, one.what, one.said[:500])

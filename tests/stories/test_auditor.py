@@ -2,13 +2,14 @@
 
 import dataclasses
 
-from building import Building
+from building import Building, demo_site
 from msgspec.structs import replace
 
 from collectors.difference import Difference
 from dutyroom.auditor import Auditor
 from dutyroom.exchange import Exchange
-from facility.records import Kind
+from dutyroom.selfwatch import with_host
+from facility.records import AuditFound, Kind, Record, RosterChanged, roster_subject
 from sitefolder import Loaded
 
 TRAPPED = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "service_mode": 1, "fault_code": 71}
@@ -34,6 +35,47 @@ async def test_a_desk_that_forgot_an_escalation_is_found_out_and_rings_again(tmp
     await night.until("02:16")
     assert len(night.pages()) > before
     assert await auditor.look() == []
+    await night.close()
+
+
+async def test_what_is_decided_and_on_its_way_to_the_book_is_no_finding_and_is_not_undone(tmp_path) -> None:
+    night = await Building.open(tmp_path, "02:13")
+    await night.reads("lift-1b", **TRAPPED)
+    auditor = Auditor(night.clock, night.book, night.desk)
+    await night.until("02:13:30")
+    night.clock.time += 600_000  # levels come due, are decided, and wait for a slow disk
+    night.desk.matters.settle(night.clock.now())
+    assert night.desk.unwritten().records
+    assert await auditor.look() is None
+    assert night.desk.matters.incidents.open()[night.incident.id].level > night.incident.level  # nothing was undone
+    await night.turn()
+    assert await auditor.look() == []
+    assert night.records(Kind.AUDIT_FOUND) == []
+    await night.close()
+
+
+async def test_a_roster_that_is_changed_and_not_yet_committed_is_not_compared_with_the_book(tmp_path) -> None:
+    night = await Building.open(tmp_path, "02:13")
+    await night.reads("lift-1b", **TRAPPED)
+    auditor = Auditor(night.clock, night.book, night.desk)
+    now = night.clock.now()
+    data = RosterChanged("extra", "he-jun", "lift-technician", now, now + 3_600_000, "ill")
+    night.desk.matters.add([Record(now, Kind.ROSTER_CHANGED, roster_subject("c1"), data, "user:boss", "r-roster")])
+    assert await auditor.look() is None
+    await night.turn()
+    assert await auditor.look() == []
+    await night.close()
+
+
+async def test_an_audit_that_found_a_difference_becomes_an_alarm_of_the_monitoring_computer(tmp_path) -> None:
+    night = await Building.open(tmp_path, "02:13", with_host(demo_site()))
+    await night.reads("host", audit_found=0)
+    await night.until("02:13:10")
+    data = AuditFound("261123-1", "missing", "level 1 was due 20 s ago")
+    night.desk.report(Record(night.clock.now(), Kind.AUDIT_FOUND, "incident:261123-1", data))
+    await night.turn()
+    await night.reads("host", audit_found=float(night.desk.counts.audit_found))
+    assert [r.data.rule for r in night.records(Kind.ALARM_RAISED)] == ["host-audit-found"]
     await night.close()
 
 
