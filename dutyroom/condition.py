@@ -79,7 +79,8 @@ class Condition:
         standing = words.standing(self.outlook.ahead(), now, self.unpaged())
         passing = words.passing(self.desk.standing.incidents, self._troubles(), now)
         tests, incidents = self.desk.standing.tryouts, self.desk.standing.incidents
-        standing += words.untried(tests.values(), self.site, now) + words.unheard(incidents, self.site)
+        standing += words.untried(tests.values(), self.site, now)
+        standing += words.unheard(incidents, self.site) + words.uncalled(incidents, self.site)
         passing += [words.long_line_down(long.name, long.why, long.since_ms) for long in self._silent(now)]
         first = words.held(self.desk.standing.held, now) + words.without_time(self.doubt.words, now)
         return first + standing + passing + backlog.notices(self.backlog.held, now)

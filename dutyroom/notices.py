@@ -9,6 +9,7 @@ from facility.text import Text
 from response import duty
 from response.incident import Incident
 from response.paging.responders import given_up
+from response.paging.silence import nobody
 from response.paging.tryout import Tryout
 
 FEW = 3
@@ -102,6 +103,24 @@ def unheard(incidents: Mapping[str, Incident], site: Site) -> list[Notice]:
         )
         for i in incidents.values()
         if (plan := site.plans.get(i.plan)) is not None and given_up(i, plan, site)
+    ]
+
+
+def uncalled(incidents: Mapping[str, Incident], site: Site) -> list[Notice]:
+    """Return the incidents for which there is nobody to call: the roster has a hole, or all have declined."""
+    return [
+        Notice(
+            f"nobody:{i.id}",
+            "error",
+            Text(
+                f"事件 {i.id} 无人可呼叫：各级都无人当班、持证、可联系，或都已谢绝。请立即打电话找人，并登记临时加班。",
+                f"Incident {i.id}: there is nobody to call; on no level is anybody on duty, certified and within reach,"
+                " or all have declined. Call somebody now, and enter an extra shift.",
+            ),
+            i.level_ms,
+        )
+        for i in incidents.values()
+        if (plan := site.plans.get(i.plan)) is not None and nobody(i, plan, site)
     ]
 
 

@@ -11,7 +11,7 @@ from response import duty
 from response.fold import tell
 from response.incident import Incident
 from response.lines import write
-from response.paging import daytime
+from response.paging import daytime, silence
 from response.paging.requests import Target, pages
 from response.paging.responders import at_work
 from response.plans import drill
@@ -54,10 +54,13 @@ def reach(
     for target in fresh:
         out += pages(incident, plan, site, at, level, turn, target, secure=_secure(plan, unfilled))
     wanted = any(call.responder for call in plan.levels[level].calls)
-    if not again and wanted and not any(t.responder for t in targets) and level + 1 < len(plan.levels):
+    empty = not any(t.responder for t in targets) if wanted else not targets
+    if again or why == "inform" or not empty:
+        return out
+    if level + 1 < len(plan.levels):
         below = _Passed(passed.paged | {t.person for t in fresh}, unfilled)
-        out += reach(incident, plan, site, at, level + 1, "unfilled", below)
-    return out
+        return out + reach(incident, plan, site, at, level + 1, "unfilled", below)
+    return out + silence.told(incident, plan, site, at, level)
 
 
 def tell_also(incident: Incident, plan: Plan, site: Site, at: int, people: Collection[str], role: str) -> list[Record]:
@@ -133,7 +136,9 @@ def in_their_place(incident: Incident, plan: Plan, site: Site, at: int) -> list[
         return reach(incident, plan, site, at, level + 1, "declined")
     tried = dict.fromkeys(incident.to_replace, "declined")
     roles = lacking or {incident.called[next(iter(incident.to_replace))].roles[0]: tried}
-    return [write(incident, at, records.DutyUnfilled(role, level, {**tried, **who})) for role, who in roles.items()]
+    out = [write(incident, at, records.DutyUnfilled(role, level, {**tried, **who})) for role, who in roles.items()]
+    left = any(c.responder and person not in incident.declined for person, c in incident.called.items())
+    return out if left else [*out, *silence.told(incident, plan, site, at, level)]
 
 
 def _calls_of(incident: Incident, plan: Plan, people: Collection[str]) -> list[Call]:

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import date
 
-from night_shift import HV, PEOPLE, Night, licence, moment, site
+from night_shift import CHILLER, HV, PEOPLE, Night, licence, moment, ms, person, site
 
 from facility.duty import Leave
+from facility.plan import Call, Level
 from facility.records import Kind
+from response.paging import silence
 
 
 def requested(night: Night) -> list[tuple[str, str]]:
@@ -103,6 +105,42 @@ def test_with_nobody_certified_the_next_level_comes_at_once_and_touches_nothing(
     night.within("0 s").pages("li", "wu", "power-co")
     assert night.levels() == [("03:00:00", 0, 0, "start"), ("03:00:00", 1, 0, "unfilled")]
     assert all("do not touch" in r.data.text for r in night.told(Kind.PAGE_REQUESTED))
+
+
+def test_with_nobody_on_any_level_the_supervisor_hears_of_it_at_once() -> None:
+    people = (*(p for p in PEOPLE if p.id not in {"chen", "chu", "li"}), person("sup", "engineering-supervisor"))
+    night = Night(site(people=people)).at("03:00").alarm("ch-1", "chiller-fault")
+    assert [level[3] for level in night.levels()] == ["start", "unfilled"]
+    assert night.told_of("nobody") == ["sup"]
+    assert "nobody to call" in night.told(Kind.PAGE_REQUESTED)[-1].data.text
+    assert silence.nobody(night.incident, CHILLER, night.site)
+    night.within("14 min")
+    assert len(night.told(Kind.PAGE_REQUESTED)) == 1  # once, not at every round
+
+
+def test_when_all_have_declined_whoever_stands_above_hears_of_it() -> None:
+    people = (*PEOPLE, person("sup", "engineering-supervisor"))
+    night = Night(site(people=people)).at("10:00").alarm("ch-1", "chiller-fault")
+    night.at("10:01").declines("chen").declines("chu").within("1 s")
+    assert night.told_of("nobody") == []  # the leader is still being asked
+    night.declines("li").within("1 s")
+    assert night.told_of("nobody") == ["sup"]
+    assert silence.nobody(night.incident, CHILLER, night.site)
+
+
+def test_for_a_life_with_nobody_on_duty_all_who_have_such_a_role_are_told_off_duty_or_not() -> None:
+    away = tuple(Leave(p.id, moment("00:00"), moment("04:00")) for p in PEOPLE)
+    night = Night(site(leaves=away)).at("03:00").alarm("f1", "hv-trip")
+    assert set(night.told_of("nobody")) == {"li", "zhou", "wu", "zheng", "wang", "feng"}
+    assert night.paged() == ["power-co"]  # which is only told
+    assert len(night.told(Kind.DUTY_UNFILLED)) == 3
+
+
+def test_a_level_that_only_informs_and_finds_nobody_is_passed_at_once() -> None:
+    quiet = replace(CHILLER, levels=(Level((Call("customer-service", responder=False),), ms("5 min")), *CHILLER.levels))
+    night = Night(site(plans=(quiet,))).at("03:00").alarm("ch-1", "chiller-fault")
+    night.within("0 s").pages("chen")
+    assert night.levels() == [("03:00:00", 0, 0, "start"), ("03:00:00", 1, 0, "unfilled")]
 
 
 def test_with_nobody_on_duty_the_levels_are_climbed_at_once_and_it_is_tried_again_for_ever() -> None:
