@@ -55,10 +55,15 @@ class Sink:
 
 class Tasks:
     def __init__(self):
-        self.running = []
+        self.running, self.named = [], {}
 
     def keep(self, name, run, limit_ms):
-        self.running.append(asyncio.create_task(run(lambda: None), name=name))
+        if name not in self.named:
+            self.named[name] = asyncio.create_task(run(lambda: None), name=name)
+            self.running.append(self.named[name])
+
+    def drop(self, name):
+        self.named.pop(name).cancel()
 
     async def stop(self):
         for task in self.running:

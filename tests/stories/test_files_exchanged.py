@@ -58,7 +58,9 @@ async def test_a_lift_that_is_removed_while_somebody_is_trapped_in_it_stays_ever
     assert night.incident.id == opened, "people end it, not files"
     assert night.live.read("lift-1b/occupied") is None
     assert night.desk.missing(opened)
-    shape = incident_shape(night.desk.standing, site, night.incident, night.desk.missing(opened), (), night.desk.matters._read)
+    shape = incident_shape(
+        night.desk.standing, site, night.incident, night.desk.missing(opened), (), night.desk.matters._read
+    )
     assert shape.id == opened
     for alarm in night.desk.standing.alarms.values():
         assert alarm_shape(site, alarm, opened).subject
