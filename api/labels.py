@@ -127,6 +127,14 @@ PAGE_STATE: Mapping[str, Text] = {
     "declined": Text("不能到场", "cannot come"),
 }
 
+TEST_STATE: Mapping[str, Text] = {
+    "never": Text("从未测试", "never tested"),
+    "requested": Text("待发出", "to be sent"),
+    "sent": Text("已发出，等待确认", "sent, to be confirmed"),
+    "refused": Text("通道拒绝", "refused by the channel"),
+    "answered": Text("已确认收到", "confirmed"),
+}
+
 CHANNEL: Mapping[str, Text] = {
     "webhook": Text("接口", "webhook"),
     "smtp": Text("邮件", "mail"),
@@ -289,6 +297,7 @@ TABLE: Mapping[str, Mapping[str, Text]] = {
     "stage": STAGE,
     "step_state": STEP_STATE,
     "page_state": PAGE_STATE,
+    "test_state": TEST_STATE,
     "channel": CHANNEL,
     "record": RECORD,
     "work": WORK,

@@ -66,6 +66,7 @@ class View:
     tryouts: Mapping[tuple[str, str], Tryout] = field(default_factory=dict)  # newest test page by person and channel
     out_of_service: Mapping[str, Hold] = field(default_factory=dict)  # machines, until something is signed
     plans: Mapping[tuple[str, str], Plan] = field(default_factory=dict)  # every version at hand, by id and version
+    held: frozenset[str] = frozenset()  # incidents that came out of a backup: their pages wait for a person
 
     def site(self, site: Site) -> Site:
         """Return the site with the roster as changed."""

@@ -158,6 +158,7 @@ class Station:
             standing.tryouts,
             standing.out_of_service,
             standing.plans,
+            standing.held,
         )
 
     def hiding(self) -> Sequence[Hidden]:

@@ -12,6 +12,9 @@ from api.shapes.record import DoneShape
 from api.views.words import certificate_name, words
 from api.who import Caller, StationHere, allowed
 from facility.commands import TryChannel
+from facility.text import Text
+from response.paging.requests import channels
+from response.paging.tryout import Tryout
 
 router = APIRouter(prefix="/api/v1/people", tags=["people"], route_class=StrictRoute)
 
@@ -57,24 +60,32 @@ class TryBody(Body):
 async def tests(
     station: StationHere, caller: Annotated[Caller, Depends(allowed(Right.SEE_CONTACTS))]
 ) -> list[TestShape]:
-    """Report the newest test page of every person and channel; to a technician, his own."""
-    everybody, now = caller.may(Right.SEE_CONTACTS) is not Reach.OWN, station.clock.now()
+    """Report every channel of every person and party, with its newest test page; to a technician, his own."""
+    everybody, now, tried = caller.may(Right.SEE_CONTACTS) is not Reach.OWN, station.clock.now(), station.view().tryouts
+    people = {p.id: Text(p.name, p.name) for p in station.site.people.values()}
+    known = people | {p.id: p.name for p in station.site.parties.values()}
     return [
-        TestShape(
-            person=t.person,
-            channel=t.channel,
-            state=t.state,
-            why=t.why,
-            requested_ms=t.requested_ms,
-            due_ms=t.not_before_ms,
-            at_ms=t.at_ms,
-            said=t.said,
-            attempts=t.attempts,
-            failed=t.failed(now),
-        )
-        for t in station.view().tryouts.values()
-        if everybody or t.person == caller.person
+        _tested(id, name, channel, tried.get((id, channel)), now)
+        for id, name in known.items()
+        if everybody or id == caller.person
+        for channel in channels(station.site, id)
     ]
+
+
+def _tested(id: str, name: Text, channel: str, last: Tryout | None, now: int) -> TestShape:
+    return TestShape(
+        person=id,
+        name=words(name),
+        channel=channel,
+        state=last.state if last else "never",
+        why=last.why if last else "",
+        requested_ms=last.requested_ms if last else None,
+        due_ms=last.not_before_ms if last else None,
+        at_ms=last.at_ms if last else None,
+        said=last.said if last else "",
+        attempts=last.attempts if last else 0,
+        failed=last is not None and last.failed(now),
+    )
 
 
 @router.post("/{id}/test", response_model=DoneShape)

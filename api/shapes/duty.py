@@ -168,15 +168,19 @@ class PartyShape(Shape):
 
 
 class TestShape(Shape):
-    """The newest test page of one person on one channel; `failed` says that the channel has to be doubted."""
+    """One channel of a person or party, and its newest test page; `failed` says that the channel has to be doubted.
+
+    `state` is never where nobody tried it; then there is no `requested_ms`, `due_ms` and `at_ms`.
+    """
 
     person: str
+    name: Words
     channel: str
     state: str
     why: str
-    requested_ms: int
-    due_ms: int
-    at_ms: int
+    requested_ms: int | None
+    due_ms: int | None
+    at_ms: int | None
     said: str
     attempts: int
     failed: bool

@@ -249,6 +249,7 @@ class IncidentShape(IncidentSummary):
     card: CardShape
     steps: list[StepShape]
     pages: list[PageShape]
+    pages_held: bool
     people: list[ResponderShape]
     photos: list[PhotoShape]
     never: list[Words]

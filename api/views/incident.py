@@ -52,6 +52,10 @@ class Committed(Protocol):
     def out_of_service(self) -> Mapping[str, Hold]:
         """The machines that are held."""
 
+    @property
+    def held(self) -> frozenset[str]:
+        """The incidents whose pages wait for a person since a restore."""
+
 
 def place_of(site: Site, incident: Incident) -> Text:
     """Return where it is: the words it was started with, or the machine's place."""
@@ -85,6 +89,7 @@ def incident_shape(
         card=card_shape(site, card),
         steps=[step_shape(site, incident, plan, step, view.at_ms) for step in plan.steps] if plan else [],
         pages=[page_shape(site, page) for page in incident.pages.values()],
+        pages_held=incident.id in view.held,
         people=responders(site, incident),
         photos=[photo_shape(site, photo) for photo in incident.handset.photos],
         never=[words(text) for text in dict.fromkeys(never)],

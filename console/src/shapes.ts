@@ -246,6 +246,7 @@ export interface Incident {
   card?: Card;
   steps?: Step[];
   pages?: Page[];
+  pages_held?: boolean; // it came out of a backup: nobody is paged before somebody decides
   people?: Responder[];
   photos?: Photo[];
   promises?: Promised[];
