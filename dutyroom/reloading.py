@@ -67,7 +67,7 @@ def compare(old: Loaded, new: Loaded, different: Difference) -> Reloaded:
     fixed = [
         part for part in ("id", "timezone", "kinds", "settings") if getattr(old.site, part) != getattr(new.site, part)
     ]
-    if _channels(old) != _channels(new):
+    if _channels(old, new) != _channels(new, old):
         fixed.append("secrets")
     return Reloaded(
         hash=new.site.hash,
@@ -82,9 +82,9 @@ def _touched(changes: Changes) -> Touched:
     return Touched(changes.added, changes.removed, changes.changed)
 
 
-def _channels(loaded: Loaded) -> dict[str, str]:
-    """Return the secrets that no line uses: those of lines are opened anew with them."""
-    lines = {line.secret for line in loaded.site.lines.values()}
+def _channels(loaded: Loaded, other: Loaded) -> dict[str, str]:
+    """Return the secrets that no line uses, under either: those of lines are opened anew with them."""
+    lines = {line.secret for site in (loaded.site, other.site) for line in site.lines.values()}
     return {name: secret for name, secret in loaded.secrets.items() if name not in lines}
 
 

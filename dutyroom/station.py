@@ -78,7 +78,7 @@ class Station:
         self.doubt = Doubt(self.clock, newest)
         self.times = TimeSources(settings.ntp_servers, self.clock)
         self.spool = Spool(data / "spool.db", self.clock, keep_free=FOR_RECORDS)
-        self.live = Live(self._layouts(self.site))
+        self.live = Live(self._layouts(self.site, {}))
         self.forwarding = forwarding(settings, self.site, self.spool, self.clock)
         self.archiving: Archiving | None = None
         if self.forwarding and settings.history == "influx":
@@ -241,18 +241,23 @@ class Station:
         """Let other files hold, from this moment on: everybody's but the desk's and the collectors'."""
         self.desk.matters.plans.update(plans)
         self.field, self.profiles, self.secrets = loaded.site, loaded.profiles, loaded.secrets
-        self.live.exchange(self._layouts(site))
+        self.live.exchange(self._layouts(site, self.spool.layouts()))
         self.site = self.condition.site = self.alarm_figures.site = self.replies.site = site
         if self.archiving:
             self.archiving.adopt(site)
         if self.forwarding:
             self.forwarding.adopt(site)
 
-    def _layouts(self, site: Site) -> dict[str, Layout]:
+    def _layouts(self, site: Site, known: Mapping[str, Layout]) -> dict[str, Layout]:
         """Return the layout of every device of the site; a new one where points or profile are not the known ones."""
+        layouts = {}
         stamps = {id: profile.stamp for id, profile in self.profiles.items()}
-        devices = site.devices.values()
-        return {d.id: self.spool.layout(d.id, d.points, stamps.get(d.profile, d.profile)) for d in devices}
+        for id, device in site.devices.items():
+            stamp, layout = stamps.get(device.profile, device.profile), known.get(id)
+            if layout is None or layout.profile != stamp or layout.points != device.points:
+                layout = self.spool.layout(id, device.points, stamp)
+            layouts[id] = layout
+        return layouts
 
     def _site_as_changed(self) -> Site:
         roster = self.desk.standing.roster

@@ -126,11 +126,11 @@ class Serving:
         return False
 
 
-def operator(data: Path) -> dict[str, str]:
+def operator(data: Path, role: str = "operator") -> dict[str, str]:
     """Somebody who may log in, made before the start."""
     data.mkdir(parents=True, exist_ok=True)
     accounts = Accounts(data / "accounts.db")
-    accounts.user_add("chen", "陈宇", "operator", "correct horse")
+    accounts.user_add("chen", "陈宇", role, "correct horse")
     accounts.close()
     return {"user": "chen", "password": "correct horse"}
 

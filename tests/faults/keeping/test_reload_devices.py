@@ -1,11 +1,13 @@
 """`dutyroom reload` of what stands on a wire: the changed, the new and the removed; all others never notice."""
 
-import random
+import signal
 import time
 
+import httpx
 from metered import Gateway, Read, metering, scans_of
-from serving import cli, eventually
+from serving import Serving, cli, eventually, operator
 
+from dutyroom.reloading import ring, told
 from facility.records import Kind
 from facility.scan import COMMUNICATION, Reason
 
@@ -28,6 +30,12 @@ def whole(scans: list[Read], device: str) -> None:
     assert not [s for s in scans if s.device == device and set(s.reasons) & COMMUNICATION]
 
 
+def asked(service: Serving, who: dict[str, str], *, dry: bool) -> dict:
+    with httpx.Client(base_url=f"http://127.0.0.1:{service.port}") as http:
+        http.post("/api/v1/login", json=who).raise_for_status()
+        return http.post("/api/v1/reload", json={"request": "r1", "dry": dry}).json()
+
+
 def test_one_is_changed_one_added_one_removed_and_the_others_miss_no_poll(tmp_path) -> None:
     shared, other, leaving, coming = Gateway(), Gateway(), Gateway(volts=1800), Gateway()
     with metering(tmp_path, shared, other, leaving, coming) as (site, service):
@@ -39,16 +47,18 @@ def test_one_is_changed_one_added_one_removed_and_the_others_miss_no_poll(tmp_pa
             "leaves": ("leaving", 1, "plain"),
         }
         site.write()
+        engineer = operator(service.data, "engineer")
         service.start()
         service.reading("shared", "other", "leaving")
         eventually(lambda: service.records(Kind.ALARM_RAISED), 10)
-        asked = shared.asked[1]
+        polls = shared.asked[1]
 
         before = (site.folder / "equipment.toml").read_text()
         (site.folder / "equipment.toml").write_text(before.replace("unit = 2\n", 'unit = "two"\n') + "\n[[devise]]\n")
-        said = cli("reload", site.folder, "--data", service.data)
-        assert said.returncode == 1
-        assert said.stderr.count("equipment.toml:") >= 2, "all errors at once, with file and line"
+        refused = asked(service, engineer, dry=False)
+        assert {error["file"] for error in refused["errors"]} == {"equipment.toml"}
+        assert len(refused["errors"]) >= 2, "all errors at once"
+        assert all(error["line"] and error["text"]["zh"] and error["text"]["en"] for error in refused["errors"])
         assert len(service.records(Kind.CONFIG_ADOPTED)) == 1
 
         site.scales["other"] = 0.2
@@ -57,9 +67,11 @@ def test_one_is_changed_one_added_one_removed_and_the_others_miss_no_poll(tmp_pa
         site.meters["beside"] = ("shared", 3, "plain")
         site.meters["comes"] = ("coming", 1, "plain")
         site.write()
-        said = cli("reload", site.folder, "--data", service.data, "--dry-run")
-        assert said.returncode == 0, said.stderr
-        assert "devices: +beside +comes -goes -leaves ~changes" in said.stdout
+        would = asked(service, engineer, dry=True)
+        assert would["touched"]["devices"] == {
+            "added": ["beside", "comes"], "removed": ["goes", "leaves"], "changed": ["changes"],
+        }  # fmt: skip
+        assert "  devices: +beside +comes -goes -leaves ~changes" in told(ring(service.data, time.sleep, dry=True))
         assert not coming.asked
         assert len(service.records(Kind.CONFIG_ADOPTED)) == 1
 
@@ -68,7 +80,7 @@ def test_one_is_changed_one_added_one_removed_and_the_others_miss_no_poll(tmp_pa
         assert "lines: +coming -leaving" in said.stdout
         eventually(lambda: coming.asked[1] > 3 and shared.asked[3] > 3, 10)
         gone = shared.asked[2], leaving.asked[1]
-        eventually(lambda: shared.asked[1] > asked + 30, 20)
+        eventually(lambda: shared.asked[1] > polls + 20, 20)
         assert (shared.asked[2], leaving.asked[1]) == gone, "who was removed is asked no more"
         assert [g.connections for g in (shared, other, leaving, coming)] == [1, 1, 1, 1]
         assert {row["id"] for row in service.health()["lines"]} == {"shared", "other", "coming"}
@@ -102,28 +114,42 @@ def test_one_is_changed_one_added_one_removed_and_the_others_miss_no_poll(tmp_pa
         assert first.at_ms - adopted.at_ms <= 250 + 1000, "polled within an interval, and what a busy machine takes"
 
 
+DIES = """
+import os
+from dutyroom import exchange
+whole = exchange.Exchange.{step}
+def dies(self, *said):
+    came = whole(self, *said)
+    os.kill(os.getpid(), 9)
+    return came
+exchange.Exchange.{step} = dies
+"""
+
+
 def test_a_kill_in_the_middle_starts_clean_with_the_new_files(tmp_path) -> None:
-    roll, gateway, others = random.Random(7), Gateway(), [Gateway(), Gateway()]
-    with metering(tmp_path, gateway, *others) as (site, service):
-        site.lines = {"l0": gateway.port}
-        site.meters = {"stays": ("l0", 1, "plain"), "turns": ("l0", 2, "other")}
+    stays, comes = Gateway(), Gateway()
+    with metering(tmp_path, stays, comes) as (site, service):
+        site.lines = {"l0": stays.port}
+        site.meters = {"stays": ("l0", 1, "plain"), "turns": ("l0", 2, "other"), "goes": ("l0", 3, "plain")}
         site.write()
-        service.start()
-        service.reading("l0")
-        for turn in range(3):
-            site.scales["other"] = 0.2 if turn % 2 == 0 else 0.1
-            site.lines = {"l0": gateway.port, "l1": others[turn % 2].port}
-            site.meters[f"new{turn}"] = ("l1", 1, "plain")
-            site.meters.pop(f"new{turn - 1}", None)
-            site.write()
-            service.process.send_signal(1)
-            time.sleep(roll.uniform(0.02, 0.35))  # any instant: before, in, and behind the exchange
-            service.kill()
+        for turn, step in enumerate(("last_words", "swap", "")):
+            service.code = DIES.format(step=step) if step else ""
             service.start()
-            eventually(lambda turn=turn: others[turn % 2].asked[1], 10)
-            rows = service.health()["lines"]
-            assert {row["id"] for row in rows} == {"l0", "l1"}
+            service.reading(*site.lines)
+            if not step:
+                break
+            site.scales["other"] = (0.2, 0.1)[turn]
+            site.lines["l1"] = comes.port
+            site.meters.pop("goes", None)
+            site.meters["comes"] = ("l1", turn + 1, "plain")
+            site.write()
+            service.process.send_signal(signal.SIGHUP)
+            assert service.process.wait(20) == -signal.SIGKILL
+            service.kill()
+        asked = comes.asked[2]
+        eventually(lambda: comes.asked[2] > asked + 2, 10)
         assert service.stop()[0] == 0
+        assert len({r.data.hash for r in service.records(Kind.CONFIG_ADOPTED)}) == 3
         scans = scans_of(service.data)
         assert {value(s, "v_an") for s in good(scans, "stays")} == {OLD}
         by_stamp: dict[str, set[float]] = {}
