@@ -79,13 +79,20 @@ def untried(tests: Iterable[Tryout], site: Site, now: int) -> list[Notice]:
     failed = [t for t in tests if t.failed(now)]
     if not failed:
         return []
-    names = [f"{site.people[t.person].name if t.person in site.people else t.person} · {t.channel}" for t in failed]
-    zh, en = "；".join(names[:FEW]), "; ".join(names[:FEW])
+    names = [(_who(site, t.person), t.channel) for t in failed[:FEW]]
+    zh, en = "；".join(f"{who.zh} · {way}" for who, way in names), "; ".join(f"{who.en} · {way}" for who, way in names)
     words = Text(
         f"{len(failed)} 个通道的测试呼叫失败或无人确认：{zh}。请核对号码和通道，再测一次。",
         f"{len(failed)} channels failed their test page or nobody confirmed it: {en}. Check them and try again.",
     )
     return [Notice("page-tests", "warning", words, now)]
+
+
+def _who(site: Site, id: str) -> Text:
+    if id in site.parties:
+        return site.parties[id].name
+    name = site.people[id].name if id in site.people else id
+    return Text(name, name)
 
 
 def unheard(incidents: Mapping[str, Incident], site: Site) -> list[Notice]:

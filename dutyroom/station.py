@@ -11,7 +11,7 @@ from alarms.figures import Report
 from alarms.hidden import Hidden
 from api.station import Health, PhoneMessage, Reloaded, View
 from collectors.mqtt.receipts import Receipts
-from dutyroom import restored, selfwatch, web
+from dutyroom import restored, selfwatch, spent, web
 from dutyroom.adoption import Adoption, Plans, plans_kept
 from dutyroom.archiving import Archiving
 from dutyroom.auditor import Auditor
@@ -269,6 +269,9 @@ class Station:
             self.desk.hold()
         now = self.clock.now()
         self.desk.matters.plans.update(plans_kept(self.settings.data, self.site))
+        if spent.limited(self.ways):
+            past = self.book.find(kinds=spent.KINDS, from_ms=now - spent.DAY_MS, limit=spent.MOST)
+            spent.count(past, self.ways, self.addressee)
         newest = restored.newest_incident(self.book, self.site, now)
         self.desk.restore(self.book.open_records(), newest, _newest(self.book))
         if owed := restored.record_of(self.book, self.desk.standing.incidents, now):

@@ -30,6 +30,7 @@ def warn(site: Site, documents: Mapping[str, Document], problems: Problems, now_
                 people.warning(
                     (key, index, "channels"), "没有通知渠道，无法呼叫", "has no channel; nobody can page them"
                 )
+    _leader(site, problems)
     if today:
         _certificates(people, site, today)
     if now_ms is not None:
@@ -75,6 +76,13 @@ def _certificates(document: Document, site: Site, today: date) -> None:
                     f"{site.people[name].name}的{label.zh}{said[0]}（{certificate.until}）",
                     f"the certificate {certificate.kind} of {name} {said[1]} ({certificate.until})",
                 )
+
+
+def _leader(site: Site, problems: Problems) -> None:
+    from response.duty import leaderless
+
+    if (without := leaderless(site)) is not None:
+        problems.warning("roster.toml", "layer", without.zh, without.en)
 
 
 def _holes(site: Site, problems: Problems, now_ms: int) -> None:

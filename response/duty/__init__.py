@@ -3,7 +3,7 @@
 from response.duty.ahead import CALENDAR, CERTIFICATE, HOLE, UNTESTED, Ahead, ahead, calendar_text
 from response.duty.choosing import CONTRACTOR, DEPUTY, HOLDER, Choice, certified, choose, party_of
 from response.duty.expiring import Expiring, expiring
-from response.duty.holes import Hole, holes, plainly
+from response.duty.holes import Hole, holes, leaderless, plainly
 from response.duty.presence import ALWAYS, OFF, Span, called_for, local_day, now_and_next, on_duty, roles, spans
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "choose",
     "expiring",
     "holes",
+    "leaderless",
     "local_day",
     "now_and_next",
     "on_duty",

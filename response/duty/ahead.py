@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from facility.site import Site
 from facility.text import Text
 from response.duty.expiring import expiring
-from response.duty.holes import holes, plainly
+from response.duty.holes import LEADER, holes, leaderless, plainly
 from response.duty.presence import EVERY_DAY, local_day, roles, spans
 
 DAY_MS = 86_400_000
@@ -60,6 +60,8 @@ def calendar_text(site: Site, now: int) -> Text:
 
 
 def _holes(site: Site, now: int) -> Iterator[Ahead]:
+    if (without := leaderless(site)) is not None:
+        yield Ahead(f"{HOLE}:{LEADER}::0", HOLE, now, without)
     for hole in plainly(holes(site, now, now + HOLES_MS)):
         # A hole that has begun keeps its name though its begin moves with the moment that is asked about.
         begin = hole.from_ms if hole.from_ms > now else 0

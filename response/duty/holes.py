@@ -12,6 +12,8 @@ from facility.text import Text
 from response.duty.choosing import certified
 from response.duty.presence import called_for, changes, in_layer, local_day
 
+LEADER = "leader-on-duty"
+
 
 @dataclass(frozen=True, slots=True)
 class Hole:
@@ -46,6 +48,18 @@ def holes(site: Site, from_ms: int, to_ms: int, roles: Collection[str] | None = 
                 open_[certificate] = _hole(site, layer.role, start, end, have, need, certificate)
         found += open_.values()
     return sorted(found, key=lambda h: (h.from_ms, h.role, h.certificate))
+
+
+def leaderless(site: Site) -> Text | None:
+    """Return that no layer of the roster covers the leader on duty (带班); None when one does."""
+    if any(layer.role == LEADER for layer in site.roster.layers):
+        return None
+    return Text(
+        "排班中没有带班领导（leader-on-duty）一层：严重事件时无人带班，超时和跳过的步骤无人可报。"
+        "请在 roster.toml 加上。",
+        "No layer of the roster covers the leader on duty: in a serious event nobody leads, and nobody hears of broken"
+        " promises and skipped steps. Add one to roster.toml.",
+    )
 
 
 def plainly(found: Iterable[Hole]) -> list[Hole]:

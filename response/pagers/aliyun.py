@@ -114,6 +114,10 @@ class AliyunPager:
         self._exchange, self._allowance = exchange or Exchange(), Allowance(service.limits)
         self.prepare, self.close = self._exchange.prepare, self._exchange.close
 
+    def spent(self, address: str, at_ms: int) -> None:
+        """Count a page that was handed over before this start."""
+        self._allowance.spent(address, at_ms)
+
     async def page(self, message: Message) -> str:
         """Hand the page over; return the provider's words and its number for the matter."""
         service = self._service

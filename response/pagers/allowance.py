@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from facility.ports import Message, PageRefusedError
 from facility.rule import Priority
 
+NOT_ASKED = "not asked"
+"""How a refusal begins that is ours and not the provider's."""
+
 KEPT_FOR_LIFE = 0.25
 """Share of every limit that only pages about a life in danger may use."""
 
@@ -31,6 +34,10 @@ class Allowance:
         self._longest_ms = max((limit.span_ms for limit in limits), default=0)
         self._asked: dict[str, deque[int]] = {}
 
+    def spent(self, what: str, at_ms: int) -> None:
+        """Count a page that was handed over earlier; to be told in the order of time."""
+        self._asked.setdefault(what, deque()).append(at_ms)
+
     def take(self, what: str, message: Message, now_ms: int) -> None:
         """Count one more page to a robot or number.
 
@@ -47,6 +54,6 @@ class Allowance:
             if len(within) >= most:
                 wait_s = -(-(within[-most] + limit.span_ms - now_ms) // 1000)
                 raise PageRefusedError(
-                    f"not asked: {most} pages in {limit.span_ms // 1000} s are its limit; again in {wait_s} s"
+                    f"{NOT_ASKED}: {most} pages in {limit.span_ms // 1000} s are its limit; again in {wait_s} s"
                 )
         asked.append(now_ms)

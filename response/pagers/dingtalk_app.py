@@ -81,6 +81,10 @@ class DingtalkAppPager:
         )
         self.prepare, self.close = self._exchange.prepare, self._exchange.close
 
+    def spent(self, address: str, at_ms: int) -> None:
+        """Count a page that was handed over before this start."""
+        self._allowance.spent(address, at_ms)
+
     async def page(self, message: Message) -> str:
         """Send the page; return the provider's words and its number for the matter."""
         self._allowance.take(message.address, message, self._clock.now())

@@ -82,6 +82,10 @@ class ModemPager:
         self._one = threading.Lock()
         self._allowance = Allowance(LIMITS)
 
+    def spent(self, _address: str, at_ms: int) -> None:
+        """Count a page that was handed over before this start."""
+        self._allowance.spent("", at_ms)
+
     async def page(self, message: Message) -> str:
         """Send the page as text; where a life is in danger, let the phone ring as well."""
         self._allowance.take("", message, self._clock.now())

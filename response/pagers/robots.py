@@ -103,6 +103,10 @@ class RobotPager:
         self._exchange, self._allowance = exchange or Exchange(), Allowance(DIALECTS[kind].limits)
         self.prepare, self.close = self._exchange.prepare, self._exchange.close
 
+    def spent(self, address: str, at_ms: int) -> None:
+        """Count a page that was handed over before this start."""
+        self._allowance.spent(address.partition("@")[0], at_ms)
+
     async def page(self, message: Message) -> str:
         """Put the page into the chat; return the provider's words."""
         name, _, mobile = message.address.partition("@")

@@ -1,4 +1,4 @@
-"""Test pages: each person's channels, tried out every week by day or whenever somebody asks, and answered or not."""
+"""Test pages: every channel of people and parties, tried out each week by day or when asked for, answered or not."""
 
 import hashlib
 from collections.abc import Mapping
@@ -114,12 +114,12 @@ class Tryouts:
         if day_ms(site, now) != now or now >= moment + UNANSWERED_MS:
             self._seen_to = moment
             return out
-        for person in site.people.values():
-            for channel in channels(site, person.id):
-                last = self._newest.get((person.id, channel))
+        for who in (*site.people, *site.parties):
+            for channel in channels(site, who):
+                last = self._newest.get((who, channel))
                 if last is None or last.requested_ms < moment:
-                    key = _key(f"{moment}", person.id, channel)
-                    out.append(_request(now, key, person.id, channel, "weekly"))
+                    key = _key(f"{moment}", who, channel)
+                    out.append(_request(now, key, who, channel, "weekly"))
         self._seen_to = 0 if out else moment
         return out
 

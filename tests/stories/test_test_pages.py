@@ -54,7 +54,7 @@ async def test_a_refused_test_page_is_tried_four_times_and_then_said(tmp_path) -
     await day.close()
 
 
-async def test_every_tuesday_at_ten_everybody_is_tried_once(tmp_path) -> None:
+async def test_every_tuesday_at_ten_everybody_and_every_contractor_is_tried_once(tmp_path) -> None:
     week = await Building.open(tmp_path, "23:00")  # a Monday
     await week.turn()
     week.clock.time += 11 * 3_600_000 - 1_000
@@ -65,7 +65,9 @@ async def test_every_tuesday_at_ten_everybody_is_tried_once(tmp_path) -> None:
     await week.turn()
     at = datetime.fromtimestamp(week.clock.now() / 1000, ZONE)
     assert (at.weekday(), at.hour, at.minute) == (1, 10, 0)
-    ways = {(p.id, c.kind) for p in week.site.people.values() for c in p.channels}
+    members = (*week.site.people.values(), *week.site.parties.values())
+    ways = {(p.id, c.kind) for p in members for c in p.channels}
+    assert ("lift-company", "demo") in ways
     assert {(m.person, "demo") for m in got(week)} == {way for way in ways if way[1] == "demo"}
     before = len(got(week))
     week.clock.time += 60_000

@@ -13,6 +13,7 @@ from response.duty import CALENDAR, CERTIFICATE, HOLE, UNTESTED
 from response.paging import reached
 
 ALL_TESTED = {p.id: moment("00:00") for p in PEOPLE}
+LEADERLESS = "hole:leader-on-duty::0"
 QUIET = replace(Layer("guard", date(2026, 1, 1), ("always",), (("wu",),), (0,)))
 
 
@@ -20,7 +21,7 @@ def said(what: str, here=None, at: str = "12:00", tested=None, now: int | None =
     now = now if now is not None else moment(at)
     heard = ALL_TESTED if tested is None else tested
     found = duty.ahead(here or quiet(), now, lambda who: reached.untested(heard, who, now))
-    return [one for one in found if one.what == what]
+    return [one for one in found if one.what == what and one.id != LEADERLESS]
 
 
 def quiet(*leaves: Leave, calendar: Calendar | None = None, people=PEOPLE):
@@ -40,6 +41,14 @@ def test_a_hole_is_said_at_least_a_day_ahead_and_keeps_its_name_until_it_begins(
     begun = {said(HOLE, here, at=at)[0].id for at in ("+5 08:00", "+5 09:00", "+5 19:59")}
     assert len(begun) == 1
     assert said(HOLE, here, at="+5 20:00") == []
+
+
+def test_a_roster_without_a_layer_for_the_leader_on_duty_is_a_hole_that_stands() -> None:
+    for at in ("12:00", "+6 12:00"):
+        found = {one.id: one for one in duty.ahead(quiet(), moment(at), lambda _who: False)}
+        assert "带班" in found[LEADERLESS].text.zh
+    led = {one.id for one in duty.ahead(site(), moment("12:00"), lambda _who: False)}
+    assert LEADERLESS not in led
 
 
 def test_a_certificate_is_said_at_90_60_and_30_days_and_when_it_is_over() -> None:
