@@ -18,6 +18,7 @@ from facility.plan import Plan
 from facility.ports import Beat
 from facility.records import Record
 from facility.site import Site
+from facility.text import Text
 from sitefolder import Loaded, SiteError, load
 from stores.plans import PlanStore
 
@@ -32,9 +33,10 @@ Plans = Mapping[tuple[str, str], Plan]
 LOOK_MS = 30_000
 DESK_S = 20.0
 """How long the desk may take to come to it, before the old files stay."""
-BUSY = (
-    "磁盘现在不接受读数，旧配置继续有效；请看磁盘，稍后重试。",
-    "The disk does not take readings now, and the old files still hold; look at the disk and try again.",
+BUSY = Text(
+    "现在不能换配置：磁盘不接受读数，或时钟还不可信；旧配置继续有效。请看健康页，稍后重试。",
+    "The files cannot be exchanged now: the disk takes no readings, or there is no clock to believe. The old ones still"
+    " hold; look at the health page and try again.",
 )
 
 
@@ -87,14 +89,13 @@ class Adoption:
                 log.error("the site folder has errors; the old one still holds", errors=len(error.findings))
                 return reloading.refused(hash, error)
             except (NotNowError, TimeoutError):
-                return reloading.failed(hash, *BUSY)
+                return reloading.failed(hash, BUSY)
             except Exception as error:
                 log.error("the new files cannot be put in place; the old ones still hold", exc_info=error)
-                return reloading.failed(
-                    hash,
-                    f"新文件无法启用，旧配置继续有效：{error}",
-                    f"The new files cannot be used; the old hold: {error}",
+                why = Text(
+                    f"新文件无法启用，旧配置继续有效：{error}", f"The new files cannot be used; the old hold: {error}"
                 )
+                return reloading.failed(hash, why)
 
     async def _reload(self, actor: str, *, dry: bool) -> Reloaded:
         loaded = await asyncio.to_thread(load, self._folder)

@@ -67,11 +67,16 @@ class Condition:
     collectors: "Collectors | None" = None
     heart: Heart | None = None
     _started: int = field(init=False)
+    _lines_from: int = field(init=False)  # since when the lines are these
     _told_down: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Remember when this began."""
-        self._started = self.clock.now()
+        self._started = self._lines_from = self.clock.now()
+
+    def adopt(self, site: Site) -> None:
+        """Look at another site from now on; its new lines have the time of a start."""
+        self.site, self._lines_from = site, self.clock.now()
 
     def notices(self) -> list[Notice]:
         """Return what every screen must say about the product itself."""
@@ -203,7 +208,9 @@ class Condition:
         down = set(self._lines_down())
         for line in sorted(down - self._told_down):
             log.warning("a line is down; it is tried again by itself", line=line)
-        for line in sorted(self._told_down - down):
+        back = self._told_down - down
+        here = {line.line for line in self.lines()} if back else set()
+        for line in sorted(back & here):
             log.warning("a line is back", line=line)
         self._told_down = down
 
@@ -213,7 +220,7 @@ class Condition:
 
     def _lines_down(self) -> list[str]:
         """Return the lines that are not connected; one that was not tried yet is not down."""
-        tried = self.clock.now() >= self._started + LINES_MS
+        tried = self.clock.now() >= self._lines_from + LINES_MS
         return [line.line for line in self._troubled() if not line.connected and (tried or line.failures)]
 
     def _remarks(self) -> list[tuple[str, Text]]:

@@ -94,9 +94,9 @@ def refused(hash: str, error: SiteError) -> Reloaded:
     return Reloaded(hash, adopted=False, errors=tuple(Finding(f.file, f.line, f.place, f.text) for f in wrong))
 
 
-def failed(hash: str, zh: str, en: str) -> Reloaded:
+def failed(hash: str, why: Text) -> Reloaded:
     """Return the answer when nothing is wrong with a place in a file, and the old files hold all the same."""
-    return Reloaded(hash, adopted=False, errors=(Finding("", None, "", Text(zh, en)),))
+    return Reloaded(hash, adopted=False, errors=(Finding("", None, "", why),))
 
 
 def told(came: Reloaded) -> list[str]:

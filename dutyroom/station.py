@@ -242,7 +242,8 @@ class Station:
         self.desk.matters.plans.update(plans)
         self.field, self.profiles, self.secrets = loaded.site, loaded.profiles, loaded.secrets
         self.live.exchange(self._layouts(site, self.spool.layouts()))
-        self.site = self.condition.site = self.alarm_figures.site = self.replies.site = site
+        self.site = self.alarm_figures.site = self.replies.site = site
+        self.condition.adopt(site)
         if self.archiving:
             self.archiving.adopt(site)
         if self.forwarding:
