@@ -115,7 +115,10 @@ class Running(Mapping[str, Incident]):
     def _list(self, before: Mapping[str, PageState], now: Mapping[str, PageState]) -> None:
         """Enter the pages of an incident that are to be sent, and take out those that no longer are."""
         for key in before.keys() | now.keys():
-            page, was = now.get(key), self._entry.get(key)
+            page = now.get(key)
+            if page is not None and page is before.get(key):
+                continue  # most are as they were
+            was = self._entry.get(key)
             entry = (page.not_before_ms, page.requested_ms, key) if page and page.state in UNSENT else None
             if entry == was:
                 continue

@@ -44,7 +44,8 @@ def channels(site: Site, id: str) -> list[str]:
 
 def next_channel(incident: Incident, site: Site, page: PageState) -> str | None:
     """Return the channel that a page goes to when its own did not take it; None where it has gone there, or none is."""
-    group = [p for p in incident.pages.values() if p.ring == page.ring]
+    # Rounds differ most: an incident that nobody answers has hundreds of pages, and this is asked of each unheard one.
+    group = [p for p in incident.pages.values() if p.round == page.round and p.ring == page.ring]
     if page.key != group[-1].key:
         return None  # the next one is already on its way
     tried = {p.channel for p in group}

@@ -1,4 +1,4 @@
-"""One real demo for all tests of this folder, and a browser for each file."""
+"""One real demo and one browser for all tests of this folder; each file has its own windows."""
 
 import os
 import shutil
@@ -27,8 +27,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.real)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(tmp_path_factory) -> Iterator[RunningDemo]:
+    # It is not left running beside the tests of other folders: a building and its service take a fifth of a processor.
     chromium_or_skip()
     if not (ROOT / "api" / "static" / "index.html").exists():
         subprocess.run(["sh", "console/build.sh", sys.executable], cwd=ROOT, check=True)
@@ -40,7 +41,7 @@ def demo(tmp_path_factory) -> Iterator[RunningDemo]:
         running.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator["Browser"]:
     # Not for the whole session: while it is open, this thread has a running loop, and async tests could not run.
     chromium_or_skip()

@@ -12,6 +12,8 @@ from response.phone import label
 WHO = "lift-technician"
 KBIT_400 = 50_000
 """Bytes a second."""
+RETRY_MS = 10_000
+"""So often the page tries again what it could not send (api/phone/files/phone.js)."""
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,7 @@ def test_a_press_without_signal_says_so_and_goes_out_once_when_it_returns(demo, 
 
 def test_what_a_log_in_page_of_a_network_answers_is_not_taken_for_ours(demo, handset, called):
     id, person = called
+    handset.clock.install()
     handset.goto(demo.link(id, person))
     address = "**/p/*/arrived"
     handset.route(address, lambda route: route.fulfill(status=200, content_type="text/html", body="<main>Wi-Fi</main>"))
@@ -92,6 +95,7 @@ def test_what_a_log_in_page_of_a_network_answers_is_not_taken_for_ours(demo, han
     handset.get_by_role("button", name="确认：我就在设备旁").click()
     expect(handset.locator("#said .pending")).to_contain_text("还没有发出")
     handset.unroute(address)
+    handset.clock.fast_forward(RETRY_MS)
     expect(handset.locator("main")).to_contain_text("您已到场", timeout=15_000)
 
 
