@@ -3,7 +3,9 @@
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from facility.ports import PageRefusedError
@@ -15,6 +17,8 @@ TIMEOUT_S = 5.0
 """For the whole exchange: a provider that drips its answer hangs too."""
 
 READ_LIMIT = 65_536
+_LATE = ("anyio._backends._asyncio", "anyio.streams.tls", "httpcore._backends.anyio")
+"""What httpx itself loads only with its first connection: 50 ms of the loop, in the middle of the first flood."""
 WORDS_LIMIT = 300
 """Characters of a provider's answer that are kept in the log book."""
 
@@ -46,6 +50,9 @@ class Exchange:
         """Load what a page needs (0.2 s), so that the first one does not wait for it. For a thread."""
         if self._client is None:
             self._open()
+        for name in _LATE:
+            with suppress(ImportError):  # another version has other names, and loads what it needs with the first page
+                import_module(name)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Ask with a POST; otherwise as `ask`."""
