@@ -20,7 +20,7 @@ from alarms.shelf import ASKS
 from api.station import Health, Notice, PhoneMessage, Reloaded, SpoolHealth, TaskHealth, View
 from dutyroom.performance import Performance
 from facility import records
-from facility.commands import Command, IssuePermit, Refused
+from facility.commands import Command, IssuePermit, Refused, ReleasePages
 from facility.duty import Layer, Roster, Shift
 from facility.equipment import Card, Device, Equipment
 from facility.person import Certificate, Channel, Party, Person
@@ -39,6 +39,7 @@ from response.duty import rota
 from response.duty.rota import Rota
 from response.incidents import Incidents
 from response.paging import tryout
+from response.paging.held import Held
 from response.permits import planned, works
 from response.permits.planned import Planned
 from stores.files import FileStore
@@ -276,6 +277,7 @@ class FakeStation:
         self.planned = Planned()
         self.rota = Rota()
         self.tryouts = tryout.Tryouts()
+        self.held = Held()
         self.messages: list[PhoneMessage] = []
         self.standing: list[Notice] = []
         self.tasks = [TaskHealth("desk", 10, 8000)]
@@ -317,6 +319,7 @@ class FakeStation:
         self.planned.tell(record)
         self.rota.tell(record)
         self.tryouts.tell(record)
+        self.held.tell(record)
         self.incidents.tell(record)
 
     def raise_alarm(self, owner: str = "lift-1a", rule: str = "lift-trapped", value: float = 1.0) -> str:
@@ -356,6 +359,8 @@ class FakeStation:
             said = self.rota.ask(self.context(), command)
         elif isinstance(command, tryout.ASKS):
             said = self.tryouts.ask(self.context(), command)
+        elif isinstance(command, ReleasePages):
+            said = self.held.ask(command, self.incidents.open(), self.clock.now())
         else:
             said = self.incidents.ask(self.context(), command)
         if isinstance(said, Refused):
