@@ -88,6 +88,13 @@ class WorksTable(Strict):
         return Works(self.recheck, self.read_back, self.certificate)
 
 
+Waiting = Literal["medium", "low"]
+
+
+def _waiting() -> list[Waiting]:
+    return ["medium", "low"]
+
+
 class PagingTable(Strict):
     """[paging]: when pages that are no emergency may ring, and when every channel is tried out.
 
@@ -97,7 +104,7 @@ class PagingTable(Strict):
 
     day_from: Clock = "08:00"
     day_until: Clock = "20:00"
-    wait_for_day: tuple[Literal["medium", "low"], ...] = ("medium", "low")
+    wait_for_day: list[Waiting] = Field(default_factory=_waiting)
     weekly_test: Weekly = "tue 10:00"
 
     @model_validator(mode="after")

@@ -302,3 +302,54 @@ def test_f58_an_alarm_that_flaps_is_one_incident_and_calls_nobody_twice_for_the_
     rounds = [(r.data.person, r.data.level, r.data.round) for r in night.told(Kind.PAGE_REQUESTED)]
     assert len(rounds) == len({*rounds})
     assert len(night.told(Kind.LEVEL_REACHED)) <= 2 + (night.now - moment("03:00")) // ms("5 min")
+
+
+def gathering() -> Night:
+    """Six faults at once: two messages have left, and four pages wait to leave in one."""
+    night = Night(PLACE).at("03:00")
+    for n in range(6):
+        night.alarm(f"m-{n}", "flood")
+    return night
+
+
+def over(night: Night, machine: str) -> str:
+    """It was nothing, and is closed; return its incident."""
+    which = night.of(machine).id
+    night.clears(machine, "flood")
+    said = night.does(ask.CloseIncident("user:op", night.request(), which, "a test"))
+    assert not isinstance(said, Refused), said.why.en
+    return which
+
+
+def messages_of(night: Night) -> list[list[str]]:
+    """The machines of each message to the technician, in the order in which they left."""
+    name = {i.id: i.equipment for i in night.incidents.open().values()}
+    return [[name[p.incident] for p in one.pages] for _, one in night.posted if one.pages[0].person == "chen"]
+
+
+@pytest.mark.parametrize("machine", ["m-2", "m-4"])
+def test_an_incident_that_closes_while_its_page_waits_for_others_is_not_in_the_message(machine):
+    night = gathering()
+    over(night, machine)
+    night.at("03:01")
+    assert messages_of(night)[2] == [m for m in ("m-2", "m-3", "m-4", "m-5") if m != machine]
+    (bundle,) = [r.data for r in night.told(Kind.PAGE_BUNDLED)]
+    assert "and 2 more" in bundle.text
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_message_whose_first_incident_closes_before_it_is_taken_leaves_with_the_others_as_a_new_one(restarted):
+    night = gathering()
+    night.channels["demo"] = night.channels["sms"] = lambda _at: "429"
+    night.at("03:00:20")
+    (bundle, *_) = [r.data for r in night.told(Kind.PAGE_BUNDLED)]
+    first = over(night, "m-2")
+    if restarted:
+        night.restart()
+    night.channels.clear()
+    night.posted.clear()
+    night.at("03:04")
+    assert all(first != p.incident for _, one in night.posted for p in one.pages), "nobody is called for what is over"
+    told = {machine for message in messages_of(night) for machine in message}
+    assert {"m-3", "m-4", "m-5"} <= told, "and nobody's call is lost with it"
+    assert all(one.key != bundle.key for _, one in night.posted), "other words, another key"
