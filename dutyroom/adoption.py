@@ -34,9 +34,9 @@ LOOK_MS = 30_000
 DESK_S = 20.0
 """How long the desk may take to come to it, before the old files stay."""
 BUSY = Text(
-    "现在不能换配置：磁盘不接受读数，或时钟还不可信；旧配置继续有效。请看健康页，稍后重试。",
-    "The files cannot be exchanged now: the disk takes no readings, or there is no clock to believe. The old ones still"
-    " hold; look at the health page and try again.",
+    "现在不能换配置：服务刚启动，磁盘不接受读数，或时钟还不可信；旧配置继续有效。请看健康页，稍后重试。",
+    "The files cannot be exchanged now: the service is starting, the disk takes no readings, or there is no clock to"
+    " believe. The old ones still hold; look at the health page and try again.",
 )
 
 
@@ -98,6 +98,8 @@ class Adoption:
                 return reloading.failed(hash, why)
 
     async def _reload(self, actor: str, *, dry: bool) -> Reloaded:
+        if self.collectors is None:  # it is starting: they would begin with what is exchanged
+            raise NotNowError
         loaded = await asyncio.to_thread(load, self._folder)
         old = self._loaded
         different = await asyncio.to_thread(difference, _files(old), _files(loaded))

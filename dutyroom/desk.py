@@ -303,6 +303,8 @@ class Desk:
             ended = exchange.board.reconcile(exchange.evaluator, self.evaluation.moves, self.clock.now())
             self.site = self.dispatch.site = exchange.site
             self._news += [*exchange.swap(), *ended]
+            for scan in exchange.last_words(self.clock.now()):
+                self.ledger.add(scan, None)
             self._watched = self.matters.devices_watched()
             self._checkpoint_at, self._look, self._exchange = 0, True, None
 
@@ -318,8 +320,6 @@ class Desk:
         await self._end_bulk(wait=True)
         now = self._ripened()
         self._decide(now)
-        for scan in exchange.last_words(now):
-            self.ledger.add(scan, None)
         await self._finish(self._begin(self.ledger.take(now, final=True), None))
         told = await asyncio.to_thread(lambda: list(self.book.open_records()))
         if exchange.withdrawn or self.ledger.backlog:

@@ -122,6 +122,8 @@ async def test_while_the_disk_takes_no_readings_the_old_files_hold(tmp_path, mon
     assert "lift-1b" in night.desk.site.equipment
     monkeypatch.setattr(night.spool, "commit", commit)
     await night.until("02:14:00")
+    scans = [s for _, _, scans in night.spool.read("archive", 100_000) for s in scans]
+    assert not [s for s in scans if Reason.REMOVED in s.reasons], "nobody was removed"
     await night.close()
 
 
