@@ -49,8 +49,10 @@ export function particulars(record: LogRecord, whole?: Incident): string {
   const person = d["person"] ? personName(str(d, "person")) : "";
   switch (record.kind) {
     case "alarm.raised":
-    case "alarm.cleared":
-      return `${machineName(str(d, "owner"))} ${rule(str(d, "rule"))}`;
+    case "alarm.cleared": {
+      const why = d["hidden"] ? t("raised_hidden", { why: hider(str(d, "by")) || label("alarm_state", str(d, "hidden")) }) : "";
+      return `${machineName(str(d, "owner"))} ${rule(str(d, "rule"))} ${why}`.trim();
+    }
     case "link.used":
       return [person, t("rec.device", { n: Number(d["nth"]), app: str(d, "app") })].join(" · ");
     case "link.revoked":
@@ -117,6 +119,10 @@ export function particulars(record: LogRecord, whole?: Incident): string {
       return `${promise(record, whole)} · ${t("promise.kept", { span: span(Number(d["took_ms"])) })}`;
     case "promise.broken":
       return promise(record, whole);
+    case "life-clock.set":
+      return `${moment(Number(d["from_ms"]))} → ${moment(Number(d["by_ms"]))}`;
+    case "permit.ended":
+      return [known(`why.${str(d, "why")}`, str(d, "why")), personName(str(d, "by")), str(d, "note")].filter(Boolean).join(" · ");
     case "clock.stepped":
       return `${Number(d["by_ms"]) / 1000} s`;
     default:
