@@ -97,6 +97,8 @@ export function particulars(record: LogRecord, whole?: Incident): string {
       return known(`why.${str(d, "why")}`, str(d, "why"));
     case "bell.answered":
       return [t(d["trapped"] ? "desk.trapped_said" : "desk.nobody_said"), str(d, "note")].filter(Boolean).join(" · ");
+    case "life-clock.set":
+      return known(`why.${str(d, "why")}`, str(d, "why"));
     case "plan.started":
       return plan(str(d, "plan"));
     case "step.done":
