@@ -56,7 +56,7 @@ def test_an_entrapment_is_led_from_its_alarm_to_its_closed_incident(demo, desk):
     demo.restore("lift-entrapment", "lift-1b")
     for words, signatures in STEPS:
         for nth in range(1, signatures + 1):
-            tick(desk, words, last=nth == signatures)
+            desk.tick(words, last=nth == signatures)
 
     technician.get_by_role("button", name="处理完毕").click()
     technician.get_by_placeholder("处理结果").fill("两人救出，无伤；电梯停用待检")
@@ -74,20 +74,6 @@ def test_an_entrapment_is_led_from_its_alarm_to_its_closed_incident(demo, desk):
     for kind in ("page.sent", "page.acknowledged", "responder.arrived", "step.done", "responder.finished"):
         assert kind in kinds
     assert kinds.count("incident.closed") == 1
-
-
-def tick(desk, words, *, last):
-    """Say that a step is done; where two must, or a paper is asked for, say who."""
-    step = desk.step(words)
-    answer = step.get_by_role("button", name="均无不适")
-    step.get_by_role("button", name="完成").or_(answer).first.click()
-    form = step.locator("form")
-    done = step.locator("[aria-label=已完成]")
-    signed = step.get_by_text("已由")
-    expect(form.or_(done).first).to_be_visible()
-    if form.is_visible():
-        form.get_by_role("button", name="完成").click()
-    expect(done if last else signed).to_be_visible()
 
 
 def acknowledge_all(desk):
