@@ -225,14 +225,19 @@ class _Child:
                 waiting, self._waiting = self._waiting, {}
             self._line.hang_up()
             try:
-                self.process.wait(_REAP_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            self._line.close()
-            for waits in waiting.values():
-                waits.set_exception(HistoryAwayError())
-            self.gone.set()
+                self._reap()
+            finally:  # whoever waits must hear of it, however it ended
+                self._line.close()
+                for waits in waiting.values():
+                    waits.set_exception(HistoryAwayError())
+                self.gone.set()
+
+    def _reap(self) -> None:
+        try:
+            self.process.wait(_REAP_S)
+        except (subprocess.TimeoutExpired, OSError):  # no pause is possible on a clock that is set at that moment
+            self.process.kill()
+            self.process.wait()
 
 
 def _environment() -> dict[str, str]:
