@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from api import labels
+from api.report import promises
 from api.report.telling import Telling, short
 from api.views.incident import place_of, plan_name
 from api.views.words import person_name, promise_name, role_name
@@ -132,6 +133,10 @@ class _Page:
         facts += [
             (self._say(key), short(said, LONGEST)) for key, said in (("cause", i.cause), ("result", i.result)) if said
         ]
+        told = promises.told(i, records)
+        states = [one.state for one in told]
+        counted = [f"{self._say(s)} {states.count(s)}" for s in (promises.KEPT, promises.BROKEN)]
+        facts.append((self._say("promises"), " · ".join(counted)))
         lines, over = self._timeline(records)
         return {
             "language": self._language,
@@ -141,7 +146,7 @@ class _Page:
             "drill": self._say(i.drill) if i.drill else "",
             "facts": facts,
             "words": {key: self._text(text) for key, text in SAY.items()},
-            "promises": self._promises(),
+            "promises": self._promises(told),
             "people": self._people(),
             "attendance": self._attendance(),
             "lines": lines,
@@ -164,17 +169,13 @@ class _Page:
     def _clock(self, at_ms: int | None) -> str:
         return f"{datetime.fromtimestamp(at_ms / 1000, self._zone):%H:%M:%S}" if at_ms is not None else ""
 
-    def _promises(self) -> list[dict[str, str]]:
+    def _promises(self, told: Sequence[promises.Told]) -> list[dict[str, str]]:
         rows = []
-        i = self._incident
-        begun = i.clock_ms or i.opened_ms
-        for name, promise in sorted(i.promises.items(), key=lambda item: item[1].by_ms):
-            runs = "pending" if i.closed_ms is None else "ended"
-            state = "kept" if promise.kept_ms else "broken" if promise.broken_ms else runs
-            took = _span(promise.kept_ms - begun) if promise.kept_ms else ""
-            words = short(self._text(promise_name(self._site, name, self._plan)), 84)
-            row = {"name": words, "limit": _span(promise.by_ms - begun), "took": took, "state": state}
-            rows.append({**row, "verdict": self._say(state)})
+        for one in told:
+            words = short(self._text(promise_name(self._site, one.name, self._plan)), 84)
+            took = _span(one.took_ms) if one.state == promises.KEPT else ""
+            row = {"name": words, "limit": _span(one.limit_ms), "took": took, "state": one.state}
+            rows.append({**row, "verdict": self._say(one.state)})
         rows.sort(key=lambda row: row["state"] != "broken")  # what was broken is never what does not fit
         return rows[:PROMISES]
 
