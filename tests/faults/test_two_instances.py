@@ -21,8 +21,10 @@ def first(tmp_path_factory):
 def test_the_second_instance_names_the_first_and_ends(first: Serving) -> None:
     """Fault 48: the same data folder, another port."""
     began = time.monotonic()
+    cli("check", first.site)
+    read = time.monotonic()
     said = one_clear_sentence(cli("serve", first.site, "--data", first.data, "--port", free_port()))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - read < 1 + 3 * (read - began), "at once, by how long this machine takes to read a site"
     assert str(first.process.pid) in said
     assert str(first.data) in said
 
