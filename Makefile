@@ -49,6 +49,7 @@ torture: .venv/.test
 	PYTHONPATH=.:tests:tests/faults $(BIN)/python tests/faults/crowd.py 300 20
 	$(BIN)/python -m tests.torture.kills_pages
 	$(BIN)/python -m tests.torture.freeze
+	$(BIN)/python -m tests.torture.on_time
 
 # Seeded bugs in life, cause and rules, one after the other: the suite must catch each.
 mutants: .venv/.test
