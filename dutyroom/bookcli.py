@@ -31,7 +31,7 @@ def backup(
     file: Annotated[Path, typer.Argument(help="The file to make (a tar); its folder may be on another disk.")],
     data: DataOption = Path(".data/site"),
     site: Annotated[Path | None, typer.Option("--site", help="The site folder, to be taken along.")] = None,
-    secrets: Annotated[  # noqa: FBT002 - as typer has its switches
+    secrets: Annotated[
         bool, typer.Option("--secrets", help="Take the secret behind phone links and secrets.toml along: lock it away.")
     ] = False,
 ) -> None:

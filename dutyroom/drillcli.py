@@ -21,14 +21,12 @@ def drill(
     site: Annotated[Path, typer.Argument(help="The site folder.")],
     plan: Annotated[str, typer.Argument(help="The plan's id; or `all`: every plan of the library, one by one.")],
     equipment: Annotated[str, typer.Option("--equipment", help="The machine; the scenario's own when left out.")] = "",
-    as_json: Annotated[  # noqa: FBT002 - as typer has its switches
-        bool, typer.Option("--json", help="One JSON line per record, and one per drill.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per record, and one per drill.")] = False,
     day: Annotated[str, typer.Option("--day", help="On which day it is played, YYYY-MM-DD; today when left out.")] = "",
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the one-page report here, once in Chinese, once in English.")
     ] = None,
-    paper: Annotated[  # noqa: FBT002
+    paper: Annotated[
         bool, typer.Option("--paper", help="On paper, on the running service: real people are really called.")
     ] = False,
     url: Annotated[str, typer.Option("--url", help="The running service, for --paper.")] = "http://127.0.0.1:8080",

@@ -18,9 +18,7 @@ def probe(
         float | None, typer.Option("--known", help="What the device's own display shows; the best reading comes first.")
     ] = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0.05, max=60, help="Seconds to wait.")] = 3.0,
-    rtu: Annotated[  # noqa: FBT002 - as typer has its switches
-        bool, typer.Option("--rtu", help="RTU over TCP: behind a transparent serial server.")
-    ] = False,
+    rtu: Annotated[bool, typer.Option("--rtu", help="RTU over TCP: behind a transparent serial server.")] = False,
     baud: Annotated[int, typer.Option("--baud", help="Of a serial port.")] = 9600,
     parity: Annotated[str, typer.Option("--parity", help="Of a serial port: none, even or odd.")] = "none",
     stop_bits: Annotated[int, typer.Option("--stop-bits", min=1, max=2, help="Of a serial port.")] = 1,
