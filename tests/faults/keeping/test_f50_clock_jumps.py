@@ -50,7 +50,7 @@ def test_a_running_escalation_does_not_notice_an_hour_back_and_a_day_ahead(tmp_p
         assert set(rounds.values()) == {1}, "none doubled"
         mine = sorted(r.at_ms for r in pages if r.data.person == "lift-hand")
         spans = [after - before for before, after in itertools.pairwise(mine)]
-        assert all(abs(span - REPEAT_S * 1000) <= 500 for span in spans), spans
+        assert all(abs(span - REPEAT_S * 1000) <= 2_000 for span in spans), f"to two seconds: {spans}"
         assert abs(len(mine) - 1 - took / REPEAT_S) <= 2, "none missed"
         every = [r.at_ms for r in service.records()]
         assert all(after > before - 2_000 for before, after in itertools.pairwise(every)), "an hour is never read twice"
