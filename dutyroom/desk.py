@@ -254,8 +254,8 @@ class Desk:
         ended = await self._end_bulk(wait=final)
         now = self._ripened()
         moved, bulk = self._moved(), self.ledger.bulk
-        if bulk is not None and (moved is None or moved & bulk or not self.ledger.much):
-            ended = await self._end_bulk(wait=True)  # of one device nothing overtakes anything
+        if bulk is not None and (moved is None or not self.ledger.much):
+            ended = await self._end_bulk(wait=True)
             now = self._ripened()
             moved = self._moved()
         owed = now >= self._checkpoint_at and self.ledger.bulk is None
@@ -267,15 +267,15 @@ class Desk:
         whole = final or owed or moved is None or not self.ledger.much
         self._look = False
         self._decide(now)
-        memory = None
+        memory, behind = None, None
         if whole or moved is None:
             scans = self.ledger.take(now, final=final)
             if (final or owed) and not self.ledger.backlog:
                 memory = self.evaluation.evaluator.remembered()
         else:
-            scans = self.ledger.take_of(moved)
+            scans, behind = self.ledger.take_of(moved), self.ledger.behind(moved)
         if scans or self.matters.decided or self._asked.answers or memory is not None:
-            await self._finish(self._begin(scans, memory, part=not whole))
+            await self._finish(self._begin(scans, memory, part=not whole, behind=behind))
         if final:
             return
         now, due = self.clock.now(), self._batch_due()
@@ -368,11 +368,18 @@ class Desk:
 
     # -- committing and acting -----------------------------------------------------------------------------
 
-    def _begin(self, scans: list[Scan], memory: Callable[[], bytes] | None, *, part: bool = False) -> Commit:
+    def _begin(
+        self,
+        scans: list[Scan],
+        memory: Callable[[], bytes] | None,
+        *,
+        part: bool = False,
+        behind: Commit | None = None,
+    ) -> Commit:
         """Bind what was decided into one commit; from here on it will be written, whatever happens to this turn."""
         decided = self.matters.decided
         closed = self.matters.closed(self.clock.now()) if decided else []
-        self._commit = Commit(scans, decided, closed, memory, self._asked.taken(), part)
+        self._commit = Commit(scans, decided, closed, memory, self._asked.taken(), part, behind)
         self.matters.decided = []
         return self._commit
 

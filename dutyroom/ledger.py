@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -84,6 +84,7 @@ class Commit:
     memory: Callable[[], bytes] | None  # makes the bytes of a checkpoint; for the writer's thread
     answers: list[Answer] = field(default_factory=list)
     part: bool = False  # scans of some devices; what came of others before them is not in it
+    behind: "Commit | None" = None  # holds earlier scans of the same devices, and is being written beside this one
     settled: Settled | None = None  # what the scans make known of their publishers
     spooled: bool = False
     refused: Exception | None = None  # the spool's word, when it does not take the scans
@@ -170,12 +171,16 @@ class Ledger:
         return some and not self._kept_back and not self._refusals and self.receipts.silent
 
     def take_of(self, devices: frozenset[str]) -> list[Scan]:
-        """Take all that waits of these devices; none of them may be in the bulk that is under way."""
+        """Take all that waits of these devices; see `behind` for what the bulk that is under way holds of them."""
         if not devices:
             return []
         scans, dones = self._batch.take_of(devices)
         self._taken += dones
         return scans
+
+    def behind(self, devices: frozenset[str]) -> Commit | None:
+        """Return the bulk that is under way if it holds scans of these devices: of one device nothing overtakes."""
+        return self._bulk if self.bulk and devices & self.bulk else None
 
     def begin_bulk(self, told: Callable[[], None]) -> None:
         """Begin to write what waits, beside the commits of the turns; `told` is called when it is done."""
@@ -260,6 +265,9 @@ class Ledger:
                 self.receipts.let_go(scan.device)
 
     def _refuse(self, commit: Commit) -> None:
+        if commit.behind is not None and commit.refused is commit.behind.refused:
+            self._kept_back.extendleft(reversed(commit.scans))  # what it came behind is put before it, and counted
+            return
         pause = SPOOL_PAUSE_MS[min(self._refusals, len(SPOOL_PAUSE_MS) - 1)]
         if not self._refusals:
             log.error("the spool does not take scans; they wait in memory", why=str(commit.refused))
@@ -303,6 +311,9 @@ class Ledger:
     def _write(self, commit: Commit) -> list[Written]:
         """Run in a thread of the writer's; safe to repeat."""
         settled = commit.settled
+        if commit.behind is not None and commit.behind.writing is not None:
+            wait([commit.behind.writing])  # here, and not on the loop: what happened was decided meanwhile
+            commit.refused = commit.refused or commit.behind.refused
         scans = [*settled.rows, *commit.scans] if settled and settled.rows else commit.scans
         if scans and not commit.spooled and commit.refused is None:
             try:

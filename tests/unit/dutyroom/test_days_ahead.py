@@ -8,6 +8,7 @@ from building import Building
 
 from facility.records import Kind
 from facility.scan import Scan
+from stores.errors import StoreFullError
 
 TRAPPED = {"doors_closed": 1, "occupied": 1, "running": 0, "door_zone": 0, "fault_code": 71}
 FREED = {"doors_closed": 0, "occupied": 0, "running": 1, "door_zone": 1, "fault_code": 0}
@@ -84,11 +85,49 @@ async def test_an_alarm_overtakes_what_is_being_written_but_nothing_of_its_own_d
     await asyncio.sleep(0.05)
     assert not turn.done()
     assert len(night.records(Kind.ALARM_RAISED)) == raised
+    assert [r for r in night.desk.unwritten().records if r.kind is Kind.ALARM_RAISED], (
+        "decided, and waits to be written"
+    )
     written.go_on.set()
     await turn
     await night.turn()
     assert [devices for devices, _ in written.rows] == [{LIFT}, {OTHER}, {OTHER}]
     assert len(night.records(Kind.ALARM_RAISED)) > raised
+
+
+async def test_what_waited_behind_a_bulk_that_is_refused_stays_behind_it_and_is_recorded(night, monkeypatch) -> None:
+    written = Written(night, monkeypatch)
+    whole, refused = night.spool.commit, []
+
+    def refuse_first(scans, *args, **more):
+        if not refused:
+            refused.append(len(scans))
+            written.go_on.wait(10)
+            raise StoreFullError(night.spool._path)
+        return whole(scans, *args, **more)
+
+    monkeypatch.setattr(night.spool, "commit", refuse_first)
+    much(night)
+    night.clock.time += 500
+    written.go_on.clear()
+    await night.desk._turn()
+    await night.reads("lift-1a", turn=False, **TRAPPED)
+    turn = asyncio.create_task(night.desk._turn())
+    await asyncio.sleep(0.05)
+    written.go_on.set()
+    await turn
+    assert refused == [300]
+    assert written.rows == []
+    assert night.records(Kind.ALARM_RAISED), "alarms do not wait for telemetry"
+    await night.desk._turn()
+    assert night.desk.ledger.refused
+    assert night.desk.ledger.waiting == 301
+    night.clock.time += 1_100
+    await night.turn()
+    assert night.desk.ledger.waiting == night.desk.ledger.readings == 0
+    heard = [scan.at_ms for _, _, scans in night.spool.read("test", 1_000) for scan in scans if scan.device == OTHER]
+    assert len(heard) >= 301
+    assert heard == sorted(heard)
 
 
 async def test_no_checkpoint_knows_of_scans_that_are_not_written(night, monkeypatch) -> None:
