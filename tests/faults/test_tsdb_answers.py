@@ -158,7 +158,9 @@ async def test_f30_a_server_that_refuses_hangs_or_is_slow_holds_up_nobody_and_ge
             if what == "hang" and time.perf_counter() - began > 1:
                 break
             assert time.perf_counter() - began < 20
-        assert worst < 0.1
+        assert worst < 0.5, (
+            "the machine may be busy; a call on the loop would hold it for as long as the server is slow"
+        )
         if what == "hang":
             assert forwarding.influx.forwarder.sent(spool) == 0
             assert spool.pending(0).scans == 1_000

@@ -20,6 +20,7 @@ class Provider(ThreadingHTTPServer):
 
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 512  # with five, as it comes, a burst after a start is reset by the kernel
 
     def __init__(self, port: int, path: str) -> None:
         super().__init__(("127.0.0.1", port), Taking)
