@@ -23,6 +23,7 @@ function read(): void {
 export function go(screen: Screen, id = "", query: Record<string, string> = {}): void {
   const search = new URLSearchParams(Object.entries(query).filter(([, v]) => v)).toString();
   location.hash = `#/${screen}${id ? `/${encodeURIComponent(id)}` : ""}${search ? `?${search}` : ""}`;
+  read(); // at once: whoever asks before the event comes would go back to where we were
 }
 
 /** Change what stands behind the "?" and stay on the screen; an empty value leaves it out. */

@@ -13,6 +13,7 @@ UNSENT = frozenset({REQUESTED, REFUSED})
 UNHEARD = frozenset({REQUESTED, REFUSED, FAILED})
 """Nobody can have heard these, as far as the providers know."""
 LONGEST_BACK_OFF_MS = 60_000
+LONGEST_BACK_OFF_FOR_LIFE_MS = 15_000
 
 
 class PageState(Struct, frozen=True):

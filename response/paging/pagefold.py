@@ -10,6 +10,7 @@ from response.paging.page import (
     ACKNOWLEDGED,
     DECLINED,
     FAILED,
+    LONGEST_BACK_OFF_FOR_LIFE_MS,
     LONGEST_BACK_OFF_MS,
     OVERTAKEN,
     REFUSED,
@@ -69,7 +70,8 @@ def reported(i: Incident, at: int, data: PageSent | PageRefused) -> Incident:
     if page is None:
         return i
     if isinstance(data, PageRefused):
-        wait = min(2000 * 2 ** min(data.attempt - 1, 10), LONGEST_BACK_OFF_MS)
+        longest = LONGEST_BACK_OFF_FOR_LIFE_MS if i.life else LONGEST_BACK_OFF_MS
+        wait = min(2000 * 2 ** min(data.attempt - 1, 10), longest)
         attempt = replace(page, attempts=data.attempt, said=data.said, at_ms=at, not_before_ms=at + wait)
         return replace(
             i, pages={**i.pages, data.key: replace(attempt, state=REFUSED if page.state in UNSENT else page.state)}

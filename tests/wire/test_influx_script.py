@@ -162,12 +162,12 @@ async def test_a_server_that_hangs_holds_up_neither_the_loop_nor_the_end(spool: 
             began = time.perf_counter()
             await asyncio.sleep(0.01)
             worst = max(worst, time.perf_counter() - began - 0.01)
-        assert worst < 0.1
+        assert worst < 1, "the server hangs for five"
         began = time.perf_counter()
         turn.cancel()
         with pytest.raises(asyncio.CancelledError):
             await turn
-        assert time.perf_counter() - began < 0.1
+        assert time.perf_counter() - began < 1
         script.hanging.set()
         for thread in threading.enumerate():
             if thread.name == "influx":

@@ -134,7 +134,8 @@ async def test_a_dead_unit_behind_a_gateway_costs_the_others_one_timeout_and_is_
             await until(lambda: "u3" in run.status("l").demoted)
             await asyncio.sleep(0.6)
             for unit in ("u1", "u2", "u4", "u5"):
-                assert set(run.sink.reasons(unit)) == {Reason.GOOD}
+                # Waiting for its turn on a starved machine is no fault of the unit's.
+                assert set(run.sink.reasons(unit)) - {Reason.BUSY} == {Reason.GOOD}
             asked = sum(1 for unit, *_ in server.asked if unit == 3)
             assert asked < len(run.sink.of("u3")), "silent slots are told without asking each time"
             dead.clear()
