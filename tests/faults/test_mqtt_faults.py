@@ -357,7 +357,7 @@ def test_f24_each_message_counts_once_and_no_time_is_believed_that_cannot_be(mes
 async def test_f25_with_the_store_down_everything_is_in_the_spool_though_the_broker_keeps_little(tmp_path):
     """Mosquitto's own limit of 20 unacknowledged messages, and a queue that overflows within half a second."""
     broker = await Mosquitto(tmp_path, "max_inflight_messages 20\n").start()
-    broker.config.write_text(broker.config.read_text().replace("max_queued_messages 10000", "max_queued_messages 100"))
+    broker.config.write_text(broker.config.read_text().replace("max_queued_messages 10000", "max_queued_messages 200"))
     await broker.stop()
     await broker.start()
     lift = device()
