@@ -24,7 +24,7 @@ class DemoPager:
             await asyncio.to_thread(_append, self._path, line)
         except OSError as error:
             raise PageRefusedError(f"demo phone: {error.strerror or error}") from error
-        return f"demo phone of {message.person}"
+        return "演示手机 · demo phone"
 
 
 def messages(path: Path) -> Iterator[tuple[int, Message]]:
