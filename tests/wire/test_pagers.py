@@ -255,7 +255,7 @@ async def test_a_page_lies_on_the_phone_once_however_often_it_is_sent(tmp_path) 
     pager = DemoPager(tmp_path / "phones.jsonl", Noon())
     assert list(messages(tmp_path / "phones.jsonl")) == []
     for _ in range(2):
-        assert "zhao" in await pager.page(page())
+        assert "demo phone" in await pager.page(page())
     assert list(messages(tmp_path / "phones.jsonl")) == [(1_000, page())]
 
 
