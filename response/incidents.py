@@ -190,6 +190,7 @@ class Incidents:
                 out = self._next(incident, context) if incident and which not in self._quarantine else []
             except Exception as error:  # noqa: BLE001 - it is raised again, until it is the incident's own fault
                 return self._quarantine.failed(which, error, context.now)
+            self._quarantine.worked(which)
             if out:
                 return out  # telling them touches it again
             del self._touched[which]

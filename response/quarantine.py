@@ -27,6 +27,6 @@ class Quarantine:
         return [Record(now, Kind.ITEM_QUARANTINED, incident_subject(incident), data)]
 
     def worked(self, incident: str) -> None:
-        """Forget failures of an incident that could be decided."""
-        if self._tries:
+        """Forget failures of an incident that could be decided; one that is set aside stays so."""
+        if self._tries and incident not in self:
             self._tries.pop(incident, None)

@@ -1,7 +1,7 @@
 """A second chance for tests on the real clock, when the machine had no time for them; each is named at the end of the run.
 
-A test that waits for real sockets, processes or browsers says how soon something comes. On a full machine that is a word
-about the machine. So one that fails while the processors were full is run again, at most twice; one that fails on a machine
+A test that waits for real sockets, processes or browsers says how soon something comes. On a busy machine that is a word
+about the machine. So one that fails while others had the processors is run again, at most twice; one that fails on a machine
 with time to spare is red at once, and so is every test on the virtual clock.
 """
 
@@ -14,8 +14,9 @@ from _pytest.runner import runtestprotocol
 
 ROOMS = ("wire", "faults", "e2e", "torture")
 TIMES = 2
-FULL = 0.6
-"""Of all processors; one that runs alone fills one of two."""
+FULL = 0.35
+"""Of all processors: what the suite always takes, and one test alone seldom does. A stolen processor or a disk that
+takes half a second cannot be told from inside by more than that."""
 REPEATED = "repeated on a full machine"
 
 

@@ -50,6 +50,24 @@ async def test_an_incident_that_cannot_be_decided_is_set_aside_and_the_next_one_
     await night.close()
 
 
+async def test_what_failed_for_a_moment_and_then_went_on_is_never_set_aside(tmp_path, monkeypatch) -> None:
+    """Failures count one after the other: three in the weeks of a long incident must not end its paging."""
+    night = await Building.open(tmp_path, "02:13")
+    await night.reads("lift-1b", **TRAPPED)
+    incidents = night.desk.matters.incidents
+    for _ in range(TRIES + 1):
+        with monkeypatch.context() as moment:
+            moment.setattr(incidents, "_next", failing(incidents._next, lambda *_: True))
+            night.clock.time += 70_000
+            with pytest.raises(ZeroDivisionError):
+                await night.desk.turn()
+        await night.desk.turn()
+    assert not night.records(Kind.ITEM_QUARANTINED)
+    rounds = {(r.data.level, r.data.round) for r in night.records(Kind.PAGE_REQUESTED)}
+    assert len(rounds) > TRIES, "it is called for all the time"
+    await night.close()
+
+
 async def test_scans_that_cannot_be_judged_end_nobody_and_are_kept_and_said(tmp_path, monkeypatch) -> None:
     night = await Building.open(tmp_path, "02:13")
     monkeypatch.setattr(
