@@ -1,7 +1,7 @@
 """Bad input at the start, and a field that is not there: one clear sentence, nothing touched, retried where that makes sense."""
 
+import contextlib
 import sqlite3
-import subprocess
 import time
 
 import pytest
@@ -9,6 +9,7 @@ from killing import DEMO, Building, free_port, prepare
 from serving import Serving, cli, eventually, one_clear_sentence
 
 from stores.logbook import LogBook
+from tests import disks
 
 NOWHERE = "http://127.0.0.1:9/"
 BACK_S = 6
@@ -37,21 +38,10 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk():
     """Mounts a tmpfs with these options on a folder."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options: str):
-        told = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False
-        )
-        if told.returncode:
-            pytest.skip("no right to mount a small disk here")
-        return folder
-
-    yield mount
-    subprocess.run(["umount", "-l", folder], capture_output=True, check=False)
+    with contextlib.ExitStack() as while_it_runs:
+        yield lambda options: while_it_runs.enter_context(disks.in_memory(options))
 
 
 def test_a_data_folder_that_cannot_be_written_is_named(small_disk) -> None:

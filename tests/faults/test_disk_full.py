@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import sqlite3
-import subprocess
 import time
 
 import pytest
@@ -13,6 +12,7 @@ from serving import Serving, eventually
 from facility.records import Kind
 from stores.logbook import LogBook
 from stores.telemetry.batch import decode
+from tests import disks
 
 SIZE = "64m"
 POLLED = "di-fire-water"
@@ -20,16 +20,9 @@ POLLED = "di-fire-water"
 
 
 @pytest.fixture
-def disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("no right to mount a small disk here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def disk():
+    with disks.in_memory(f"size={SIZE}") as folder:
+        yield folder
 
 
 class Filler:

@@ -16,6 +16,7 @@ from stores.errors import StoreBusyError, StoreFullError
 from stores.logbook import LogBook
 from stores.opening import open_book
 from stores.reserve import Reserve
+from tests import disks
 
 WRITER = """
 import sys
@@ -196,16 +197,9 @@ def test_a_full_disk_costs_the_reserve_first_then_says_so_and_goes_on_when_there
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("no right to mount a small disk here; the test above stands for it")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def small_disk():
+    with disks.in_memory("size=8m") as folder:
+        yield folder
 
 
 def test_on_a_disk_that_really_fills_up_alarms_live_on_the_reserve(small_disk):
