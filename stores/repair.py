@@ -14,8 +14,8 @@ from pathlib import Path
 
 from facility.records import OPENS, Kind, StoreRestored
 from stores.chain import Row, refs_of
-from stores.connection import connect
-from stores.logbook import ABOUT, INSERT, OPEN, SET, suspicion
+from stores.connection import connect, insert
+from stores.logbook import ABOUT, OPEN, RECORD, SET, suspicion
 from stores.migrations import prepare
 from stores.reading import read_tail
 from stores.salvage import Found, believe, readable
@@ -118,18 +118,18 @@ def _bring_over(bad: Path, good: sqlite3.Connection, site: str, snapshot: Path |
 def _take(good: sqlite3.Connection, rows: list[Row], closed: set[str]) -> None:
     good.execute("SAVEPOINT chunk")
     try:
-        good.executemany(INSERT, rows)
+        insert(good, RECORD, rows)
     except sqlite3.IntegrityError:
         # Only damage makes two records with one request: the later of them loses it.
         good.execute("ROLLBACK TO chunk")
         for row in rows:
             written = good.execute("SELECT 1 FROM record WHERE request = ?", (row.request,)).fetchone()
-            good.execute(INSERT, row._replace(request=None) if written else row)
+            insert(good, RECORD, [row._replace(request=None) if written else row])
     good.execute("RELEASE chunk")
-    good.executemany(ABOUT, [(ref, row.seq) for row in rows for ref in refs_of(row)])
+    insert(good, ABOUT, [(ref, row.seq) for row in rows for ref in refs_of(row)])
     for row in rows:
         if row.kind in OPENS:
-            good.execute(OPEN, (row.subject, row.seq))
+            insert(good, OPEN, [(row.subject, row.seq)])
             closed.discard(row.subject)
         elif row.kind == Kind.INCIDENT_CLOSED:
             closed.add(row.subject)
@@ -153,7 +153,7 @@ def _bring_open(source: sqlite3.Connection, good: sqlite3.Connection, closed: se
             for subject, first in listed
         ):
             good.execute("DELETE FROM open")
-            good.executemany(OPEN, listed)
+            insert(good, OPEN, listed)
             return
     good.executemany("DELETE FROM open WHERE subject = ?", [(subject,) for subject in closed])
 
