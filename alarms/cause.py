@@ -3,6 +3,8 @@
 A device whose silence no lost supply explains may have fallen silent with others: with its line, or with the network
 behind several lines. They are named by the one of them that was first.
 
+An ATS that went over to another source has what took the power from its first one as its cause.
+
 The answer joins alarms, it hides none. So it is only given when the owner is not known to have power, and a rule that
 guards a life has no cause but itself. What the positions cannot say, the alarms do: a breaker that reports a trip and
 no position counts as open, and a machine with an undervoltage alarm counts as dead.
@@ -98,6 +100,8 @@ class Causes:
     def of(self, owner: str, rule: str) -> str | None:
         """Return the most upstream machine that explains this alarm, else the first of the devices silent with it."""
         what = self._site.rules.get(rule)
+        if what is not None and self._transfer(owner, what):
+            return self._left(owner)
         if what is None or not symptom(what):
             return None
         machine = self._unsupplied(owner) if self._lost else None
@@ -109,6 +113,22 @@ class Causes:
     def lost(self, machine: str) -> str | None:
         """Return the first-out machine upstream that left this one without power; None when it has power."""
         return self._unsupplied(machine) if self._lost else None
+
+    def _transfer(self, owner: str, rule: Rule) -> bool:
+        """Say whether an alarm is no more than an ATS that stands on another source than its first."""
+        node, machine = self._site.supply.nodes.get(owner), self._site.equipment.get(owner)
+        if node is None or machine is None or node.role is not Role.SELECTOR or not node.fed_by:
+            return False
+        stands = self._site.kinds[machine.kind].selects
+        said = any(c.point == stands and c.compare is Compare.IS and c.limit > 1 for c in rule.when)
+        return said and rule.class_ is not AlarmClass.LIFE_SAFETY
+
+    def _left(self, ats: str) -> str | None:
+        """Return what took the power from the first source of an ATS; None where that has power."""
+        first = self._site.supply.nodes[ats].fed_by[0]
+        if not self._lost or self._power[first] is True:
+            return None
+        return self._first_of([first, *self._upstream(first)])
 
     def _unsupplied(self, owner: str) -> str | None:
         machines = [m for m in self._machines(owner) if m in self._site.supply.nodes]
@@ -197,17 +217,17 @@ class Causes:
         """Return the first machine, walking upstream, that lost its supply and has no other such above it."""
         sources = self._site.supply.nodes[machine].fed_by
         if machine in self._site.supply.feeds:
-            return self._first_of(machine)
+            return self._first_of(self._upstream(machine))
         if sources not in self._by_sources:  # what hangs on the same sources, and feeds nothing, has the same answer
-            self._by_sources[sources] = self._first_of(machine)
+            self._by_sources[sources] = self._first_of(self._upstream(machine))
         return self._by_sources[sources]
 
     @cached_property
     def _by_sources(self) -> dict[tuple[str, ...], str | None]:
         return {}
 
-    def _first_of(self, machine: str) -> str | None:
-        near = [m for m in self._upstream(machine) if m in self._lost and self._power[m] is not True]
+    def _first_of(self, machines: Iterable[str]) -> str | None:
+        near = [m for m in machines if m in self._lost and self._power[m] is not True]
         found = set(near)
         above = self._site.supply.above
         return min(near, key=lambda m: len(above(m) & found), default=None)

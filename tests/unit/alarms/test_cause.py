@@ -23,6 +23,7 @@ SPRING = rule("spring-not-charged", "switchgear", is_("spring_charged", 0))
 HOT = rule("transformer-hot", "transformer", above("temp_a", 130))
 UNDER = rule("undervoltage", "lv_meter", below("v_ab", 340))
 GENSET = rule("genset-fault", "genset", is_("fault", 1))
+TRANSFERRED = rule("ats-on-emergency", "ats", is_("position", 2))
 PIT = rule("pit-water", "pit", is_("water_high", 1))
 RULES = (
     TRAPPED,
@@ -36,6 +37,7 @@ RULES = (
     HOT,
     UNDER,
     GENSET,
+    TRANSFERRED,
     PIT,
     SILENCE,
 )
@@ -79,6 +81,7 @@ DEVICES = {"gw-1": ["lift-1/running"], "relay-1": ["feeder-1/trip"], "di": ["lif
 SITE = site(MACHINES, DEVICES, *RULES, fed_by=FED_BY)
 for name, conducts in {"switchgear": "breaker_closed", "rmu": "switch_closed", "genset": "running"}.items():
     object.__setattr__(SITE.kinds[name], "conducts", conducts)
+object.__setattr__(SITE.kinds["ats"], "selects", "position")
 
 NORMAL = {"utility": 1, "genset": 0, "incomer": 1, "feeder-1": 1, "feeder-2": 1, "tie": 0, "ats": 1}
 
@@ -114,6 +117,13 @@ def test_who_still_has_power_has_no_such_cause():
     assert why("lift-1", "lift-fault-stop", TRIPPED, feeder_1=0, tie=1) is None
     assert why("lift-2", "lift-fault-stop", TRIPPED, feeder_1=0, ats=2, genset=1) is None
     assert why("lift-2", "lift-fault-stop", TRIPPED, feeder_1=0) == "feeder-1"
+
+
+def test_what_took_the_power_from_its_first_source_is_why_an_ats_went_over():
+    assert why("ats", "ats-on-emergency", TRIPPED, feeder_1=0, ats=2, genset=1) == "feeder-1"
+    assert why("ats", "ats-on-emergency", {"meter-1": "undervoltage"}, ats=2, genset=1) == "meter-1"
+    assert why("ats", "ats-on-emergency", {"feeder-2": "hv-trip"}, feeder_2=0, ats=2, genset=1) is None
+    assert why("ats", "ats-on-emergency", TRIPPED, feeder_1=0, tie=1, ats=2, genset=1) is None
 
 
 def test_another_feeder_explains_nothing():
