@@ -48,11 +48,13 @@ class Asked:
             self._counts.commands += 1
             try:
                 said = self._carried_out(command, now)
-                self.answers.append((answer, said))
             except Exception as error:  # it must not end the desk
                 log.error("a command failed", command=type(command).__name__, exc_info=error)
                 if not answer.done():
                     answer.set_exception(error)
+                continue
+            self.answers.append((answer, said))
+            self._matters.settle(now)  # what fails in it is no fault of the command, which is decided
         return self._changed
 
     def taken(self) -> list[Answer]:
@@ -70,7 +72,6 @@ class Asked:
         self._matters.add(said)
         if isinstance(command, ResetAlarm):
             self._begin_hours_anew(said, now)
-        self._matters.settle(now)
         return [r.request for r in said if r.request is not None]
 
     def _begin_hours_anew(self, said: Iterable[Record], now: int) -> None:

@@ -114,6 +114,8 @@ class Condition:
             "scans_total": counts.scans,
             "scans_lost_total": counts.scans_lost,
             "transitions_total": counts.transitions,
+            "promises_kept_total": counts.promises_kept,
+            "promises_broken_total": counts.promises_broken,
             "records_total": counts.records,
             "commits_total": counts.commits,
             "commands_total": counts.commands,

@@ -14,7 +14,7 @@ from collectors.mqtt.receipts import Receipts
 from dutyroom.waiting import Waiting
 from facility.commands import Refused
 from facility.ports import Clock, LogBook, Settled, Written
-from facility.records import Record
+from facility.records import Kind, Record
 from facility.scan import Scan
 from stores.errors import StoreError, StoreFencedError
 
@@ -62,6 +62,8 @@ class Counts:
     scans: int = 0
     scans_lost: int = 0
     transitions: int = 0
+    promises_kept: int = 0
+    promises_broken: int = 0
     records: int = 0
     commits: int = 0
     commands: int = 0
@@ -216,7 +218,10 @@ class Ledger:
         self.stuck = False
         self._settle(commit)
         self._counts.records += len(written)
-        self._counts.transitions += sum(w.record.subject.startswith("alarm:") for w in written)
+        for one in written:
+            self._counts.transitions += one.record.subject.startswith("alarm:")
+            self._counts.promises_kept += one.record.kind is Kind.PROMISE_KEPT
+            self._counts.promises_broken += one.record.kind is Kind.PROMISE_BROKEN
         return written
 
     def _settle(self, commit: Commit) -> None:

@@ -200,11 +200,12 @@ class Serving:
         await chores.follow_clock(station.clock, station.own.stepped, beat)
 
     def _tell_leaders(self, written: Sequence[Written]) -> None:
-        """Call the leader about an incident that is not decided any more: nobody else is called for it by itself."""
+        """Call the leader about what is not decided any more: nobody else is called for it by itself."""
         for one in written:
-            if isinstance(one.record.data, records.ItemQuarantined) and one.record.data.what == "incident":
-                which = one.record.data.which
-                self._station.emergency.call(f"quarantined/{which}/{one.seq}", undecided(self._station.site, which))
+            if isinstance(data := one.record.data, records.ItemQuarantined):
+                words = undecided(self._station.site, data.which, data.what)
+                if words is not None:
+                    self._station.emergency.call(f"quarantined/{data.which}/{one.seq}", words)
 
     def _say_started(self) -> None:
         station = self._station

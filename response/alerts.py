@@ -8,6 +8,7 @@ from facility import records
 from facility.records import Record
 from response.context import Context
 from response.opening import Alert, place
+from response.quarantine import ALARM, Quarantine
 from response.running import Running
 
 BY_HAND = "by-hand"
@@ -35,6 +36,7 @@ class Alerts:
         self._loose: dict[str, Alert] = {}
         self._stirred = False  # something happened since the loose ones were looked at
         self._retry_ms = 0
+        self._quarantine = Quarantine(ALARM)
 
     def __contains__(self, subject: str) -> bool:
         return subject in self._hold
@@ -106,7 +108,10 @@ class Alerts:
     # -- deciding -------------------------------------------------------------------------------------------
 
     def place(self, running: Running, context: Context, new_id: Callable[[int], str]) -> list[Record]:
-        """Return what the next alarm makes that belongs nowhere yet, causes before what they cause."""
+        """Return what the next alarm makes that belongs nowhere yet, causes before what they cause.
+
+        One that fails is tried again with those that found no place; after some tries it is said to be set aside.
+        """
         if self._stirred and self._loose and (len(self._loose) < MANY or context.now >= self._retry_ms):
             self._fresh.update(self._loose)
             self._loose.clear()
@@ -123,16 +128,30 @@ class Alerts:
             holds = self._hold.get(alert.subject) is alert
             passed = self._passed.get(alert.subject, {}).get(alert.raised_ms) is alert
             if passed or (holds and not _belongs(alert, running)):
-                out = place(alert, running, self._hold.values(), context, new_id)
+                try:
+                    out, placed = place(alert, running, self._hold.values(), context, new_id), True
+                    self._quarantine.forget(alert.subject)
+                except Exception as error:  # noqa: BLE001 - one that cannot be placed keeps no other from its place
+                    out, placed = self._failed(alert, error, context, again=holds), False
                 heappop(self._queue)
+                if holds and not (placed and out):
+                    self._loose[alert.subject] = alert
                 if out:
                     return out
-                if holds:
-                    self._loose[alert.subject] = alert
             else:
                 heappop(self._queue)
         self._passed.clear()  # looked at, and of no consequence
         return []
+
+    def _failed(self, alert: Alert, error: Exception, context: Context, *, again: bool) -> list[Record]:
+        """Count a failure; return the record that sets the alarm aside: at once if it is over and not tried `again`."""
+        out: list[Record] = []
+        while not out and alert.subject not in self._quarantine:
+            out = self._quarantine.noted(alert.subject, error, context.now, f"site:{context.site.id}")
+            if again and not out:
+                self._stirred = True
+                break
+        return out
 
     def due(self) -> int | None:
         """Return when those that found no place are looked at again; None when nothing happened since."""

@@ -28,19 +28,27 @@ class Calendar:
         self._undated.pop(incident, None)
         self._agenda.strike(incident)
 
-    def date(self, running: Running, context: Context, set_aside: Quarantine) -> None:
-        """Enter when time alone will change the incidents that changed; for those set aside it does nothing."""
+    def date(self, running: Running, context: Context, set_aside: Quarantine) -> dict[str, Exception]:
+        """Enter when time alone will change the incidents that changed; for those set aside it does nothing.
+
+        Return those that cannot be dated, with the error: that of one incident keeps no other from its moment.
+        """
+        failed: dict[str, Exception] = {}
         if context.site.hash != self._hash:
             self._hash = context.site.hash
             self._undated.update(dict.fromkeys(running))
         for which in self._undated:
             incident = running.get(which) if which not in set_aside else None
-            dues = list(_moments(incident, context)) if incident and incident.closed_ms is None else []
+            try:
+                dues = list(_moments(incident, context)) if incident and incident.closed_ms is None else []
+            except Exception as error:  # noqa: BLE001 - whoever asked counts it
+                failed[which], dues = error, []
             if dues:
                 self._agenda.enter(which, min(dues))
             else:
                 self._agenda.strike(which)
-        self._undated.clear()
+        self._undated = dict.fromkeys(failed)
+        return failed
 
     def come(self, now: int) -> Iterator[str]:
         """Yield the incidents whose moment has come, once."""

@@ -14,6 +14,7 @@ from response.incident import CONFIRMED, Incident
 from response.lines import write
 from response.opening import SEEN_BEFORE_CAUSE_MS
 from response.plans.plan import owner_rule
+from response.quarantine import CONSEQUENCE, Quarantine
 from response.running import Running
 from response.sweeplists import SweepLists
 
@@ -24,6 +25,8 @@ class Consequences:
     def __init__(self) -> None:
         self._joined: list[tuple[str, str]] = []  # (incident, alarm) of what joined since causes were looked for
         self._doubted: dict[str, None] = {}
+        self._explaining = False
+        self._quarantine = Quarantine(CONSEQUENCE, tries=1)
 
     def joined(self, incident: str, alarm: str) -> None:
         """Take note of an alarm that opened or joined an incident."""
@@ -34,22 +37,46 @@ class Consequences:
 
         `lists` hears of the alarms that tell of lost lifts.
         """
-        explaining = False
-        for which, alarm in self._joined:
-            explained = explains(alarm, context.site)
-            if explained or sweep.mains_lost(alarm, context.site):
-                lists.tells(which, alarm)
-            explaining = explaining or explained
-        self._joined.clear()
-        if explaining:
+        if out := self._joined_explained(context, lists):
+            return out
+        if self._explaining:
             self._doubted.update((i.id, None) for i in running.values() if i.closed_ms is None)
+            self._explaining = False
         while self._doubted:
             which = next(iter(self._doubted))
             incident = running.get(which)
-            if incident is not None and (out := taken_over(incident, running, context)):
+            try:
+                out = taken_over(incident, running, context) if incident is not None else []
+            except Exception as error:  # noqa: BLE001 - it keeps no other incident here
+                out = self._failed(which, error, context)
+                del self._doubted[which]
+            else:
+                if not out:
+                    del self._doubted[which]
+            if out:
                 return out
-            del self._doubted[which]
         return []
+
+    def _joined_explained(self, context: Context, lists: SweepLists) -> list[Record]:
+        """Take note of which of the alarms that joined explain others; return what is set aside of them."""
+        while self._joined:
+            which, alarm = self._joined[0]
+            out: list[Record] = []
+            try:
+                explained = explains(alarm, context.site)
+                if explained or sweep.mains_lost(alarm, context.site):
+                    lists.tells(which, alarm)
+                self._explaining = self._explaining or explained
+            except Exception as error:  # noqa: BLE001 - it keeps no other incident here
+                out = self._failed(which, error, context)
+            del self._joined[0]
+            if out:
+                return out
+        return []
+
+    def _failed(self, incident: str, error: Exception, context: Context) -> list[Record]:
+        """Return the record, once, that the question is set aside: the incident goes on by itself."""
+        return self._quarantine.noted(incident, error, context.now, f"site:{context.site.id}")
 
 
 def sentence(site: Site, incident: Incident) -> Text | None:

@@ -24,7 +24,7 @@ from response.phone import relief
 from response.plans import closing, course, drill
 from response.plans import plan as steps
 from response.plans.steady import Steady
-from response.quarantine import Quarantine
+from response.quarantine import LETTER, Quarantine, quarantined
 from response.running import Running
 from response.sweeplists import SweepLists
 
@@ -56,6 +56,9 @@ class Incidents:
         self._ration = bundling.Ration()
         self._context: Context | None = None  # whose readings were looked at
         self._quarantine = Quarantine()
+        self._unbundled: set[str] = (
+            set()
+        )  # incidents whose pages could not be put together with others, and that is said
 
     # -- believing ------------------------------------------------------------------------------------------
 
@@ -99,6 +102,7 @@ class Incidents:
             self._watches(over.id, frozenset())
             self._ration.forget(over.pages)
             self._steady.forget(over.id)
+            self._unbundled.discard(over.id)
         return closed
 
     def _tell_cleared(self, record: Record) -> None:
@@ -155,12 +159,14 @@ class Incidents:
         more = self._calls.decide(context.site, new_id) or self._alerts.place(self._open, context, new_id)
         if more := more or self._consequences.decide(self._open, context, self._lists) or self._moved(context):
             of = self._open.get(more[0].subject.removeprefix("incident:"))
-            return more if of is not None and of.drill == drill.PAPER else self._ration.held(more)
-        return self._ration.decide(context.now, self._open, self._page, context.site)
+            return more if of is not None and of.drill == drill.PAPER else self._held(more, context)
+        return self._bundled(context)
 
     def due(self, context: Context) -> int | None:
         """Return the earliest moment at which time alone will change something; None when it never will."""
-        self._calendar.date(self._open, context, self._quarantine)
+        if failed := self._calendar.date(self._open, context, self._quarantine):
+            self._touched.update(dict.fromkeys(failed))
+            return context.now  # the next turn counts it
         moments = (self._calendar.due(), self._lists.due(), self._alerts.due(), self._ration.due())
         return min((at for at in moments if at is not None), default=None)
 
@@ -179,7 +185,8 @@ class Incidents:
 
     def _moved(self, context: Context) -> list[Record]:
         """Return the records of what comes first in an incident that was touched, or whose moment has come."""
-        self._calendar.date(self._open, context, self._quarantine)
+        for which, error in self._calendar.date(self._open, context, self._quarantine).items():
+            return self._quarantine.failed(which, error, context.now)
         for which in self._calendar.come(context.now):
             self._touched[which] = None
             self._calendar.change(which)
@@ -187,15 +194,16 @@ class Incidents:
             which = next(iter(self._touched))
             incident = self._open.get(which)
             try:
-                out = self._next(incident, context) if incident and which not in self._quarantine else []
+                incident = incident if which not in self._quarantine else None
+                out = self._next(incident, context) if incident else []
+                plan = context.plan(incident) if incident and incident.closed_ms is None else None
+                points = steps.watched(incident, plan, context.site) if incident and plan and not out else ()
             except Exception as error:  # noqa: BLE001 - it is raised again, until it is the incident's own fault
                 return self._quarantine.failed(which, error, context.now)
             self._quarantine.worked(which)
             if out:
                 return out  # telling them touches it again
             del self._touched[which]
-            plan = context.plan(incident) if incident and incident.closed_ms is None else None
-            points = steps.watched(incident, plan, context.site) if incident and plan else ()
             self._watches(which, frozenset(points))
         return []
 
@@ -227,6 +235,38 @@ class Incidents:
         if shown := course.shown(incident, plan, context, self._steady, before):
             return shown
         return escalation.carry_out(first, incident, plan, context.site) if first and late else []
+
+    def _held(self, asked: list[Record], context: Context) -> list[Record]:
+        """Return the records with their pages put off to when each person may be called; at once, if that fails."""
+        try:
+            return self._ration.held(asked)
+        except Exception as error:  # noqa: BLE001 - a message too many is better than none
+            return [*asked, *self._unbundle(asked[0].subject.removeprefix("incident:"), error, context.now)]
+
+    def _bundled(self, context: Context) -> list[Record]:
+        """Return which pages leave together; those that cannot be put together leave one by one, as they are."""
+        looked: list[str] = []
+
+        def page(key: str) -> PageState | None:
+            looked.append(key)
+            return self._page(key)
+
+        try:
+            return self._ration.decide(context.now, self._open, page, context.site)
+        except Exception as error:  # the words of one keep nobody else from being called
+            if not looked:
+                raise
+            found = [p.incident for key in looked if (p := self._page(key))]
+            self._ration.forget(looked)
+            more = [record for which in dict.fromkeys(found) for record in self._unbundle(which, error, context.now)]
+            return more or self._bundled(context)
+
+    def _unbundle(self, incident: str, error: Exception, now: int) -> list[Record]:
+        """Say once of an incident that its pages leave by themselves."""
+        if incident in self._unbundled:
+            return []
+        self._unbundled.add(incident)
+        return [quarantined(LETTER, incident, error, now)]
 
     # -- what people ask ------------------------------------------------------------------------------------
 
@@ -275,7 +315,10 @@ class Incidents:
             return page if page and page.state in UNSENT and page.incident not in held else None
 
         due = [page for page in self._open.unsent(now_ms) if page.incident not in held]
-        return self._ration.letters(due, waits)
+        try:
+            return self._ration.letters(due, waits)
+        except Exception:  # noqa: BLE001 - what cannot be put together leaves one by one, in the words of each page
+            return [bundling.Letter(p.key, p.not_before_ms, p.text, (p,)) for p in due if waits(p.key)]
 
     def next_letter(self, after_ms: int) -> int | None:
         """Return the first moment after another at which a message may leave."""

@@ -62,7 +62,8 @@ class EmergencyPaged(Payload):
 class ItemQuarantined(Payload):
     """Something that could not be worked on, so often as `tries`, was set aside; all else goes on.
 
-    `what` is scan, record or incident; `which` names it.
+    `what` is scan, record, incident, alarm (it opens or joins nothing), consequence (the incident stays by itself),
+    letter (pages of the incident leave one by one) or page (one of the incident cannot leave); `which` names it.
     """
 
     what: str

@@ -14,9 +14,10 @@ from serving import Serving, cli, eventually, one_clear_sentence
 from small import placed
 
 from dutyroom.dispatch import Addressee
-from dutyroom.emergency import AFTER_MS, Emergency, leaders
+from dutyroom.emergency import AFTER_MS, Emergency, Unwritten, leaders, levels
 from facility.records import Kind
 from stores.errors import StoreUnwritableError
+from tests import disks
 from tests.torture import kills_pages
 
 EXT4_SHUTDOWN, NO_FLUSH = 0x8004587D, 2
@@ -92,17 +93,94 @@ async def test_the_last_resort_tries_until_it_is_taken(tmp_path) -> None:
     await night.close()
 
 
+async def called_past_the_book(night, minutes, lost=lambda: True, seq=7):
+    """Let the book be lost for so long; return (second since the first call, message) of every call."""
+    calls, whole = [], night.phones.page
+
+    async def page(message):
+        calls.append((night.clock.now(), message))
+        return await whole(message)
+
+    night.phones.page = page
+    reported = []
+    emergency = Emergency(lambda: night.site, night.clock, {"demo": night.phones}, night._where, reported.append)
+    watching = asyncio.create_task(emergency.run(lost, lambda: Unwritten(seq=seq), lambda: None))
+    end = night.clock.now() + minutes * 60_000
+    while night.clock.now() < end:
+        await asyncio.sleep(0)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await emergency.stop()
+    night.phones.page = whole
+    return [((at - calls[0][0]) / 1000, message) for at, message in calls], reported
+
+
+async def test_the_call_is_repeated_and_goes_on_to_the_next_people_while_the_book_is_lost(tmp_path) -> None:
+    night = await Building.open(tmp_path, "02:13")
+    first, second, *_ = steps = levels(night.site, night.clock.now())
+    assert len(steps) == 3, "who leads now, whoever may lead, everybody on duty"
+    calls, _ = await called_past_the_book(night, 9)
+
+    def seconds(person):
+        return [at for at, m in calls if m.person == person]
+
+    assert [round(at / 60, 1) for at in seconds(first[0].id)] == pytest.approx([*range(9)], abs=0.05)
+    assert seconds(second[0].id)[0] == pytest.approx(120, abs=2), "nobody can answer: 2 min later the next people, too"
+    assert seconds(steps[2][0].id)[0] == pytest.approx(240, abs=2)
+    assert len({m.key for _, m in calls}) == len(calls), "a repeat is a page of its own"
+    last = calls[-1][1].text
+    assert "第 9 次呼叫" in last
+    assert "Call 9." in last
+    assert "cannot be answered" in last
+    assert "请立即人工值守并检查磁盘" in last
+    await night.close()
+
+
+async def test_the_repeats_are_bounded_and_end_with_the_loss(tmp_path) -> None:
+    night = await Building.open(tmp_path, "02:13")
+    (leader,) = leaders(night.site, night.clock.now())
+    calls, _ = await called_past_the_book(night, 120)
+    mine = [at for at, m in calls if m.person == leader.id]
+    assert len([at for at in mine if at <= 605]) == 11, "each minute for ten minutes"
+    assert [round(at / 60) for at in mine[11:]] == [40, 70, 100], "then twice an hour"
+
+    back = night.clock.now() + 150_000
+    calls, reported = await called_past_the_book(night, 30, lambda: night.clock.now() < back, seq=8)
+    assert max(at for at, _ in calls) <= 150
+    assert {r.data.key for r in reported} == {m.key for _, m in calls}, "and the book hears of each"
+    keys = {m.key for _, m in calls}
+    again, _ = await called_past_the_book(night, 1, seq=8)
+    assert {m.key for _, m in again} <= keys, "tried again about the same loss, it is the same page"
+    other, _ = await called_past_the_book(night, 1, seq=9)
+    assert not {m.key for _, m in other} & keys, "and another loss is another page"
+    await night.close()
+
+
+async def test_a_call_that_no_channel_takes_ends_when_the_book_is_back(tmp_path) -> None:
+    night = await Building.open(tmp_path, "02:13")
+    tries = []
+    night.phones.refuse = lambda _m: tries.append(night.clock.now()) or "no network"
+    back = night.clock.now() + 40_000
+    await called_past_the_book_refused(night, back)
+    assert tries
+    assert max(tries) <= back + 5_000
+    await night.close()
+
+
+async def called_past_the_book_refused(night, back) -> None:
+    emergency = Emergency(lambda: night.site, night.clock, {"demo": night.phones}, night._where, lambda _r: None)
+    watching = asyncio.create_task(emergency.run(lambda: night.clock.now() < back, Unwritten, lambda: None))
+    while night.clock.now() < back + 60_000:
+        await asyncio.sleep(0)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert not emergency._calls
+
+
 @pytest.fixture
-def disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("no right to mount a disk here; the tests above stand for it")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def disk():
+    with disks.in_memory("size=64m") as folder:
+        yield folder
 
 
 QUICK = "import dutyroom.emergency as e; e.AFTER_MS = 500; e.LOOK_MS = 100"
@@ -120,21 +198,19 @@ def test_a_start_on_a_read_only_disk_ends_at_once_with_a_code_of_its_own(tmp_pat
 @pytest.fixture
 def failing_disk(tmp_path):
     """A disk of its own (ext4 in a file), and what makes it fail while it is in use."""
-    image, folder = tmp_path / "image", tmp_path / "failing"
-    folder.mkdir()
+    image = tmp_path / "image"
     image.touch()
     os.truncate(image, 160 << 20)
-    making = [["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(folder)]]
-    if any(subprocess.run(c, capture_output=True, check=False).returncode for c in making):
-        pytest.skip("no right to mount a disk here; the tests above and below stand for it")
+    if subprocess.run(["mkfs.ext4", "-q", str(image)], capture_output=True, check=False).returncode:
+        pytest.skip("no ext4 here; the tests above and below stand for it")
+    with disks.mounted("-o", "loop", str(image)) as folder:
 
-    def fail() -> None:
-        here = os.open(folder, os.O_RDONLY)
-        fcntl.ioctl(here, EXT4_SHUTDOWN, struct.pack("I", NO_FLUSH))
-        os.close(here)
+        def fail() -> None:
+            here = os.open(folder, os.O_RDONLY)
+            fcntl.ioctl(here, EXT4_SHUTDOWN, struct.pack("I", NO_FLUSH))
+            os.close(here)
 
-    yield folder, fail
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+        yield folder, fail
 
 
 def test_a_disk_that_fails_in_use_silences_nobody(tmp_path, failing_disk) -> None:
