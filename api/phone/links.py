@@ -15,6 +15,12 @@ from stores.bucket import Buckets
 VALID_AFTER_CLOSE_MS = 4 * 3_600_000
 """A link is good until so long after its incident was closed."""
 
+VALID_MS = 24 * 3_600_000
+"""While it runs, a link is good until so long after the last page to its person, or the last answer of theirs.
+
+Who works on an incident keeps the link, and each page renews it; one that lay in a chat for a day opens nothing.
+"""
+
 LONGEST = 512
 """Letters of a token; ours are shorter."""
 
@@ -97,4 +103,14 @@ async def good_link(token: str, station: Station, language: str) -> Link:
         raise LinkError(410, "revoked_title", SENTENCES["revoked"], language)
     if incident.closed_ms is not None and station.clock.now() > incident.closed_ms + VALID_AFTER_CLOSE_MS:
         raise LinkError(410, "gone_title", SENTENCES["gone"], language)
+    if incident.closed_ms is None and station.clock.now() > _heard_of(incident, person) + VALID_MS:
+        raise LinkError(410, "gone_title", SENTENCES["expired"], language)
     return Link(token, incident, person, language)
+
+
+def _heard_of(incident: Incident, person: str) -> int:
+    """Return when somebody was last paged, or last answered, as far as the incident knows."""
+    answers = (incident.seen, incident.accepted, incident.declined, incident.arrived, incident.finished)
+    pages = (max(p.requested_ms, p.at_ms, p.not_before_ms) for p in incident.pages.values() if p.person == person)
+    steps = (s.at_ms for step in incident.steps.values() for s in step.signatures if s.by == person)
+    return max([incident.opened_ms, *(a[person] for a in answers if person in a), *pages, *steps])

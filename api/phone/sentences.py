@@ -73,8 +73,12 @@ SENTENCES: Mapping[str, Text] = {
     "overdue": Text("已超时", "overdue"),
     "by_system": Text("系统", "system"),
     "optional": Text("可选", "optional"),
+    "crew": Text("到场或在途", "there or on the way"),
     "two": Text("需两人确认", "needs two people"),
-    "validity": Text("本链接在事件关闭 4 小时后失效；仅限本人", "This link ends 4 h after closing; it is only for"),
+    "validity": Text(
+        "本链接 24 小时无呼叫、无应答即失效，事件关闭 4 小时后失效；仅限本人",
+        "This link ends after 24 h without a page or an answer, and 4 h after closing; it is only for",
+    ),
     "you_accepted": Text(
         "您已接警，请尽快到场，到场后按“已到场”。", "You accepted. Come quickly, and press “I am here” at the place."
     ),
@@ -151,6 +155,11 @@ SENTENCES: Mapping[str, Text] = {
     "gone": Text(
         "事件已关闭超过 4 小时，链接已失效。如需补充情况，请联系值班室。",
         "The incident was closed more than 4 hours ago and this link has ended. To add anything, call the duty room.",
+    ),
+    "expired": Text(
+        "24 小时内没有向您发出呼叫，也没有您的应答，链接已失效。请打开最新一条消息；没有时请值班室重新发送。",
+        "For 24 h you were not paged and did not answer, so this link has ended. Open the newest message; if there is"
+        " none, ask the duty room to send it again.",
     ),
     "unknown_title": Text("链接无效", "This link is not valid"),
     "unknown_link": Text(

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from facility.person import Party, Person
 from facility.site import Site
 from facility.text import Text
+from response.duty.choosing import party_of
 from response.duty.expiring import expiring
 from response.duty.holes import LEADER, holes, leaderless, plainly
 from response.duty.presence import EVERY_DAY, local_day, roles, spans
@@ -81,23 +83,40 @@ def _channels(site: Site, now: int, untested: Callable[[str], bool]) -> Iterator
         for span in spans(site, role, now, now + SHIFTS_MS):
             for who in span.people:
                 soonest[who] = min(soonest.get(who, span.from_ms), span.from_ms)
-    for who, at in soonest.items():
-        person = site.people.get(who)
-        if person is None or (person.channels and not untested(who)):
+    for who in (*soonest, *(w for w in _unrostered(site) if w not in soonest)):
+        somebody = site.people.get(who) or site.parties.get(who)
+        if somebody is None or (somebody.channels and not untested(who)):
             continue
+        at = soonest.get(who, now)
         when = datetime.fromtimestamp(at / 1000, ZoneInfo(site.timezone)).strftime("%m-%d %H:%M")
-        text = Text(
-            f"{person.name} {when} 当班，但 30 天内没有应答过呼叫或测试呼叫，可能叫不到。请发测试呼叫并让本人点确认。",
-            f"{person.name} is on duty from {when}, but has answered no page or test page for 30 days and may be out of"
-            " reach. Send a test page and have it answered.",
-        )
-        if not person.channels:
-            text = Text(
-                f"{person.name} {when} 当班，但没有任何呼叫方式。请在 people.toml 补上，或换人当班。",
-                f"{person.name} is on duty from {when} and has no channel at all. Add one in people.toml, or change the"
-                " shift.",
-            )
+        begins = Text(f"{when} 当班", f"is on duty from {when}")
+        text = _unreached(somebody, begins if who in soonest else Text("由预案直接呼叫", "is called by the plans"))
         yield Ahead(f"{UNTESTED}:{who}", UNTESTED, at, text)
+
+
+def _unrostered(site: Site) -> list[str]:
+    """Return whom the plans call beside the roster: holders of roles that no layer covers, and parties outside."""
+    wanted = {call.role for plan in site.plans.values() for level in plan.levels for call in level.calls}
+    fixed = wanted.difference(roles(site))
+    people = [p.id for p in site.people.values() if fixed.intersection(p.roles)]
+    cards = {(e.card.contractor, e.card.deputy): e.card for e in site.equipment.values()}
+    parties = (p for role in sorted(wanted) for card in cards.values() for p in party_of(site, role, card))
+    return list(dict.fromkeys([*people, *parties]))
+
+
+def _unreached(somebody: Person | Party, why: Text) -> Text:
+    """Return that nothing shows somebody to be reachable, and what to do."""
+    name = somebody.name
+    if not somebody.channels:
+        return Text(
+            f"{name} {why.zh}，但没有任何呼叫方式。请在 people.toml 补上，或换人。",
+            f"{name} {why.en} and has no channel at all. Add one in people.toml, or name somebody else.",
+        )
+    return Text(
+        f"{name} {why.zh}，但 30 天内没有应答过呼叫或测试呼叫，可能叫不到。请发测试呼叫并让对方确认。",
+        f"{name} {why.en}, but has answered no page or test page for 30 days and may be out of reach. Send a test page"
+        " and have it answered.",
+    )
 
 
 def _calendar(site: Site, now: int) -> Iterator[Ahead]:

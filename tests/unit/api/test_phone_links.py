@@ -398,3 +398,24 @@ async def test_a_question_is_answered_by_pressing_an_answer(
     assert told(station, "step.done")[0].answer == "yes"
     assert "盘车" not in page.text
     assert "平了" in page.text
+
+
+async def test_a_link_that_lay_for_a_day_opens_nothing_and_says_what_to_do(
+    client: Client, station: FakeStation, link: str
+) -> None:
+    phone = client()
+    station.clock.at += 24 * 3_600_000 + 60_000
+    before = len(station.book.lines)
+    for language, words in (("zh", "最新一条消息"), ("en", "newest message")):
+        answer = await phone.get(f"{link}?lang={language}")
+        assert (answer.status_code, words in answer.text) == (410, True)
+    assert (await phone.post(f"{link}/accept", data={"request": "late"})).status_code == 410
+    assert len(station.book.lines) == before
+
+
+async def test_who_answers_keeps_the_link_for_another_day(client: Client, station: FakeStation, link: str) -> None:
+    phone = client()
+    station.clock.at += 20 * 3_600_000
+    await press(phone, await phone.get(link), "确认接警 · 我去")
+    station.clock.at += 20 * 3_600_000
+    assert (await phone.get(link)).status_code == 200

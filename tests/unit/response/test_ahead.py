@@ -12,7 +12,7 @@ from response import duty
 from response.duty import CALENDAR, CERTIFICATE, HOLE, UNTESTED
 from response.paging import reached
 
-ALL_TESTED = {p.id: moment("00:00") for p in PEOPLE}
+ALL_TESTED = {who: moment("00:00") for who in (*(p.id for p in PEOPLE), *site().parties)}
 LEADERLESS = "hole:leader-on-duty::0"
 QUIET = replace(Layer("guard", date(2026, 1, 1), ("always",), (("wu",),), (0,)))
 
@@ -65,17 +65,26 @@ def test_a_certificate_is_said_at_90_60_and_30_days_and_when_it_is_over() -> Non
 
 def test_fault_54_who_was_not_reached_for_30_days_is_said_before_the_shift() -> None:
     assert said(UNTESTED) == []
-    (one,) = said(UNTESTED, tested={})
+    (one,) = said(UNTESTED, tested=ALL_TESTED | {"wu": moment("12:00") - ms("30 d") - 1})
     assert one.id == "untested:wu"
     assert "测试呼叫" in one.text.zh
-    stale = {"wu": moment("12:00") - ms("30 d") - 1}
-    assert said(UNTESTED, tested=stale)
-    assert not said(UNTESTED, tested={"wu": moment("12:00") - ms("30 d")})
+    assert not said(UNTESTED, tested=ALL_TESTED | {"wu": moment("12:00") - ms("30 d")})
+
+
+def test_fault_54_who_is_called_beside_the_roster_must_have_been_reached_too() -> None:
+    found = {one.id.removeprefix("untested:"): one for one in said(UNTESTED, tested={"wu": moment("00:00")})}
+    here = site()
+    contractor = next(e.card.contractor for e in here.equipment.values() if e.card.contractor)
+    assert contractor in found
+    assert "由预案直接呼叫" in found[contractor].text.zh
+    called = {c.role for plan in here.plans.values() for level in plan.levels for c in level.calls}
+    assert all(called & {*(here.people.get(who) or here.parties[who]).roles} or who in here.parties for who in found)
 
 
 def test_fault_54_who_has_no_channel_at_all_is_said_whatever_was_tested() -> None:
     mute = tuple(replace(p, channels=()) if p.id == "wu" else p for p in PEOPLE)
     (one,) = said(UNTESTED, quiet(people=mute))
+    assert one.id == "untested:wu"
     assert "没有任何呼叫方式" in one.text.zh
 
 
