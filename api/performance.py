@@ -8,8 +8,9 @@ from alarms.figures import Figure, Report, consoles
 from alarms.hidden import Hidden
 from api import labels
 from api.shapes.base import Shape, Words
-from api.views.words import number, words
+from api.views.words import number, promise_name, words
 from facility.site import Site
+from response.plans.tally import Tallied
 
 
 class LimitShape(Shape):
@@ -106,6 +107,16 @@ class NowShape(Shape):
     stale: list[StaleShape]
 
 
+class PromiseTallyShape(Shape):
+    """How often a promise was kept and broken; `median_ms` is of those kept, `plan` is null where no step has it."""
+
+    name: Words
+    plan: Words | None
+    kept: int
+    broken: int
+    median_ms: int | None
+
+
 class PerformanceShape(Shape):
     """Alarm performance of a console over local days [day - days + 1, day], as far as they are over.
 
@@ -127,6 +138,7 @@ class PerformanceShape(Shape):
     floods: list[FloodShape]
     chattering: list[NamedAlarm]
     bars: list[BarShape]
+    promises: list[PromiseTallyShape]
     now: NowShape
 
 
@@ -136,7 +148,9 @@ FLOODS_SHOWN = 50
 WHOLE = Words(zh="全站", en="whole site")
 
 
-def performance_shape(site: Site, told: Report, hiding: Sequence[Hidden], console: str, at_ms: int) -> PerformanceShape:
+def performance_shape(
+    site: Site, told: Report, promises: Sequence[Tallied], hiding: Sequence[Hidden], console: str, at_ms: int
+) -> PerformanceShape:
     """Return a report as it leaves; `hiding` is what disturbs nobody now. For a thread: some milliseconds."""
     days = (told.last - told.first).days + 1
     system = consoles(site)
@@ -162,6 +176,7 @@ def performance_shape(site: Site, told: Report, hiding: Sequence[Hidden], consol
         floods=[FloodShape(from_ms=f.from_ms, to_ms=f.to_ms, alarms=f.alarms) for f in told.floods[-FLOODS_SHOWN:]],
         chattering=[NamedAlarm(**_named(site, s)) for s in told.chattering],
         bars=[BarShape(from_ms=at, alarms=n) for at, n in bars],
+        promises=[_promise(site, one) for one in promises],
         now=NowShape(
             unacknowledged=told.waiting,
             shelved=away["shelved"],
@@ -201,6 +216,17 @@ def _figure(figure: Figure) -> FigureShape:
             trust_text=words(labels.label("trust", limit.trust)),
             source=words(limit.source),
         ),
+    )
+
+
+def _promise(site: Site, one: Tallied) -> PromiseTallyShape:
+    plan = site.plans.get(one.plan)
+    return PromiseTallyShape(
+        name=words(promise_name(site, one.promise, plan)),
+        plan=words(plan.name) if plan else None,
+        kept=one.kept,
+        broken=one.broken,
+        median_ms=one.median_ms,
     )
 
 

@@ -35,15 +35,19 @@ from facility.records import (
     incident_subject,
 )
 from facility.site import Site
+from response import duty
 from response.context import Context
 from response.incident import Incident
 from response.incidents import Incidents
 from response.permits.planned import Planned
+from response.plans import crew
 from response.plans.outofservice import OutOfService, may_release
 from response.plans.plan import state
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
+GUARD_MINUTES = 2.1
+"""How long a guard walks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Story:
 
 
 STORIES = (
-    Story(28, 3.2, "lift-2b", "lift-fault-stop", 2, 11, 34, "门锁回路接触不良"),
+    Story(28, 3.2, "lift-2b", "lift-fault-stop", 2, 31, 48, "门锁回路接触不良"),
     Story(26, 9.5, "pit-1", "pit-water", 1, 7, 40, "集水坑泵浮球卡住"),
     Story(23, 14.1, "lift-p1", "lift-trapped", 0.6, 9, 17, "地坎异物卡门"),
     Story(20, 6.0, "chiller-2", "chiller-trip", 3, 14, 52, "冷冻水流量开关误动"),
@@ -151,8 +155,11 @@ class _Telling:
                          about=(s.owner,)))  # fmt: skip
         self._decide(began)
         self._at(0.3, lambda t: self._acknowledge(t, subject))
+        for minutes in (0.4, 1.2, GUARD_MINUTES + 0.5):
+            self._at(minutes, self._work)
+        self._at(GUARD_MINUTES, self._guard)
         self._at(s.accepted, lambda t: self._by_first(t, Accept))
-        self._at(s.arrived, lambda t: self._by_first(t, Arrive))
+        self._at(s.arrived, self._arrive)
         for k in range(24):
             self._at(s.arrived + 1 + (s.right - s.arrived - 2) * k / 24, self._work)
         cleared = AlarmCleared(rule=s.rule, owner=s.owner, value=0.0)
@@ -230,12 +237,36 @@ class _Telling:
     def _responders(self, incident: Incident) -> Iterable[str]:
         return dict.fromkeys(p.person for p in incident.pages.values() if p.responder and p.person in self.site.people)
 
-    def _by_first(self, now: int, act: type[Accept] | type[Arrive] | type[Finish]) -> None:
+    def _arrive(self, now: int) -> None:
+        """Let those who were called come, as many as the plan's arrival steps wait for; one in any case."""
+        incident = self._incident()
+        plan = self.site.plans.get(incident.plan) if incident else None
+        if incident is None or plan is None:
+            return
+        for person in self._responders(incident):
+            lacking = [
+                s
+                for s in plan.steps
+                if s.arrival and crew.strength(incident, self.site, s, incident.arrived) < s.persons
+            ]
+            if not lacking and set(self._responders(incident)) & incident.arrived.keys():
+                break
+            self._ask(now, Arrive(f"person:{person}", self._request(), incident.id, person))
+            incident = self._incident() or incident
+
+    def _by_first(self, now: int, act: type[Accept] | type[Finish]) -> None:
         incident = self._incident()
         if incident is not None:
             for person in self._responders(incident):
                 if self._ask(now, act(f"person:{person}", self._request(), incident.id, person)):
                     break
+
+    def _guard(self, now: int) -> None:
+        """Let the guard, who is in the house, be the first at the place, called or not."""
+        incident = self._incident()
+        guard = next(iter(duty.on_duty(self.site, "guard", now)), None)
+        if incident is not None and guard is not None:
+            self._ask(now, Arrive("user:operator", self._request(), incident.id, guard))
 
     def _work(self, now: int) -> None:
         """Whoever can do the next open step does it; what nobody here can do is left out with its reason."""
@@ -245,7 +276,7 @@ class _Telling:
             return
         people = [*self._responders(incident), *(p for p in self.site.people if p not in incident.accepted)]
         for step in plan.steps:
-            if state(incident, plan, step) != "open":
+            if step.arrival or state(incident, plan, step) != "open":
                 continue
             answer = step.answers[0].id if step.answers else ""
             done = 0
@@ -273,9 +304,10 @@ class _Telling:
             self._ask(now, CloseIncident("user:manager", self._request(), incident.id, cause, "设备恢复正常"))
 
     def _vouch(self, now: int, incident: Incident) -> None:
-        """Say by two names what telemetry would show: the past has none."""
+        """Let two of those who came or were called say what telemetry would show: the past has none."""
         plan = self.site.plans.get(incident.plan)
+        asked = dict.fromkeys([*incident.arrived, *incident.called])
         for check in range(len(plan.close) if plan else 0):
-            for person in list(self.site.people)[:2]:
+            for person in [p for p in asked if p in self.site.people][:2]:
                 ask = ConfirmClose("user:operator", self._request(), incident.id, check, person)
                 self._ask(now, ask)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from api import past
 from api.performance import PerformanceShape, consoles_of, performance_shape
 from api.problems import ProblemError, not_found
 from api.rights import Right
@@ -31,7 +32,7 @@ async def performance(
     days: Annotated[int, Query(ge=1, le=KEPT_DAYS, description="How many days up to it.")] = 1,
     console: Annotated[str, Query(max_length=20, description="A system's id; empty: the whole site.")] = "",
 ) -> Response:
-    """Give alarm performance by the figures of ISA-18.2 / IEC 62682, each with its limit and how it stands to it."""
+    """Give alarm performance by the figures of ISA-18.2 / IEC 62682, each with its limit, and the promises kept."""
     now = station.clock.now()
     today = local_day(station.site, now)
     last = day or today
@@ -51,7 +52,8 @@ async def performance(
 
     def written() -> str:
         told = station.performance(last, days, console)
-        return performance_shape(station.site, told, hiding, console, now).model_dump_json()
+        promises = past.promises(station, told.from_ms, told.to_ms, console)
+        return performance_shape(station.site, told, promises, hiding, console, now).model_dump_json()
 
     try:
         answer = await asyncio.to_thread(written)

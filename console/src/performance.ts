@@ -42,6 +42,7 @@ export interface Performance {
   floods: { from_ms: number; to_ms: number; alarms: number }[];
   chattering: NamedAlarm[];
   bars: Bar[];
+  promises: { name: Text; plan: Text | null; kept: number; broken: number; median_ms: number | null }[];
   now: {
     unacknowledged: number;
     shelved: number;

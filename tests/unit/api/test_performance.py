@@ -3,6 +3,8 @@
 import httpx
 from fakestation import NOW, Client, FakeStation
 
+from facility.records import IncidentOpened, Kind, PromiseBroken, Record
+
 URL = "/api/v1/performance"
 TODAY = "2026-11-22"
 
@@ -89,3 +91,17 @@ async def test_a_stale_alarm_stands_by_name(client: Client, station: FakeStation
     station.clock.at = NOW
     said = (await client("operator").get(URL)).json()
     assert [(s["owner"], s["since_ms"]) for s in said["now"]["stale"]] == [("lift-1a", NOW - 25 * 3_600_000)]
+
+
+async def test_promises_are_counted_by_day_and_by_system(client: Client, station: FakeStation) -> None:
+    opened = IncidentOpened("lift-entrapment", "lift-1a", 1)
+    station.write(
+        [
+            Record(NOW - 60_000, Kind.INCIDENT_OPENED, "incident:1", opened, request="o"),
+            Record(NOW - 1_000, Kind.PROMISE_BROKEN, "incident:1", PromiseBroken("lift_arrival", NOW), request="b"),
+        ]
+    )
+    (one,) = (await client("operator").get(URL)).json()["promises"]
+    assert (one["kept"], one["broken"], one["median_ms"], one["plan"]) == (0, 1, None, None)
+    assert one["name"]["zh"]
+    assert (await client("operator").get(f"{URL}?console=power")).json()["promises"] == []
