@@ -117,7 +117,7 @@ STEP_STATE: Mapping[str, Text] = {
 }
 
 PAGE_STATE: Mapping[str, Text] = {
-    "waiting": Text("等待发出", "waiting for its time"),
+    "waiting": Text("到时再发", "held, goes out at"),
     "requested": Text("待发出", "to be sent"),
     "sent": Text("已发出", "sent"),
     "delivered": Text("已送达", "delivered"),

@@ -28,10 +28,12 @@ from facility.commands import (
 from facility.plan import Step
 from response import duty
 from response.incident import DESK, Incident
+from response.plans import crew
 from response.plans import plan as plans
 from simulators.playbook import Playbook
 
 OPERATOR = "user:operator"
+OPERATOR_ROLE = "operator"
 MANAGER = "user:manager"
 
 
@@ -113,7 +115,7 @@ class Cast:
                 yield AnswerBell(OPERATOR, self._request(), id, trapped=True, note="轿内两人 two inside")
             return
         shape = incident_shape(self._desk.standing, self._site, incident, missing, (), self._seen)
-        yield from self._called(incident, shape)
+        yield from self._called(incident)
         yield from self._swept(incident)
         busy = False
         for step in shape.steps:
@@ -155,9 +157,9 @@ class Cast:
 
     # -- whoever is called ------------------------------------------------------------------------------------
 
-    def _called(self, incident: Incident, shape: IncidentShape) -> Iterator[Command]:
+    def _called(self, incident: Incident) -> Iterator[Command]:
         id = incident.id
-        own = {step.role for step in shape.steps}
+        own = {role for step in self._site.plans[incident.plan].steps for role in (step.role, *step.also)}
         for person, called in incident.called.items():
             if person not in {*incident.accepted, *incident.seen, *incident.arrived}:
                 if self._ripe(f"accept/{id}/{person}", self._times.accept):
@@ -203,25 +205,21 @@ class Cast:
         return TickStep(actor, self._request(), incident, step.id, named, answer=answer, heard=bool(named))
 
     def _signers(self, incident: Incident, step: Step) -> list[str] | None:
-        """Return who signs; None while they are on their way."""
-        if step.role == "operator":
+        """Return who signs; None while they are on their way. An arrival is signed by coming."""
+        if step.arrival:
+            return None
+        if step.role == OPERATOR_ROLE:
             return [""]
         now = self._desk.clock.now()
-        mine = [p for p, called in incident.called.items() if step.role in called.roles]
+        mine = [p for p, called in incident.called.items() if {step.role, *step.also} & {*called.roles}]
         if any(p not in incident.arrived for p in mine):
             return None
         on_duty = [p for p in duty.on_duty(self._site, step.role, now) if p not in mine]
-        others = [p for p in incident.arrived if p in self._site.people and p not in (*mine, *on_duty)]
+        others = [p for p in incident.arrived if p not in (*mine, *on_duty)]
         if step.persons == 1 or not (mine or on_duty):
             others = []  # who is there may be the second to sign, never in the place of the role
-        day = duty.local_day(self._site, now)
-        able = [
-            p
-            for p in (*mine, *on_duty, *others)
-            if not step.certificates
-            or (p in self._site.people and duty.certified(self._site.people[p], step.certificates, day))
-        ]
+        able = [p for p in (*mine, *on_duty, *others) if crew.certified(self._site, step, p, now)]
         chosen = able[: step.persons]
         if step.persons > 1 and not incident.arrived.keys() & set(chosen):
             chosen = [*chosen[:-1], *[p for p in able if p in incident.arrived][:1]]
-        return chosen or ([""] if step.mandatory else [])
+        return chosen or None

@@ -33,6 +33,8 @@ from facility.scan import Scan
 from facility.site import Site
 from facility.text import Text
 from response.context import Context
+from response.paging.bundling import Letter
+from response.quarantine import PAGE, TRIES
 from stores.live import Live
 
 log = structlog.get_logger(__name__)
@@ -85,6 +87,7 @@ class Desk:
         self._checkpoint_at = 0
         self._acted_ms = 0  # what was due by then was sent
         self._beat: Callable[[], None] = lambda: None
+        self._unsendable: dict[str, int] = {}  # messages that cannot leave, and how often that was tried
         self._early: Early | None = None  # while there is no time
         self._exchange: Exchange | None = None  # of the site's files, at the next turn
 
@@ -150,7 +153,7 @@ class Desk:
     def unwritten(self) -> Unwritten:
         """Return what was decided or seen and is not in the book: for whoever must know it all the same."""
         records = (*(self._commit.records if self._commit else ()), *self.matters.decided)
-        return Unwritten(records, tuple(self.evaluation.moves))
+        return Unwritten(records, tuple(self.evaluation.moves), self.standing.seq)
 
     # -- the life of the desk -----------------------------------------------------------------------------
 
@@ -416,11 +419,20 @@ class Desk:
         incidents, tryouts = self.matters.incidents, self.matters.tryouts
         for letter in incidents.letters(now, self.matters.held.incidents()):
             if self.dispatch.idle(letter):
-                incident, _ = incidents.page(letter.pages[0].key)
-                self.dispatch.send(incident, letter)
+                try:
+                    incident, _ = incidents.page(letter.pages[0].key)
+                    self.dispatch.send(incident, letter)
+                except Exception as error:  # noqa: BLE001 - it keeps no other here, and is tried at every turn
+                    self._cannot_leave(letter, error)
         for test in tryouts.unsent():
             if test.not_before_ms <= now and self.dispatch.free(test.key):
                 self.dispatch.try_out(test)
+
+    def _cannot_leave(self, letter: Letter, error: Exception) -> None:
+        log.error("a message cannot leave", key=letter.key, exc_info=error)
+        tries = self._unsendable[letter.key] = self._unsendable.get(letter.key, 0) + 1
+        if tries == TRIES:
+            self._set_aside(PAGE, letter.pages[0].incident, error, tries)
 
     # -- time ---------------------------------------------------------------------------------------------
 

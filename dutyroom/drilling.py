@@ -16,6 +16,7 @@ from facility.records import IncidentClosed, IncidentOpened, Kind, PromiseBroken
 from facility.site import Site
 from response.incident import Incident
 from response.incidents import Incidents
+from response.plans.proven import unproven
 from simulators import playbook
 from simulators.faults import StagingError
 from simulators.playbook import Playbook, PlaybookError
@@ -162,7 +163,7 @@ class _Running:
             [written.record for written in reversed(found)],
             self._refused,
         )
-        played.trouble = self._trouble or _judged(played)
+        played.trouble = self._trouble or _judged(played, self._stage.site)
         if (incident := played.folded()) is not None:
             from_ms, to_ms = span_of(incident, self._stage.clock.now())
             history, buckets = self._stage.history, min(BUCKETS, max(1, (to_ms - from_ms) // 10_000))
@@ -171,19 +172,18 @@ class _Running:
         return played
 
 
-def _judged(played: Played) -> str:
+def _judged(played: Played, site: Site) -> str:
     """Return what of the record is not as it should be; empty when the drill ran through."""
+    incident = played.folded()
     opened = [r.data for r in played.records if isinstance(r.data, IncidentOpened)]
     closed = [r.data for r in played.records if isinstance(r.data, IncidentClosed)]
-    if not opened or not opened[0].drill:
+    if incident is None or not opened or not opened[0].drill:
         return "the incident is not marked as a drill"
-    if not closed:
-        return "the incident was not closed"
-    if closed[0].into:
-        return f"the incident went into {closed[0].into}"
-    if skipped := [r.data for r in played.records if r.kind is Kind.STEP_SKIPPED]:
-        return f"skipped: {skipped}"
-    return ""
+    if not closed or closed[0].into:
+        return f"the incident went into {closed[0].into}" if closed else "the incident was not closed"
+    wrong = [f"skipped: {r.data}" for r in played.records if r.kind is Kind.STEP_SKIPPED]
+    wrong += [f"refused: {no}" for no in played.refused]
+    return "; ".join([*wrong, *unproven(incident, site.plans[incident.plan], site)])
 
 
 def day_of(site: Site, now_ms: int) -> str:

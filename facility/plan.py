@@ -17,7 +17,7 @@ class Call:
     """Whom one level pages.
 
     `role` is a person's role on duty, or "contractor" / "deputy" / a party's role resolved from the machine's
-    card and the site. Only the acknowledgement of a `responder` stops escalation; the others are told.
+    card and the site. Only the acknowledgements of `responder`s stop escalation; the others are told.
     """
 
     role: str
@@ -28,7 +28,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One rung: paged together; the next one follows when no responder has accepted within `within_ms`."""
+    """One rung: paged together; the next one follows when too few responders have accepted within `within_ms`."""
 
     calls: tuple[Call, ...]
     within_ms: int
@@ -84,6 +84,9 @@ class Step:
     is done when telemetry has shown all of it for `stable_ms`. `persons` 2 means: confirmed by two named people. With
     `answers` it is done by giving one of them. `when` holds what must have been answered before, all of it, for the
     step to be needed. With `certificates`, it is locked until `crew` people who hold them have arrived.
+
+    An `arrival` is done when `persons` of its roles (`role` or one of `also`) who hold its certificates have arrived;
+    until as many have accepted, calling goes on.
     """
 
     id: str
@@ -96,7 +99,7 @@ class Step:
     persons: int = 1
     certificates: tuple[str, ...] = ()
     proof: tuple[Proof, ...] = ()
-    arrival: bool = False  # done by the first responder's arrival
+    arrival: bool = False
     evidence: Text = NOTHING
     asks: Text = NOTHING
     answers: tuple[Answer, ...] = ()
@@ -105,6 +108,7 @@ class Step:
     stable_ms: int = 0
     crew: int = 0  # 0: as many as sign it
     report: Report | None = None
+    also: tuple[str, ...] = ()  # roles that may do it as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ class Plan:
     levels: tuple[Level, ...]
     steps: tuple[Step, ...]
     repeat_ms: int
-    arrival: str  # name of the contract's promise that the first responder's arrival keeps
+    arrival: str  # the contract's promise that the arrival step of this contract keeps; with none, any responder
     accept_expires_ms: int  # accepted and not arrived for so long: escalation resumes
     kinds: tuple[str, ...] = ()  # machines it can be started for by hand; empty: any place
     stable_ms: int = 0  # the source must have been normal for so long before it may be closed

@@ -34,7 +34,7 @@ from response.paging.page import SENT, UNHEARD
 from response.paging.responders import is_responder
 from response.phone import relief
 from response.plans import closing, drill, falsealarm, following, signing
-from response.plans.plan import AT_PLACE, BELL
+from response.plans.plan import AT_PLACE, BELL, promise_of
 from response.plans.promise import kept
 
 Said = list[tuple[Payload, str]]
@@ -180,14 +180,13 @@ def _arrive(
     said: Said = [(records.ResponderArrived(person, via), person)]
     said += [(records.WorkTaken(person, who), person) for who in incident.handset.asked_by(person)]
     names = [AT_PLACE]
-    if plan and is_responder(incident, plan, site, person):
+    awaited = [step for step in plan.steps if step.arrival] if plan else []
+    if plan and is_responder(incident, plan, site, person) and plan.arrival not in map(promise_of, awaited):
         names.append(plan.arrival)
-        for step in plan.steps:
-            if step.arrival and signing.arrives(incident, plan, site, step, person, at):
-                done = signing.signature(incident, step, person)
-                said.append((done, person))
-                if done.complete:
-                    names += signing.promises_of(plan, step)
+    for step in awaited:
+        if plan is not None:
+            signed, keeps = signing.arrived(incident, plan, site, step, person, at)
+            said, names = said + signed, names + keeps
     return said + [(promise, "") for promise in kept(incident, names, at)]
 
 

@@ -130,6 +130,8 @@ def _known_certificates(
 def _step(entry: Entry[StepTable], all_: list[Entry[StepTable]], machine: Kind | None, library: Library) -> Step | None:
     table = entry.value
     _known_role(entry, "role", table.role, library)
+    for role in table.also:
+        _known_role(entry, "also", role, library)
     _known_certificates(entry, "certificates", table.certificates, library)
     ids = {other.value.id for other in all_} | entry.document.broken.get("step", set())
     for other in table.after:

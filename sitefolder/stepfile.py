@@ -65,6 +65,7 @@ class StepTable(Strict):
 
     id: Id
     role: Id
+    also: list[Id] = Field(default_factory=list)
     text: Words
     promise: Duration | None = None
     contract: PointName | None = None
@@ -131,4 +132,5 @@ class StepTable(Strict):
             stable_ms=self.stable,
             crew=self.crew,
             report=self.report.report() if self.report else None,
+            also=tuple(self.also),
         )

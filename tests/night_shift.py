@@ -118,7 +118,8 @@ ENTRAPMENT = Plan(
     ),
     steps=(
         Step("intercom", "operator", text("talk"), ms("1 min")),
-        Step("arrived", "lift-technician", text("on site"), contract="lift_arrival", arrival=True),
+        Step("arrived", "lift-technician", text("on site"), contract="lift_arrival", arrival=True,
+             certificates=("lift-technician",)),
         Step("isolate", "lift-technician", text("switch off"), after=("arrived",), certificates=("lift-technician",)),
         Step("freed", "lift-technician", text("everybody out"), ms("30 min"), after=("isolate",), persons=2),
         Step("level", "lift-technician", text("car level"), mandatory=False, after=("freed",),

@@ -13,8 +13,8 @@ from facility.text import Text
 from response import commands
 from response.context import Context
 from response.incident import Incident
+from response.plans import crew, signing
 from response.plans import plan as steps
-from response.plans import signing
 
 ACTING = frozenset({"told", "seen", "accepted", "arrived"})
 """Who may tick steps: whoever was only told and has a step of their own too, but nobody who has not answered."""
@@ -57,7 +57,9 @@ def _row(context: Context, incident: Incident, plan: Plan, step: Step, person: s
     promise = None if settled else incident.promises.get(steps.promise_of(step))
     signed = said.by.split("+") if said else []
     who = say.names([say("by_system") if by == "telemetry" else say.name(by) for by in signed])
-    extra = [say("two")] if step.persons > 1 and not settled else []
+    extra = [say("two")] if step.persons > 1 and not settled and not step.arrival else []
+    if step.arrival and step.persons > 1 and not settled:
+        extra = [f"{say('crew')} {crew.coming(incident, context.site, step)}/{step.persons}"]
     extra += [] if step.mandatory or settled else [say("optional")]
     given = next((a.text for a in step.answers if said and a.id == said.answer), None)
     extra += [say.text(given)] if given else []

@@ -44,7 +44,8 @@ class StepShape(Shape):
     """One step of a running plan; `by` signed it last, `signed` names everybody who did.
 
     `state` is waiting, open, locked (`why` says why), done, skipped or not-needed. `certificates` are what whoever
-    signs it must hold, by name. A step with `answers` is done by giving one; `answer` is the one given.
+    signs it must hold, by name. A step with `answers` is done by giving one; `answer` is the one given. An `arrival` is
+    done when `persons` have arrived; `coming` of those are there or on the way.
     """
 
     id: str
@@ -58,6 +59,8 @@ class StepShape(Shape):
     at_ms: int | None
     mandatory: bool
     persons: int
+    arrival: bool
+    coming: int
     certificates: list[Words]
     note: str
     proof: bool

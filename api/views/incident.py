@@ -32,7 +32,7 @@ from response.context import Read, plan_of
 from response.incident import Incident, Swept
 from response.paging.page import PageState
 from response.phone.handset import Photo
-from response.plans import drill, reporting, signing
+from response.plans import crew, drill, reporting, signing
 from response.plans import plan as steps
 from response.plans.outofservice import Hold
 
@@ -214,6 +214,8 @@ def step_shape(site: Site, incident: Incident, plan: Plan, step: Step, now_ms: i
         at_ms=said.at_ms if said else None,
         mandatory=step.mandatory,
         persons=step.persons,
+        arrival=step.arrival,
+        coming=min(crew.coming(incident, site, step), step.persons) if step.arrival else 0,
         certificates=[words(certificate_name(site, c)) for c in step.certificates],
         note=said.note if said else "",
         proof=bool(step.proof) and incident.drill != drill.PAPER,

@@ -129,6 +129,8 @@ export interface Step {
   at_ms: number | null;
   mandatory: boolean;
   persons: number;
+  arrival: boolean;
+  coming: number;
   certificates: Text[];
   note: string;
   proof: boolean;
@@ -170,6 +172,7 @@ export interface Page {
   round: number;
   state: "waiting" | "requested" | "sent" | "delivered" | "opened" | "failed" | "refused" | "overtaken" | "acknowledged" | "declined";
   at_ms: number | null;
+  due_ms: number;
   said: string;
   responder: boolean; // asked to come; else only told
 }

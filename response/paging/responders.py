@@ -5,6 +5,7 @@ from facility.site import Site
 from response import duty
 from response.incident import CONFIRMED, Incident
 from response.paging.pace import REPEATS
+from response.plans import crew
 
 
 def is_responder(incident: Incident, plan: Plan | None, site: Site, person: str) -> bool:
@@ -18,8 +19,25 @@ def is_responder(incident: Incident, plan: Plan | None, site: Site, person: str)
 
 
 def stopped(incident: Incident, plan: Plan, site: Site) -> bool:
-    """Say whether nobody further needs to be called: a responder is on the way or there."""
+    """Say whether nobody further needs to be called: as many as the plan's arrivals ask for are on the way or there.
+
+    A plan that awaits nobody in particular needs one responder. Below life, calling also ends with whoever was called
+    above the first level and comes: a supervisor takes it in hand, and people are no longer rung over his head.
+    """
+    if not responding(incident, plan, site):
+        return False
+    return not crew.awaited(incident, plan, site) or (not incident.life and _in_hand(incident, plan, site))
+
+
+def responding(incident: Incident, plan: Plan, site: Site) -> bool:
+    """Say whether any responder is on the way or there."""
     return bool(incident.accepted) or any(is_responder(incident, plan, site, p) for p in incident.arrived)
+
+
+def _in_hand(incident: Incident, plan: Plan, site: Site) -> bool:
+    first = {call.role for call in plan.levels[0].calls} if plan.levels else set()
+    above = {call.role for level in plan.levels[1:] for call in level.calls if call.responder} - first
+    return any(above & crew.roles(incident, site, who) for who in {*incident.accepted, *incident.arrived})
 
 
 def at_work(incident: Incident, plan: Plan, site: Site) -> set[str]:

@@ -121,8 +121,8 @@ def confirm(incident: Incident, plan: Plan | None, context: Context, command: Co
         return Refused(
             "forbidden", Text("此链接属于另一人，请用自己的链接。", "This link is another person's; use your own.")
         )
-    if command.person in said_by(incident, command.check):
-        return Refused("conflict", Text("须由另一人确认。", "It takes another person's word."))
+    if no := _may_say(incident, command):
+        return no
     if not blind(incident, plan, command.check, context):
         return Refused(
             "conflict",
@@ -132,6 +132,30 @@ def confirm(incident: Incident, plan: Plan | None, context: Context, command: Co
             ),
         )
     return [(records.CloseSaid(command.check, command.person, command.note.strip()), command.person)]
+
+
+def _may_say(incident: Incident, command: ConfirmClose) -> Refused | None:
+    """Return why somebody's word does not count: he said so already, has no part in it, or neither is at the place."""
+    said = said_by(incident, command.check)
+    if command.person in said:
+        return Refused("conflict", Text("须由另一人确认。", "It takes another person's word."))
+    if command.person not in incident.arrived.keys() | incident.called.keys():
+        return Refused(
+            "forbidden",
+            Text(
+                "只有本事件被呼叫的人或到场的人可以确认。请先登记到场。",
+                "Only somebody who was called or has arrived can say so. Record the arrival first.",
+            ),
+        )
+    if len(said) + 1 >= BY_NAME and not {command.person, *said} & incident.arrived.keys():
+        return Refused(
+            "conflict",
+            Text(
+                "两人中至少一人须已到场。请先登记到场，再确认。",
+                "At least one of the two must be at the place. Record the arrival first, then confirm.",
+            ),
+        )
+    return None
 
 
 def close(incident: Incident, context: Context, command: CloseIncident) -> Said | Refused:

@@ -10,8 +10,8 @@ from facility.plan import LIFE_CLOCK, Plan, Step
 from facility.records import Payload
 from facility.site import Site
 from facility.text import Text
-from response import duty
 from response.incident import Incident
+from response.plans import crew
 from response.plans import plan as steps
 from response.plans.promise import kept
 
@@ -20,6 +20,9 @@ Said = list[tuple[Payload, str]]
 
 Arrive = Callable[[Incident, Plan | None, Site, str, str, int], Said | Refused]
 """What somebody's arrival makes: incident, plan, site, who, by whom recorded, when."""
+
+OPERATOR = "operator"
+"""The role of the desk: its steps need no name beside that of whoever sits there."""
 
 NO_STEP = Refused("not-found", Text("预案中没有这一步。", "The plan has no such step."))
 
@@ -36,8 +39,11 @@ def tick(  # noqa: PLR0911 - one no after the other
     if phone and command.person and command.actor != f"person:{command.person}":
         return _not_yours()
     by = command.person or command.actor.removeprefix("person:").removeprefix("user:")
-    if step.arrival and (by in site.people or by in site.parties) and by not in incident.arrived:
-        return arrive(incident, plan, site, by, command.actor, at)
+    if step.arrival and not steps.settled(incident, step.id):
+        if no := _not_arriving(incident, site, step, by, at):
+            return no
+        if by not in incident.arrived:
+            return arrive(incident, plan, site, by, command.actor, at)
     anew = _answered_anew(incident, step, command.answer)
     if no := _answer_fits(step, command.answer):
         return no
@@ -48,7 +54,7 @@ def tick(  # noqa: PLR0911 - one no after the other
     named = bool(command.person)
     if (
         no := _may_sign(incident, site, step, by, at, anew=anew)
-        or _stands_for(incident, site, step, by, phone=phone, named=named)
+        or _stands_for(incident, site, step, by, at, phone=phone, named=named)
         or _signs_for_two(incident, step, command)
     ):
         return no
@@ -72,9 +78,19 @@ def skip(incident: Incident, plan: Plan | None, command: SkipStep) -> Said | Ref
     return [(records.StepSkipped(step.id, command.reason.strip()), "")]
 
 
-def signature(incident: Incident, step: Step, by: str) -> records.StepDone:
-    """Return the record of somebody's signature under a step."""
-    return records.StepDone(step.id, by, complete=_complete(incident, step))
+def arrived(incident: Incident, plan: Plan, site: Site, step: Step, by: str, at: int) -> tuple[Said, list[str]]:
+    """Return what somebody's coming makes of an arrival step: a signature, and the promises that it keeps.
+
+    Where an incident began anew the step was signed the first time, and its promise counts again.
+    """
+    stands = crew.stands_for(incident, site, step, by, at) and crew.certified(site, step, by, at)
+    if not stands or steps.state(incident, plan, step) in {steps.NOT_NEEDED, "skipped"}:
+        return [], []
+    enough = crew.strength(incident, site, step, {**incident.arrived, by: at}) >= step.persons
+    keeps = promises_of(plan, step) if enough else []
+    if steps.settled(incident, step.id) or _may_sign(incident, site, step, by, at) is not None:
+        return [], keeps
+    return [(records.StepDone(step.id, by, complete=enough), by)], keeps
 
 
 def promises_of(plan: Plan, step: Step) -> list[str]:
@@ -83,30 +99,20 @@ def promises_of(plan: Plan, step: Step) -> list[str]:
     return [steps.promise_of(step), *([LIFE_CLOCK] if ends else [])]
 
 
-def arrives(incident: Incident, plan: Plan, site: Site, step: Step, by: str, at: int) -> bool:
-    """Say whether somebody's arrival signs a step."""
-    return steps.state(incident, plan, step) != steps.NOT_NEEDED and _may_sign(incident, site, step, by, at) is None
-
-
 def lock(incident: Incident, step: Step, site: Site, at: int) -> Text | None:
     """Return why nobody may begin a step: too few certified people have arrived; None when they have.
 
-    A contractor's licences are the contractor's business: a party that has arrived is a crew.
+    A contractor's licences are the contractor's business: the machine's own, arrived, is a crew.
     """
     if not step.certificates or step.arrival:
         return None
-    crew, day = step.crew or step.persons, duty.local_day(site, at)
-    if any(who in site.parties for who in incident.arrived):
+    needed, there = step.crew or step.persons, crew.strength(incident, site, step, dict.fromkeys(incident.arrived, at))
+    if there >= needed:
         return None
-    there = [w for w in incident.arrived if w in site.people and duty.certified(site.people[w], step.certificates, day)]
-    if len(there) >= crew:
-        return None
-    papers = [site.certificates.get(c) or Text(c, c) for c in step.certificates]
+    papers = _papers(site, step)
     return Text(
-        f"须有 {crew} 名持有效证件（{'、'.join(p.zh for p in papers)}）的人员到场，现有 {len(there)} 名。"
-        "只守护，不操作。",
-        f"{crew} with a valid certificate ({', '.join(p.en for p in papers)}) must have arrived; {len(there)} have."
-        " Secure, do not touch.",
+        f"须有 {needed} 名持有效证件（{papers.zh}）的人员到场，现有 {there} 名。只守护，不操作。",
+        f"{needed} with a valid certificate ({papers.en}) must have arrived; {there} have. Secure, do not touch.",
     )
 
 
@@ -178,31 +184,52 @@ def _may_sign(incident: Incident, site: Site, step: Step, by: str, at: int, *, a
     before = incident.steps.get(step.id)
     if step.persons > 1 and before and any(s.by == by for s in before.signatures):
         return _conflict("需由另一人确认。", "The second signature must be another person's.")
-    if not step.certificates or by in site.parties:  # a contractor's licences are the contractor's business
+    if crew.certified(site, step, by, at):
         return None
-    person = site.people.get(by)
-    day = duty.local_day(site, at)
-    if person is None or not duty.certified(person, step.certificates, day):
-        papers = [site.certificates.get(c) or Text(c, c) for c in step.certificates]
-        return _forbidden(
-            f"此步骤须由持有效证件（{'、'.join(p.zh for p in papers)}）的人员完成。",
-            f"This step is for people with a valid certificate ({', '.join(p.en for p in papers)}).",
+    papers = _papers(site, step)
+    return _forbidden(
+        f"此步骤须由持有效证件（{papers.zh}）的人员完成。",
+        f"This step is for people with a valid certificate ({papers.en}).",
+    )
+
+
+def _papers(site: Site, step: Step) -> Text:
+    papers = [site.certificates.get(c) or Text(c, c) for c in step.certificates]
+    return Text("、".join(p.zh for p in papers), ", ".join(p.en for p in papers))
+
+
+def _not_arriving(incident: Incident, site: Site, step: Step, by: str, at: int) -> Refused | None:
+    """Return why an arrival cannot be recorded so: nobody is named, or whoever is named is not awaited."""
+    if by not in site.people and by not in site.parties:
+        return Refused(
+            "invalid",
+            Text("请写明是谁到场。", "Name who has arrived."),
         )
-    return None
+    if not crew.stands_for(incident, site, step, by, at):
+        wanted = "、".join(_role(site, r).zh for r in (step.role, *step.also))
+        or_ = ", ".join(_role(site, r).en for r in (step.role, *step.also))
+        return _forbidden(
+            f"这一步等的是{wanted}。其他人到场请在“人员”处登记。",
+            f"This step waits for: {or_}. Record anybody else's arrival beside his name.",
+        )
+    return _may_sign(incident, site, step, by, at)
 
 
-def _stands_for(incident: Incident, site: Site, step: Step, by: str, *, phone: bool, named: bool) -> Refused | None:
+def _stands_for(  # noqa: PLR0911 - one no after the other
+    incident: Incident, site: Site, step: Step, by: str, at: int, *, phone: bool, named: bool
+) -> Refused | None:
     """Return why somebody's word does not count for a step: of another role, or not at the place."""
     before = incident.steps.get(step.id)
     signers = [s.by for s in before.signatures] if before else []
     there = by in incident.arrived
-    own = step.role in _roles(incident, site, by)
+    own = crew.stands_for(incident, site, step, by, at)
     second = step.persons > 1 and bool(signers) and there
     if phone:
         if not own and not second:
+            role = _role(site, step.role)
             return _forbidden(
-                f"此步骤由岗位“{step.role}”完成。请由该岗位人员确认，或请值班员代记。",
-                f"This step is for the role {step.role}. Let somebody of that role tick it, or tell the desk.",
+                f"此步骤由“{role.zh}”完成。请由该岗位人员确认，或请值班员代记。",
+                f"This step is for the role {role.en}. Let somebody of that role tick it, or tell the desk.",
             )
         if (step.persons > 1 or step.certificates) and not there:
             return _forbidden(
@@ -210,6 +237,8 @@ def _stands_for(incident: Incident, site: Site, step: Step, by: str, *, phone: b
                 "This step is for people who are at the place. Press “I am here” first, then tick it.",
             )
         return None
+    if not named and step.role != OPERATOR and not own:
+        return Refused("invalid", Text("请写明是谁完成的。", "Name who did it."))
     if (named or step.persons > 1) and not (own or there or by in incident.called):
         return _forbidden(
             "请写明是谁完成的：须为本事件被呼叫的人、到场的人或该岗位人员。",
@@ -223,11 +252,8 @@ def _stands_for(incident: Incident, site: Site, step: Step, by: str, *, phone: b
     return None
 
 
-def _roles(incident: Incident, site: Site, who: str) -> set[str]:
-    """Return what somebody is in an incident: as what he was called, and his own roles."""
-    called = incident.called.get(who)
-    person = site.people.get(who)
-    return {*(called.roles if called else ()), *(person.roles if person else ())}
+def _role(site: Site, role: str) -> Text:
+    return site.roles.get(role) or Text(role, role)
 
 
 def _conflict(zh: str, en: str) -> Refused:

@@ -33,7 +33,8 @@ INSIDE = (Branch("judge", ("inside",)),)
 STEPS = (
     Step("judge", "operator", text("ask"), ms("1 min"), asks=text("inside?"),
          answers=(Answer("inside", text("yes")), Answer("empty", text("no")))),
-    Step("arrived", "lift-technician", text("on site"), contract="lift_arrival", arrival=True),
+    Step("arrived", "lift-technician", text("on site"), contract="lift_arrival", arrival=True,
+         certificates=("lift-technician",)),
     Step("isolate", "lift-technician", text("switch off"), after=("arrived",), certificates=("lift-technician",), crew=2),
     Step("freed", "lift-technician", text("everybody out"), after=("isolate",), persons=2, when=INSIDE),
     Step("doctor", "operator", text("call the doctor"), ms("5 min"), when=INSIDE),
@@ -126,6 +127,8 @@ def test_a_contractor_who_has_arrived_is_a_crew(night: Night) -> None:
 def test_who_arrived_without_a_certificate_unlocks_nothing() -> None:
     night = nights(replace(PLAN, steps=tuple(replace(s, crew=1) if s.id == "isolate" else s for s in STEPS)))
     night.at("02:00").alarm("lift-1a", "lift-trapped").arrives("wu")
+    assert state(night, "arrived") == "open"
+    night.skips("arrived", "somebody is there")
     assert state(night, "isolate") == "locked"
 
 
@@ -232,10 +235,23 @@ def test_where_telemetry_is_dead_two_named_people_say_it(night: Night) -> None:
     def says(who: str) -> ask.ConfirmClose:
         return ask.ConfirmClose("user:op", night.request(), night.incident.id, 0, who)
 
+    assert "was called or has arrived" in no(night, says("chu"))  # in bed, and of no part in it
     night.does(says("zhao"))
     assert "another person" in no(night, says("zhao"))
     night.does(says("qian"))
     night.closes()
+
+
+def test_where_telemetry_is_dead_one_of_the_two_is_at_the_place(night: Night) -> None:
+    night.at("02:20").skips("arrived", "x").skips("isolate", "x").skips("freed", "x").skips("calm", "x")
+
+    def says(who: str) -> ask.ConfirmClose:
+        return ask.ConfirmClose("user:op", night.request(), night.incident.id, 0, who)
+
+    night.does(says("li"))
+    assert "Record the arrival first" in no(night, says("zhou"))
+    night.arrives("zhao").does(says("zhao"))
+    assert len(night.incident.claims.closing[0]) == 2
 
 
 def test_setting_the_gate_aside_needs_a_reason_and_tells_the_supervisor(night: Night) -> None:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from building import DEMO, demo_site
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from dutyroom.cli import app
 from dutyroom.drilling import play
 from facility.records import Kind, PageRequested, StepDone
-from response.incident import TELEMETRY
+from response.incident import TELEMETRY, Incident, Signature
+from response.plans.proven import unproven
 from simulators import playbook
 from simulators.playbook import PlaybookError
 
@@ -42,6 +44,34 @@ def test_an_entrapment_is_played_from_the_bell_to_its_end() -> None:
     assert len(incident.steps["freed"].signatures) == 2
     assert len({s.by for s in incident.steps["freed"].signatures}) == 2
     assert played.records[-1].kind is Kind.INCIDENT_CLOSED
+
+
+def signed(incident: Incident, step: str, *who: str) -> Incident:
+    said = incident.steps[step]
+    by = tuple(Signature(w, said.at_ms) for w in who)
+    return replace(incident, steps={**incident.steps, step: replace(said, signatures=by)})
+
+
+def test_a_drill_fails_where_a_step_was_signed_by_the_wrong_people_or_by_nobody() -> None:
+    site = demo_site()
+    played = play(site, "hv-trip", "", DAY)
+    incident, plan = played.folded(), site.plans["hv-trip"]
+    assert played.trouble == ""
+    assert incident is not None
+    pair = sorted(s.by for s in incident.steps["pair-arrived"].signatures)
+
+    def no(step: str, *who: str) -> list[str]:
+        return list(unproven(signed(incident, step, *who), plan, site))
+
+    guard = next(p for p in site.people.values() if p.roles == ("guard",)).id
+    assert no("pair-arrived", *pair) == []
+    assert no("pair-arrived", pair[0]) == ["pair-arrived: too few of its crew signed"]
+    assert no("pair-arrived", pair[0], guard) == ["pair-arrived: too few of its crew signed"]
+    assert no("isolate", pair[0], pair[0]) == ["isolate: too few of its crew signed"]
+    assert no("find-cause", "op") == ["find-cause: signed by op, which is nobody's name"]
+    assert no("find-cause", guard) == [f"find-cause: signed by {guard}: too few, or not its role"]
+    assert no("find-cause", TELEMETRY) == ["find-cause: telemetry signed what it cannot see"]
+    assert "freeze: not done" in unproven(replace(incident, steps={}), plan, site)
 
 
 def test_steps_are_proven_by_the_simulated_machines() -> None:
