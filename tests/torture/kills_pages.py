@@ -3,12 +3,14 @@
 `python -m tests.torture.kills_pages [--kills 1000] [--provider-kills 100] [--seed 20261123]`. `dutyroom serve` and the
 provider are real processes. Each of 128 contacts goes round: it closes (a fault of priority life); when everybody whom
 the plan calls was paged for it, as the provider's own file says, it opens; when the service says that the incident is
-normal, a manager closes it, with the same request until an answer arrives; and again. Afterwards, from the provider's
-file, from the contacts' own count, from the managers' answers and from the log book:
+normal, a manager closes it, with the same request until an answer arrives; and again. Half of the faults stay for a
+while: nobody answers then, and rounds and the next level fall due; or somebody accepts; or somebody cannot come.
+Afterwards, from the provider's file, from the contacts' own count, from the answers and from the log book:
 
 - no page lost: everybody was paged for every fault; no page phantom: the book requested every page that was posted;
 - every repeat of a page has its key and says the same, and no page has two keys;
-- every fault is raised and cleared exactly once, in turn, and every incident closed exactly once.
+- no round and no level comes too early, twice, or after somebody accepted; none is left out while nobody did;
+- every fault is raised and cleared exactly once, in turn, and has one incident, which is closed exactly once.
 """
 
 import argparse
@@ -21,19 +23,28 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
 
-from facility.records import Kind, Record
+from facility.records import IncidentOpened, Kind, Record
 from stores.accounts import Accounts
 from tests.faults.killing import ENV, ROOT, free_port
 from tests.modbus_script import Scripted, framed
 
 MODULES, CONTACTS = 8, 16
 PEOPLE = ("lift-hand", "second-hand")
+"""Whom the first level calls."""
+BEHIND = "third-hand"
+"""Whom the second level calls."""
+REPEAT_S, LEVEL_S = 6.0, 16.0
+LATE_S = 45.0
+"""A round may come so much later than due: kills, and starts that were killed, lie between."""
+LINGERS_S = (12.0, 26.0)
+"""So long a fault stays that is to be paged for again."""
 STUCK_S = 120
 """A fault that nobody was paged for in so long a time, kills included, is a page lost."""
 
@@ -61,12 +72,15 @@ channels = [{{ kind = "webhook", address = "{url}" }}]
 _PLAN = """name = { zh = "试验", en = "Trial" }
 priority = "life"
 class = "life-safety"
-repeat = "10 min"
+repeat = "6 s"
 accept_expires = "10 min"
 source = "test"
 [[level]]
-within = "20 min"
+within = "16 s"
 calls = [{ role = "guard" }, { role = "leader-on-duty", responder = false }]
+[[level]]
+within = "20 min"
+calls = [{ role = "electrician" }]
 [[step]]
 id = "look"
 role = "guard"
@@ -134,12 +148,12 @@ def site_of(folder: Path, ports: list[int], url: str) -> Path:
         parts.append(f'[[equipment]]\nid = "p{n}"\nkind = "fire_panel"\nname = {said}\nplace = {said}\n')
     others = [
         "company-leader",
-        "electrician",
         "engineering-supervisor",
         "project-manager",
     ]  # whom plans of the library call
-    roles = (["guard"], ["leader-on-duty", *others])
-    people = [_PERSON.format(id=i, roles=json.dumps(r), url=url) for i, r in zip(PEOPLE, roles, strict=True)]
+    roles = (["guard"], ["leader-on-duty", *others], ["electrician"])
+    everybody = zip((*PEOPLE, BEHIND), roles, strict=True)
+    people = [_PERSON.format(id=i, roles=json.dumps(r), url=url) for i, r in everybody]
     for name, text in {
         "site.toml": _SITE,
         "equipment.toml": "\n".join(parts),
@@ -160,6 +174,8 @@ class Panel:
     faults: int = 0
     paged: list[str] = field(default_factory=list)  # incidents, as the pages named them
     closed: list[str] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
+    declined: list[str] = field(default_factory=list)
     slowest_s: float = 0
 
 
@@ -316,6 +332,9 @@ class Night:
                 return
             panel.paged.append(incident)
             panel.slowest_s = max(panel.slowest_s, time.monotonic() - began)
+            if not await self._linger(http, panel, incident):
+                self.lost.append(f"{panel.name}: {incident}: no answer could be given in {STUCK_S} s")
+                return
             module.set(number % CONTACTS, 0)
             if not await self._until_closed(http, panel, incident, f"p{number}"):
                 self.lost.append(f"{panel.name}: {incident} could not be closed in {STUCK_S} s")
@@ -325,10 +344,38 @@ class Night:
         """Return the incident in which everybody was paged."""
         while time.monotonic() < began + STUCK_S:
             for incident, people in self.paged[panel.name].items():
-                if incident not in panel.paged and people == set(PEOPLE):
+                if incident not in panel.paged and people >= set(PEOPLE):
                     return incident
             await asyncio.sleep(0.05)
         return None
+
+    async def _linger(self, http: httpx.AsyncClient, panel: Panel, incident: str) -> bool:
+        """Let half of the faults go at once; the others stay, unanswered, accepted, or with one who cannot come."""
+        lot = self.roll.random()
+        if lot < 0.5:
+            return True
+        if lot < 0.8:
+            answer, kept = ("accept", panel.accepted) if lot < 0.7 else ("decline", panel.declined)
+            await asyncio.sleep(self.roll.uniform(0.0, 8.0))
+            if not await self._say(http, incident, answer):
+                return False
+            kept.append(incident)
+        await asyncio.sleep(self.roll.uniform(*LINGERS_S))
+        return True
+
+    async def _say(self, http: httpx.AsyncClient, incident: str, answer: str) -> bool:
+        """Answer for the first person called, with the same request until it is heard."""
+        body = {"request": f"{answer}-{incident}", "person": PEOPLE[0]}
+        if answer == "decline":
+            body["why"] = "trial"
+        began = time.monotonic()
+        while time.monotonic() < began + STUCK_S:
+            with contextlib.suppress(httpx.HTTPError):
+                said = await http.post(f"/api/v1/incidents/{incident}/{answer}", json=body)
+                if said.status_code == 200:
+                    return True
+            await asyncio.sleep(0.2)
+        return False
 
     async def _until_closed(self, http: httpx.AsyncClient, panel: Panel, incident: str, machine: str) -> bool:
         request = f"close-{incident}"
@@ -372,12 +419,14 @@ def judge(night: Night, records: list[Record]) -> Iterator[str]:
     yield from (
         f"phantom: {key} was posted, and the book knows nothing of it" for key in posts.keys() - requested.keys()
     )
-    yield from (f"lost: {key} was requested and never posted" for key in requested.keys() - posts.keys())
+    yield from _lost(records, [r for key, r in requested.items() if key not in posts])
     sent = {r.data.key for r in records if r.kind is Kind.PAGE_SENT}
     yield from (f"{key} is written as sent, and was not" for key in sent - posts.keys())
     yield from (f"{key} said two things" for key, told in posts.items() if len({p["hash"] for p in told}) > 1)
     places = Counter((r.subject, r.data.level, r.data.round, r.data.person, r.data.channel) for r in requested.values())
     yield from (f"{place} has {n} keys" for place, n in places.items() if n > 1)
+    yield from _incidents(night, records, posts.values())
+    yield from _rounds(records, requested.values())
     moves: dict[str, list[Kind]] = defaultdict(list)
     closed: Counter[str] = Counter()
     opened: Counter[str] = Counter()
@@ -394,6 +443,81 @@ def judge(night: Night, records: list[Record]) -> Iterator[str]:
             yield f"{panel.name}: {panel.faults} faults, {len(panel.paged)} paged, {len(panel.closed)} closed"
     yield from (f"{who} was closed {n} times" for who, n in closed.items() if n > 1)
     yield from (f"{who} was opened {n} times" for who, n in opened.items() if n > 1)
+
+
+def _incidents(night: Night, records: list[Record], posts: Iterable[list[dict]]) -> Iterator[str]:
+    """Yield incidents that no fault explains, and answers that the book does not have as they were given."""
+    opened: dict[str, list[str]] = defaultdict(list)
+    for r in records:
+        if isinstance(r.data, IncidentOpened):
+            opened[r.data.equipment].append(r.subject.removeprefix("incident:"))
+    told: dict[str, set[str]] = defaultdict(set)
+    for page in (one for some in posts for one in some):
+        told[page["text"].split("Trial: ")[1].split(" (")[0]].add(page["incident"])
+    for number, panel in enumerate(night.panels):
+        if opened[f"p{number}"] != panel.paged:
+            yield f"{panel.name}: paged for {panel.paged}, but the book opened {opened[f'p{number}']}"
+        if told[panel.name] != set(panel.paged):
+            yield f"{panel.name}: the provider was told of {sorted(told[panel.name] - set(panel.paged))} too"
+    for kind, given in (
+        (Kind.PAGE_ACKNOWLEDGED, [i for p in night.panels for i in p.accepted]),
+        (Kind.PAGE_DECLINED, [i for p in night.panels for i in p.declined]),
+    ):
+        heard = Counter(r.subject.removeprefix("incident:") for r in records if r.kind is kind)
+        yield from (f"{kind} of {i}: {heard[i]} times in the book" for i in {*heard, *given} if heard[i] != 1)
+
+
+def _lost(records: list[Record], unposted: Iterable[Record]) -> Iterator[str]:
+    """Yield pages that were never posted, unless an answer, a newer round or the end of it made them needless."""
+    needless = {Kind.PAGE_ACKNOWLEDGED, Kind.PAGE_DECLINED, Kind.INCIDENT_CLOSED, Kind.LEVEL_REACHED}
+    later: dict[str, list[int]] = defaultdict(list)
+    for r in records:
+        if r.kind in needless:
+            later[r.subject].append(r.at_ms)
+    for r in unposted:
+        # At a level's own moment its pages are requested: that one does not make them needless.
+        if not any(r.at_ms < at <= r.at_ms + LATE_S * 1000 for at in later[r.subject]):
+            yield f"lost: {r.data.key} was requested, never posted, and nothing made it needless"
+
+
+def _rounds(records: list[Record], requested: Iterable[Record]) -> Iterator[str]:
+    """Yield rounds and levels that came too early, twice, not at all, or when somebody had accepted."""
+    pages = Counter((r.subject, r.data.level, r.data.round, r.data.person) for r in requested if not r.data.why)
+    yield from (f"{place} was paged {n} times" for place, n in pages.items() if n > 1)
+    nights: dict[str, list[Record]] = defaultdict(list)
+    for r in records:
+        if r.kind in {Kind.LEVEL_REACHED, Kind.PAGE_ACKNOWLEDGED, Kind.PAGE_DECLINED, Kind.INCIDENT_CLOSED}:
+            nights[r.subject].append(r)
+    stood = {
+        (s, r.data.level, r.data.round) for s, told in nights.items() for r in told if r.kind is Kind.LEVEL_REACHED
+    }
+    yield from (f"{place} was paged, and no level was reached" for place in pages if place[:3] not in stood)
+    for subject, told in nights.items():
+        ends = (n for n, r in enumerate(told) if r.kind in {Kind.PAGE_ACKNOWLEDGED, Kind.INCIDENT_CLOSED})
+        over = next(ends, len(told))
+        levels = [r for r in told[:over] if r.kind is Kind.LEVEL_REACHED]
+        yield from (f"{subject}: {r.data} after its end" for r in told[over:] if r.kind is Kind.LEVEL_REACHED)
+        ends_ms = told[over].at_ms if over < len(told) else None
+        declined = [r.at_ms for r in told if r.kind is Kind.PAGE_DECLINED]
+        yield from (f"{subject}: {wrong}" for wrong in _pace(levels, declined, ends_ms))
+
+
+def _pace(levels: list[Record], declined: list[int], ends_ms: int | None) -> Iterator[str]:
+    """Yield what is wrong with when the rounds and levels of an incident came."""
+    level_ms = levels[0].at_ms if levels else 0
+    for before, r in pairwise(levels):
+        place, was = (r.data.level, r.data.round), (before.data.level, before.data.round)
+        if place <= was:
+            yield f"{place} after {was}"
+        spent = (r.at_ms - before.at_ms) / 1000
+        due = LEVEL_S - (before.at_ms - level_ms) / 1000 if place[0] > was[0] else REPEAT_S
+        hurried = any(before.at_ms <= at <= r.at_ms for at in declined)
+        if spent > due + LATE_S or (spent < due - 0.05 and not hurried):
+            yield f"{place} {spent:.1f} s after {was}, due after {due:.1f} s"
+        if place[0] > was[0]:
+            level_ms = r.at_ms
+    if levels and ends_ms is not None and ends_ms - levels[-1].at_ms > (REPEAT_S + LATE_S) * 1000:
+        yield f"nobody was paged for {(ends_ms - levels[-1].at_ms) / 1000:.1f} s, though nobody had accepted"
 
 
 def main() -> int:

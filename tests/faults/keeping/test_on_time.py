@@ -39,7 +39,7 @@ def measure(folder: Path, level_s: int, repeat_s: int, seconds: int) -> list[int
         def reached() -> dict[tuple[int, int], int]:
             return {(r.data.level, r.data.round): r.at_ms for r in service.records(Kind.LEVEL_REACHED)}
 
-        eventually(lambda: moments.keys() <= reached().keys(), 15 + seconds + 5)
+        eventually(lambda: moments.keys() <= reached().keys(), 15 + seconds + 5, lambda: f'{sorted(moments.keys() - reached().keys())} of {sorted(reached())}')
         asked = {r.data.key: r.data for r in service.records(Kind.PAGE_REQUESTED) if not r.data.why}
         due = {key: (page.level, page.round) for key, page in asked.items() if (page.level, page.round) in moments}
         eventually(lambda: due.keys() <= set(place.keys()), 15)
