@@ -130,7 +130,7 @@ class Module(Scripted):
         return framed(frame, frame[6:8] + bytes([len(data)]) + data)
 
 
-def site_of(folder: Path, ports: list[int], url: str) -> Path:
+def site_of(folder: Path, ports: list[int], url: str, plan: str = _PLAN) -> Path:
     """A site of 128 fire panels on eight modules, two people, and a plan that asks nothing but that they are paged."""
     site = folder / "site"
     (site / "plans").mkdir(parents=True)
@@ -160,7 +160,7 @@ def site_of(folder: Path, ports: list[int], url: str) -> Path:
         "people.toml": "\n".join(people),
         "roster.toml": "",
         "rules.toml": _RULE,
-        "plans/trial.toml": _PLAN,
+        "plans/trial.toml": plan,
     }.items():
         (site / name).write_text(text, encoding="utf-8")
     return site

@@ -45,11 +45,30 @@ class Contact:
         return framed(frame, frame[6:8] + bytes([len(bits)]) + bits)
 
 
-def site_of(folder: Path, port: int, url: str, repeat: str) -> Path:
-    """The site of the kill torture, cut down to one panel; its plan calls again after `repeat`."""
-    site = kills_pages.site_of(folder, [port], url)
-    plan, equipment = site / "plans" / "trial.toml", site / "equipment.toml"
-    plan.write_text(plan.read_text().replace('repeat = "10 min"', f'repeat = "{repeat}"'))
+PLAN = """name = {{ zh = "试验", en = "Trial" }}
+priority = "life"
+class = "life-safety"
+repeat = "{repeat}"
+accept_expires = "10 min"
+source = "test"
+[[level]]
+within = "{level}"
+calls = [{{ role = "guard" }}, {{ role = "leader-on-duty", responder = false }}]
+[[level]]
+within = "20 min"
+calls = [{{ role = "electrician" }}]
+[[step]]
+id = "look"
+role = "guard"
+mandatory = false
+text = {{ zh = "查看", en = "Look" }}
+"""
+
+
+def site_of(folder: Path, port: int, url: str, repeat: str, level: str) -> Path:
+    """The site of the kill torture, cut down to one panel; its plan calls again after `repeat`, and more after `level`."""
+    site = kills_pages.site_of(folder, [port], url, PLAN.format(repeat=repeat, level=level))
+    equipment = site / "equipment.toml"
     head, first, *_ = re.split(r"(?=\[\[equipment\]\])", equipment.read_text())
     head = re.sub(r"(?m)^di(?!1 )\d+ = .*\n", "", head)
     equipment.write_text(head + first)
@@ -59,14 +78,35 @@ def site_of(folder: Path, port: int, url: str, repeat: str) -> Path:
 class Place:
     """One service with its contact, and the receiver of its pages."""
 
-    def __init__(self, folder: Path, repeat: str = "10 min", code: str = "", data: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        repeat: str = "10 min",
+        level: str = "20 min",
+        code: str = "",
+        data: Path | None = None,
+    ) -> None:
         self.contact, self.told = Contact(), Told()
         self.receiver = Receiver(self.told)
-        site = site_of(folder, self.contact.port, self.receiver.url, repeat)
+        site = site_of(folder, self.contact.port, self.receiver.url, repeat, level)
         self.service = Serving(site, data or folder / "data", log=folder / "service.log", code=code)
 
     def keys(self) -> list[str]:
         return [post.key for post in self.told.posts]
+
+    def heard(self) -> dict[tuple[str, int, int], list[int]]:
+        """When each person heard each level and round: ms after the first was due, by the receiver's clock."""
+        asked = {r.data.key: r.data for r in self.service.records(Kind.PAGE_REQUESTED) if not r.data.why}
+        out: dict[tuple[str, int, int], list[int]] = {}
+        first = self.service.records(Kind.LEVEL_REACHED)[0].at_ms
+        seen: set[str] = set()
+        for post in self.told.posts:
+            page = asked.get(post.key)
+            if page is not None and post.key not in seen:
+                seen.add(post.key)
+                turn = (page.person, page.level, page.round)
+                out.setdefault(turn, []).append(round(post.at * 1000) - first)
+        return out
 
     def requested(self) -> list[str]:
         return [r.data.key for r in self.service.records(Kind.PAGE_REQUESTED)]

@@ -24,11 +24,7 @@ def measure(folder: Path, level_s: int, repeat_s: int, seconds: int) -> list[int
 
     The moments are reckoned here, from the first page's level on, and not read from the book.
     """
-    with placed(folder, repeat=f"{repeat_s} s") as place:
-        plan = place.service.site / "plans" / "trial.toml"
-        first, steps = plan.read_text().split("[[step]]")
-        second = f'[[level]]\nwithin = "{level_s} s"\ncalls = [{{ role = "leader-on-duty" }}]\n'
-        plan.write_text(f"{first.replace('20 min', f'{level_s} s')}{second}[[step]]{steps}")
+    with placed(folder, repeat=f"{repeat_s} s", level=f"{level_s} s") as place:
         service = place.service.start()
         service.reading("l0")
         place.contact.closed = 1
@@ -39,7 +35,11 @@ def measure(folder: Path, level_s: int, repeat_s: int, seconds: int) -> list[int
         def reached() -> dict[tuple[int, int], int]:
             return {(r.data.level, r.data.round): r.at_ms for r in service.records(Kind.LEVEL_REACHED)}
 
-        eventually(lambda: moments.keys() <= reached().keys(), 15 + seconds + 5, lambda: f'{sorted(moments.keys() - reached().keys())} of {sorted(reached())}')
+        eventually(
+            lambda: moments.keys() <= reached().keys(),
+            15 + seconds + 5,
+            lambda: f"{sorted(moments.keys() - reached().keys())} not among {sorted(reached())}",
+        )
         asked = {r.data.key: r.data for r in service.records(Kind.PAGE_REQUESTED) if not r.data.why}
         due = {key: (page.level, page.round) for key, page in asked.items() if (page.level, page.round) in moments}
         eventually(lambda: due.keys() <= set(place.keys()), 15)
