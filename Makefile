@@ -16,7 +16,7 @@ demo: setup
 	@$(BIN)/dutyroom demo $(ARGS)
 
 test: .venv/.test api/static/.ready
-	@$(BIN)/pytest -q -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
 
 setup: .venv/.ready api/static/.ready
 

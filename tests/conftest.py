@@ -35,11 +35,6 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
-# One file is one worker's, and the browser's files are one worker's together: they share a running demo.
-def _group(item):
-    return "e2e" if "/tests/e2e/" in item.path.as_posix() else item.path.as_posix()
-
-
 # Files that wait for real processes take longest; the last file to begin is the end of the run.
 # The operator's night begins on a calm screen, so it is the first that the shared demo sees.
 LONG = (
@@ -54,5 +49,20 @@ def pytest_collection_modifyitems(items):
         return next((i for i, part in enumerate(LONG) if f"/tests/{part}" in path), len(LONG))
 
     items.sort(key=rank)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """One file is one worker's, and the browser's files are one worker's together: they share a running demo.
+
+    Said here and not by marks: with pytest 9.2 the marks of xdist 3.8 are silently without effect.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return "e2e" if "tests/e2e/" in file else file
+
+    config.option.loadscopereorder = False  # the order is that of LONG
+    return Files(config, log)

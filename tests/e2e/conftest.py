@@ -45,8 +45,9 @@ def demo(tmp_path_factory) -> Iterator[RunningDemo]:
 def browser() -> Iterator["Browser"]:
     # Not for the whole session: while it is open, this thread has a running loop, and async tests could not run.
     chromium_or_skip()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=15_000)  # five seconds are too few for a service and a browser on half a processor
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

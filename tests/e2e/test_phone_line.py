@@ -91,6 +91,7 @@ def test_what_a_log_in_page_of_a_network_answers_is_not_taken_for_ours(demo, han
     handset.goto(demo.link(id, person))
     address = "**/p/*/arrived"
     handset.route(address, lambda route: route.fulfill(status=200, content_type="text/html", body="<main>Wi-Fi</main>"))
+    expect(handset.locator("main")).to_contain_text("已到场")
     handset.get_by_text("已到场", exact=True).click()
     handset.get_by_role("button", name="确认：我就在设备旁").click()
     expect(handset.locator("#said .pending")).to_contain_text("还没有发出")
