@@ -14,7 +14,7 @@ from response.pagers.dingtalk_app import DingtalkAppPager
 from response.pagers.exchange import Exchange
 from response.pagers.feishu_app import FeishuAppPager
 from response.pagers.longline import opened
-from response.pagers.robots import Robot, RobotPager
+from response.pagers.robots import DIALECTS, Robot, RobotPager
 from response.pagers.smtp import SmtpPager
 from response.pagers.webhook import WebhookPager
 from response.pagers.wecom_app import WecomAppPager
@@ -23,7 +23,7 @@ from tests.wire.scripted import Noon
 from tests.wire.test_pagers import answer, page, serving
 
 APP = App("id", "secret", "7")
-KINDS = ("webhook", "dingtalk", "dingtalk-app", "wecom-app", "feishu-app", "sms", "voice")
+KINDS = ("webhook", *DIALECTS, "dingtalk-app", "wecom-app", "feishu-app", "sms", "voice")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def pager(kind: str, url: str, trust: ssl.SSLContext | None = None, timeout_s: f
     exchange, clock = Exchange(timeout_s, trust=trust), Noon()
     if kind == "webhook":
         return WebhookPager(exchange=exchange), f"{url}/hook"
-    if kind == "dingtalk":
+    if kind in DIALECTS:
         return RobotPager(kind, {"duty": Robot(url)}, clock, exchange=exchange), "duty"
     if kind in {"sms", "voice"}:
         service = aliyun.sms("s", "SMS_1", url) if kind == "sms" else aliyun.voice("TTS_1", url=url)

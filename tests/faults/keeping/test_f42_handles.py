@@ -10,6 +10,7 @@ from facility.records import Kind, alarm_subject
 from stores.reserve import disk_state
 from tests import disks
 
+OFTEN = "import dutyroom.chores as c; c.TROUBLE_MS = 1000"
 FEW = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (64, 64))"
 
 
@@ -42,3 +43,20 @@ def test_a_disk_without_names_is_a_full_disk() -> None:
             for n in range(300):
                 (folder / str(n)).touch()
         assert disk_state(folder).used_percent > 99
+
+
+def test_on_a_disk_that_lost_its_last_name_it_is_said_and_pages_still_leave(tmp_path) -> None:
+    """Fault 42, whole process: its data on a disk of 200 inodes, all taken while it runs."""
+    with disks.in_memory("size=256m,nr_inodes=200") as disk, placed(tmp_path, data=disk / "data", code=OFTEN) as place:
+        service = place.service.start()
+        service.reading("l0")
+        with contextlib.suppress(OSError):
+            for n in range(300):
+                (disk / str(n)).touch()
+        subject = alarm_subject("host", "host-disk-low")
+        eventually(lambda: any(r.subject == subject for r in service.records(Kind.ALARM_RAISED)), 90)
+        place.contact.closed = 1
+        requested = eventually(place.requested, 15, service.log.read_text)
+        eventually(lambda: set(requested) <= set(place.keys()), 20, service.log.read_text)
+        assert service.health()["status"] == "degraded"
+        assert service.stop()[0] == 0
