@@ -10,7 +10,6 @@ from facility.records import Kind, alarm_subject
 from stores.reserve import disk_state
 from tests import disks
 
-OFTEN = "import dutyroom.chores as c; c.TROUBLE_MS = 1000"
 FEW = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (64, 64))"
 
 
@@ -47,7 +46,7 @@ def test_a_disk_without_names_is_a_full_disk() -> None:
 
 def test_on_a_disk_that_lost_its_last_name_it_is_said_and_pages_still_leave(tmp_path) -> None:
     """Fault 42, whole process: its data on a disk of 200 inodes, all taken while it runs."""
-    with disks.in_memory("size=256m,nr_inodes=200") as disk, placed(tmp_path, data=disk / "data", code=OFTEN) as place:
+    with disks.in_memory("size=256m,nr_inodes=200") as disk, placed(tmp_path, data=disk / "data") as place:
         service = place.service.start()
         service.reading("l0")
         with contextlib.suppress(OSError):
