@@ -65,5 +65,7 @@ def tell(claims: Claims, at: int, actor: str, data: Payload) -> Claims:  # noqa:
 
 
 def asked_anew(claims: Claims) -> Claims:
-    """Return the claims when the bell rings again: nobody's word on the last time counts for this one."""
-    return replace(claims, false=(), false_ms=None)
+    """Return the claims when it happens again: nobody's word on the last time counts for this one."""
+    if not (claims.false or claims.closing or claims.overridden):
+        return claims
+    return replace(claims, false=(), false_ms=None, closing={}, overridden=None)

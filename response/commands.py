@@ -141,7 +141,8 @@ def _accept(incident: Incident, plan: Plan | None, site: Site, command: Accept) 
             "This person was not called and has no responding role in this plan. Somebody who was called must accept.",
         )
     takes: Said = [(records.WorkTaken(person, who), person) for who in incident.handset.asked_by(person)]
-    if person in incident.accepted or person in incident.arrived or (person in incident.seen and not responder):
+    here = (person in incident.accepted or person in incident.arrived) and person not in incident.finished
+    if here or (person in incident.seen and not responder):
         return takes
     via = "voice" if command.heard_by else ("phone" if command.actor.startswith("person:") else "console")
     said = records.PageAcknowledged(person, via, responder, command.heard_by, command.eta_min if responder else 0)
@@ -174,7 +175,7 @@ def _arrive(
 ) -> Said | Refused:
     if no := _wrong_person(incident, site, person, actor):
         return no
-    if person in incident.arrived:
+    if person in incident.arrived and person not in incident.finished:
         return []
     via = via or ("phone" if actor.startswith("person:") else "console")
     said: Said = [(records.ResponderArrived(person, via), person)]

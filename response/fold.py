@@ -164,6 +164,7 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
             if not responder:
                 return replace(i, seen={**i.seen, person: at})
             expired = pagefold.without(i.expired, person)
+            i = _back(i, person)
             return replace(i, accepted={**i.accepted, person: at}, expired=expired, to_replace={})
         case PageDeclined(person=person):
             return pagefold.declined(i, at, person)
@@ -172,6 +173,7 @@ def _tell(i: Incident, record: Record, *, active: bool) -> Incident:  # noqa: C9
         case AcceptanceExpired(person=person):
             return replace(i, accepted=pagefold.without(i.accepted, person), expired={**i.expired, person: at})
         case ResponderArrived(person=person):
+            i = _back(i, person)
             return replace(i, arrived={**i.arrived, person: at}, pages=pagefold.answered(i, person, ACKNOWLEDGED, at))
         case ResponderFinished(person=person):
             return replace(i, finished={**i.finished, person: at})
@@ -214,6 +216,8 @@ def _joined(i: Incident, at: int, data: IncidentJoined, *, active: bool) -> Inci
         normal_ms=None,
         priority=min(i.priority, data.priority or i.priority),
     )
+    if i.stage == CONFIRMED and 0 < data.priority <= i.priority and f":{i.equipment}/" in data.alarm:
+        i = replace(i, claims=asked_anew(i.claims))
     if data.why == RANG_AGAIN:
         window = i.confirm_by_ms - i.ring_ms if i.confirm_by_ms else DESK_MS
         i = replace(
@@ -270,6 +274,16 @@ def _begun_again(i: Incident, at: int, data: LevelReached) -> Incident:
     )
     # After a bell the promises already count from the bell.
     return replace(i, rang_again=False) if i.rang_again else arrivals_from(i, at)
+
+
+def _back(i: Incident, person: str) -> Incident:
+    """Return the incident when somebody who had finished comes again."""
+    if person not in i.finished:
+        return i
+    out = pagefold.without
+    return replace(
+        i, accepted=out(i.accepted, person), arrived=out(i.arrived, person), finished=out(i.finished, person)
+    )
 
 
 def _nobody_trapped(i: Incident) -> Incident:

@@ -18,6 +18,7 @@ from response.incident import CONFIRMED, DESK, Incident
 from response.lines import write
 from response.paging import responders
 from response.paging.levels import reach, tell_also
+from response.plans import plan as steps
 from response.plans.plan import later, owner_rule, spans
 from response.running import Running
 
@@ -96,10 +97,11 @@ def open_by_hand(
 def _where(alert: Alert, rule: Rule, running: Running, context: Context) -> tuple[Incident, str] | None:
     """Return the running incident that an alarm belongs to, and why."""
     # An alarm that rests in an incident, cleared, and rises again is the same matter.
-    if mine := running.with_alarm(alert.subject):
+    if mine := [i for i in running.with_alarm(alert.subject) if not _settled(alert, i, context)]:
         return mine[0], "same-equipment"
     machines = _machines(alert.owner, context.site)
-    here = next((i for i in running.on((alert.owner, *machines)) if _same_matter(alert, rule, i)), None)
+    near = [i for i in running.on((alert.owner, *machines)) if not _settled(alert, i, context)]
+    here = next((i for i in near if _same_matter(alert, rule, i)), None)
     if here is not None:
         return here, "same-equipment"
     words = running.called()
@@ -140,6 +142,19 @@ def _same_matter(alert: Alert, rule: Rule, incident: Incident) -> bool:
         return incident.opened_ms <= alert.raised_ms
     # What is less grave than the matter in hand is part of it, not a second matter.
     return incident.stage == CONFIRMED and incident.priority < alert.priority
+
+
+def _settled(alert: Alert, incident: Incident, context: Context) -> bool:
+    """Say whether people were freed, or nobody was held: whoever is held now is another matter, with its own clock."""
+    rule = context.site.rules.get(alert.rule)
+    plan = context.plan(incident)
+    if plan is None or plan.life_clock is None or rule is None or rule.plan != plan.id:
+        return False
+    if incident.stage != CONFIRMED or alert.subject in incident.active_alarms:
+        return False
+    freed = steps.step_of(plan, plan.life_clock.until)
+    nobody = incident.claims.false_ms is not None or (freed and steps.needed(incident, plan, freed) is False)
+    return bool(nobody) or steps.done(incident, plan.life_clock.until)
 
 
 def _in_time(alert: Alert, rule: Rule, incident: Incident) -> bool:

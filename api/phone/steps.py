@@ -59,7 +59,7 @@ def _row(context: Context, incident: Incident, plan: Plan, step: Step, person: s
     who = say.names([say("by_system") if by == "telemetry" else say.name(by) for by in signed])
     extra = [say("two")] if step.persons > 1 and not settled and not step.arrival else []
     if step.arrival and step.persons > 1 and not settled:
-        extra = [f"{say('crew')} {crew.coming(incident, context.site, step)}/{step.persons}"]
+        extra = [f"{say('crew')} {crew.coming(incident, plan, context.site, step)}/{step.persons}"]
     extra += [] if step.mandatory or settled else [say("optional")]
     given = next((a.text for a in step.answers if said and a.id == said.answer), None)
     extra += [say.text(given)] if given else []

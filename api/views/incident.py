@@ -215,7 +215,7 @@ def step_shape(site: Site, incident: Incident, plan: Plan, step: Step, now_ms: i
         mandatory=step.mandatory,
         persons=step.persons,
         arrival=step.arrival,
-        coming=min(crew.coming(incident, site, step), step.persons) if step.arrival else 0,
+        coming=min(crew.coming(incident, plan, site, step), step.persons) if step.arrival else 0,
         certificates=[words(certificate_name(site, c)) for c in step.certificates],
         note=said.note if said else "",
         proof=bool(step.proof) and incident.drill != drill.PAPER,

@@ -1,9 +1,21 @@
-"""Pages of incidents that came out of a backup: they wait for a person, who alone knows what happened since."""
+"""Pages of incidents that came out of a backup: they wait for a person, who alone knows what happened since.
+
+Unless something grave happens there anew: what is known now waits for nobody.
+"""
 
 from collections.abc import Mapping
 
 from facility.commands import Refused, ReleasePages
-from facility.records import IncidentClosed, Kind, PagesReleased, Record, ServiceRestored, incident_subject
+from facility.records import (
+    IncidentClosed,
+    IncidentJoined,
+    Kind,
+    PagesReleased,
+    Record,
+    ServiceRestored,
+    incident_subject,
+)
+from facility.rule import Priority
 from facility.text import Text
 from response.incident import Incident
 from response.paging.page import UNSENT
@@ -18,7 +30,7 @@ class Held:
     """Which incidents wait, as the records tell; the same records always say the same."""
 
     def __init__(self) -> None:
-        self._restores: dict[str, dict[str, None]] = {}  # subject of a restore -> incidents that wait
+        self._restores: dict[str, dict[str, int]] = {}  # subject of a restore -> incidents that wait, and since when
 
     def __bool__(self) -> bool:
         return bool(self._restores)
@@ -35,9 +47,11 @@ class Held:
         """Believe one more record."""
         match record.data:
             case ServiceRestored(held=held):
-                self._restores[record.subject] = dict.fromkeys(held)
+                self._restores[record.subject] = dict.fromkeys(held, record.at_ms)
             case PagesReleased(incident=incident):
                 self._release(incident)
+            case IncidentJoined(priority=priority) if 0 < priority <= Priority.HIGH:
+                self._release(record.subject.removeprefix("incident:"), record.at_ms)
             case IncidentClosed():
                 self._release(record.subject.removeprefix("incident:"))
 
@@ -59,6 +73,7 @@ class Held:
             del self._restores[subject]
         return over
 
-    def _release(self, incident: str) -> None:
+    def _release(self, incident: str, at_ms: int | None = None) -> None:
         for waiting in self._restores.values():
-            waiting.pop(incident, None)
+            if at_ms is None or at_ms > waiting.get(incident, at_ms):
+                waiting.pop(incident, None)

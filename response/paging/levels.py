@@ -14,7 +14,7 @@ from response.lines import write
 from response.paging import daytime, silence
 from response.paging.requests import Target, pages
 from response.paging.responders import at_work
-from response.plans import drill
+from response.plans import crew, drill
 
 
 class _Passed(NamedTuple):
@@ -89,10 +89,11 @@ def _targets(
         calls = [*below, *here] if why == "unanswered" else list(here)
     card = site.card(incident.equipment)
     answered = set() if everybody else {*incident.accepted, *incident.arrived}
+    away = {*incident.declined, *crew.gone(incident, plan, site)}
     found: dict[str, Target] = {}
     lacking: dict[str, dict[str, str]] = {}
     for call in calls:
-        choice = duty.choose(site, call, at, incident.declined, card, incident.holder)
+        choice = duty.choose(site, call, at, away, card, incident.holder)
         if again and not choice.people and level == len(plan.levels) - 1:
             # Everybody said no and nobody is left above: asking again is better than silence.
             choice = duty.choose(site, call, at, (), card, incident.holder)

@@ -31,7 +31,9 @@ def stopped(incident: Incident, plan: Plan, site: Site) -> bool:
 
 def responding(incident: Incident, plan: Plan, site: Site) -> bool:
     """Say whether any responder is on the way or there."""
-    return bool(incident.accepted) or any(is_responder(incident, plan, site, p) for p in incident.arrived)
+    left = crew.gone(incident, plan, site)
+    there = incident.arrived.keys() - left
+    return bool(incident.accepted.keys() - left) or any(is_responder(incident, plan, site, p) for p in there)
 
 
 def _in_hand(incident: Incident, plan: Plan, site: Site) -> bool:

@@ -44,7 +44,8 @@ def missing(incident: Incident, context: Context, *, false_alarm: bool = False) 
         return [*found, *_unfinished(incident, plan, context)]
     if false_alarm:
         rest = (*_active(incident, context.site), *_unswept(incident, context.site), *_untold(incident, context.now))
-        return [*falsealarm.lacking(incident, plan), *rest]
+        withdrawn = falsealarm.withdrawn(incident, plan, context.site, context.read)
+        return [*falsealarm.lacking(incident, plan), *withdrawn, *rest]
     return list(_unfinished(incident, plan, context))
 
 

@@ -1,9 +1,9 @@
 """What an incident's course makes known by itself: proofs, promises that begin, the life clock, false alarms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from facility import records
-from facility.plan import Plan, Step
+from facility.plan import Plan, Proof, Step
 from facility.records import Record
 from response.context import Context
 from response.incident import TELEMETRY, Incident
@@ -24,7 +24,7 @@ def shown(
             kept = promise.kept(incident, signing.promises_of(plan, step), at)
             out = [write(incident, at, payload) for payload in (done, *kept)]
             return following.all_of(incident, plan, context.site, out)
-    news = _news(incident, plan, context) or _lasting(incident, context, steady)
+    news = _news(incident, plan, context, steady) or _lasting(incident, context, steady)
     return [r for r in news if before_ms is None or r.at_ms < before_ms]
 
 
@@ -34,21 +34,28 @@ def _proven(incident: Incident, plan: Plan, context: Context, steady: Steady) ->
     What must be shown for a while is noted in `steady`, the close gate's checks too.
     """
     site, read, machine = context.site, context.read, incident.equipment
+    if plan.false_alarm is not None and falsealarm.asked(incident, plan):
+        _look(incident, plan.false_alarm.proof, falsealarm.PROOF, context, steady)
     for at, check in enumerate(plan.close if plan.stable_ms else ()):
-        seen, heard = showing.shown(site, machine, check.proof, read), showing.heard(site, machine, check.proof, read)
-        steady.look(incident, closing.name_of(at), seen, context.now, heard=heard)
+        _look(incident, check.proof, closing.name_of(at), context, steady)
     for step in plan.steps:
         if not step.proof or steps.settled(incident, step.id):
             continue
         seen = showing.shown(site, machine, step.proof, read)
         if step.stable_ms:
-            heard = showing.heard(site, machine, step.proof, read)
-            steady.look(incident, step.id, seen, context.now, heard=heard)
+            _look(incident, step.proof, step.id, context, steady)
         since = steady.since(incident.id, step.id) if step.stable_ms else None
         if seen is None or steps.state(incident, plan, step) != "open":
             continue
         if not step.stable_ms or (since is not None and seen[0] - since >= step.stable_ms):
             yield step, *seen
+
+
+def _look(incident: Incident, proof: Sequence[Proof], what: str, context: Context, steady: Steady) -> None:
+    """Note whether telemetry shows something now that it must show for a while."""
+    site, machine = context.site, incident.equipment
+    seen = showing.shown(site, machine, proof, context.read)
+    steady.look(incident, what, seen, context.now, heard=showing.heard(site, machine, proof, context.read))
 
 
 def _lasting(incident: Incident, context: Context, steady: Steady) -> list[Record]:
@@ -57,7 +64,7 @@ def _lasting(incident: Incident, context: Context, steady: Steady) -> list[Recor
     return [] if news is None else [write(incident, max(incident.last_ms, context.now), news)]
 
 
-def _news(incident: Incident, plan: Plan, context: Context) -> list[Record]:
+def _news(incident: Incident, plan: Plan, context: Context, steady: Steady) -> list[Record]:
     """Return the record of what became known next: a promise that begins, the life clock, a false alarm confirmed."""
     at = max(incident.last_ms, incident.opened_ms)
     for name, since, by in steps.beginning(incident, plan):
@@ -65,7 +72,8 @@ def _news(incident: Incident, plan: Plan, context: Context) -> list[Record]:
         return [write(incident, max(at, since), begun, request=f"{incident.id}/began/{name}@{by}")]
     if (clock := lifeclock.news(incident, plan, context)) is not None:
         return [write(incident, max(at, min(context.now, clock.from_ms)), clock)]
-    seen = falsealarm.seen(incident, plan, context.site, context.read)
+    proven = steady.since(incident.id, falsealarm.PROOF)
+    seen = falsealarm.seen(incident, plan, context.site, context.read, proven)
     if seen is not None:
         said = falsealarm.said(incident, plan, TELEMETRY, TELEMETRY, seen[1])
         return [write(incident, max(at, min(seen[0], context.now)), said)]

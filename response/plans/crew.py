@@ -13,15 +13,17 @@ from response.plans import plan as steps
 def roles(incident: Incident, site: Site, who: str) -> set[str]:
     """Return what somebody is in an incident: as what he was called, his own roles, and what the machine's card says.
 
-    Its contractor and the contractor's deputy are that whether they were called or not.
+    Its contractor and the contractor's deputy are that whether they were called or not; the contractor of other
+    machines is not this one's, whatever it is to the site.
     """
     called = incident.called.get(who)
     somebody = site.people.get(who) or site.parties.get(who)
-    found = {*(called.roles if called else ()), *(somebody.roles if somebody else ())}
+    own = set(somebody.roles) if somebody else set()
     if who in site.parties:
         card = site.card(incident.equipment)
-        found |= {role for role in (duty.CONTRACTOR, duty.DEPUTY) if who in duty.party_of(site, role, card)}
-    return found
+        by_card = {role for role in (duty.CONTRACTOR, duty.DEPUTY) if who in duty.party_of(site, role, card)}
+        own = own - {duty.CONTRACTOR, duty.DEPUTY} | by_card
+    return own | {*(called.roles if called else ())}
 
 
 def stands_for(incident: Incident, site: Site, step: Step, who: str, at: int) -> bool:
@@ -51,15 +53,47 @@ def strength(incident: Incident, site: Site, step: Step, people: Mapping[str, in
     return count
 
 
-def coming(incident: Incident, site: Site, step: Step) -> int:
+def there(incident: Incident) -> dict[str, int]:
+    """Return who is at the place, each with when he came: not who has finished and left."""
+    return {who: at for who, at in incident.arrived.items() if who not in incident.finished}
+
+
+def gone(incident: Incident, plan: Plan, site: Site) -> frozenset[str]:
+    """Return who has finished though a life still hangs on the work: he counts no more, and others are called.
+
+    It does while what they were called for holds (an alarm as grave as the incident; of one called in by words nobody
+    can know) and people are not free, or what only the certified may do is not done.
+    """
+    if not incident.finished or not incident.life or incident.claims.false_ms is not None:
+        return frozenset()
+    until = steps.step_of(plan, plan.life_clock.until) if plan.life_clock else None
+    work = (until,) if until else (s for s in plan.steps if s.mandatory and s.certificates and not s.arrival)
+    if not any(steps.state(incident, plan, step) in {"open", "waiting"} for step in work):
+        return frozenset()
+    if not incident.alarms:
+        return frozenset(incident.finished)
+    grave = [incident.joined_ms[a] for a in incident.active_alarms if _grave(a, incident, site)]
+    return frozenset(who for who, at in incident.finished.items() if any(at >= since for since in grave))
+
+
+def _grave(alarm: str, incident: Incident, site: Site) -> bool:
+    rule = site.rules.get(steps.owner_rule(alarm)[1])
+    return rule is None or rule.priority <= incident.priority
+
+
+def coming(incident: Incident, plan: Plan, site: Site, step: Step) -> int:
     """Return how many of those that an arrival step asks for are there or on the way."""
-    return strength(incident, site, step, {**incident.accepted, **incident.arrived})
+    left = gone(incident, plan, site)
+    people = {**incident.accepted, **incident.arrived}
+    return strength(incident, site, step, {who: at for who, at in people.items() if who not in left})
 
 
 def awaited(incident: Incident, plan: Plan, site: Site) -> list[Step]:
-    """Return the arrival steps for which too few have accepted or arrived; not what was left out or is not needed.
+    """Return the arrival steps for which too few have accepted or arrived; not what is not needed.
 
-    Where an incident began anew, who came the first time counts no more, though the step was signed then.
+    Where an incident began anew, who came the first time counts no more, though the step was signed then. Leaving an
+    arrival out ends the calling below life; where a life is at stake nobody is less needed for that.
     """
-    lacking = (s for s in plan.steps if s.arrival and coming(incident, site, s) < s.persons)
-    return [step for step in lacking if steps.state(incident, plan, step) in {"open", "waiting", "done"}]
+    lacking = (s for s in plan.steps if s.arrival and coming(incident, plan, site, s) < s.persons)
+    left_out = {"skipped"} if incident.life else set()
+    return [s for s in lacking if steps.state(incident, plan, s) in {"open", "waiting", "done"} | left_out]

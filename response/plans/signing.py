@@ -42,7 +42,7 @@ def tick(  # noqa: PLR0911 - one no after the other
     if step.arrival and not steps.settled(incident, step.id):
         if no := _not_arriving(incident, site, step, by, at):
             return no
-        if by not in incident.arrived:
+        if by not in crew.there(incident):
             return arrive(incident, plan, site, by, command.actor, at)
     anew = _answered_anew(incident, step, command.answer)
     if no := _answer_fits(step, command.answer):
@@ -86,7 +86,7 @@ def arrived(incident: Incident, plan: Plan, site: Site, step: Step, by: str, at:
     stands = crew.stands_for(incident, site, step, by, at) and crew.certified(site, step, by, at)
     if not stands or steps.state(incident, plan, step) in {steps.NOT_NEEDED, "skipped"}:
         return [], []
-    enough = crew.strength(incident, site, step, {**incident.arrived, by: at}) >= step.persons
+    enough = crew.strength(incident, site, step, {**crew.there(incident), by: at}) >= step.persons
     keeps = promises_of(plan, step) if enough else []
     if steps.settled(incident, step.id) or _may_sign(incident, site, step, by, at) is not None:
         return [], keeps
@@ -106,7 +106,8 @@ def lock(incident: Incident, step: Step, site: Site, at: int) -> Text | None:
     """
     if not step.certificates or step.arrival:
         return None
-    needed, there = step.crew or step.persons, crew.strength(incident, site, step, dict.fromkeys(incident.arrived, at))
+    needed = step.crew or step.persons
+    there = crew.strength(incident, site, step, dict.fromkeys(crew.there(incident), at))
     if there >= needed:
         return None
     papers = _papers(site, step)

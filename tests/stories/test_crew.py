@@ -6,15 +6,19 @@ import pytest
 
 from facility import commands as ask
 from facility.commands import Refused
-from facility.plan import Call, Level
+from facility.person import Channel, Party
+from facility.plan import Call, Level, Step
 from facility.records import Kind
 from facility.rule import Priority
-from tests.night_shift import ENTRAPMENT, HV, HV_TRIP, PEOPLE, Night, ms, person, site
+from tests.night_shift import ENTRAPMENT, HV, HV_TRIP, PEOPLE, Night, ms, person, site, text
 
 FIRE = replace(
     HV_TRIP,
     levels=(Level((*HV_TRIP.levels[0].calls, Call("guard")), ms("2 min")), HV_TRIP.levels[1]),
 )
+RELAY = Step("relay", "electrician", text("read the relay"), after=("pair",), certificates=("hv-electrician",), crew=2)
+WORKED = replace(HV_TRIP, steps=(*HV_TRIP.steps, RELAY))
+FIRM = Party("chiller-co", text("chiller company"), ("chiller-company", "contractor"), (Channel("demo", "c"),), "402")
 
 
 def tripped(plan=HV_TRIP, people=PEOPLE) -> Night:
@@ -91,7 +95,45 @@ def _for_two(step):
     return replace(step, persons=2) if step.arrival else step
 
 
-def test_skipping_the_arrival_ends_the_calls_once_somebody_comes() -> None:
+def test_leaving_the_arrival_out_ends_no_calls_where_a_life_is_at_stake() -> None:
     night = tripped().at("02:13:20").accepts("zheng").skips("pair", "the other one is ill")
-    night.within("9 min").pages_nobody()
+    night.within("61 s").pages("wang")
     assert [r.data.step for r in night.told(Kind.STEP_SKIPPED)] == ["pair"]
+
+
+def test_below_life_leaving_the_arrival_out_ends_them_once_somebody_comes() -> None:
+    small = site(plans=(replace(HV_TRIP, priority=Priority.HIGH),))
+    rules = {**small.rules, "hv-trip": replace(small.rules["hv-trip"], priority=Priority.HIGH)}
+    night = Night(replace(small, rules=rules)).at("02:13").alarm("sw-1", "hv-trip").at("02:13:20").accepts("zheng")
+    night.skips("pair", "one is enough today").within("9 min").pages_nobody()
+
+
+def test_the_contractor_of_other_machines_is_no_crew_on_this_one() -> None:
+    """A site's firms may all be called contractors; whose machine it is, says its card."""
+    for plan, machine, rule, step in (
+        (ENTRAPMENT, "lift-1a", "lift-trapped", "arrived"),
+        (HV_TRIP, "sw-1", "hv-trip", "pair"),
+    ):
+        place = site(plans=(plan,))
+        place = replace(place, parties={**place.parties, FIRM.id: FIRM})
+        night = Night(place).at("02:13").alarm(machine, rule)
+        night.at("02:13:30").arrives("chiller-co")
+        assert step not in night.incident.steps
+        night.within("60 s").pages(*(("zhao", "lift-co") if machine == "lift-1a" else ("zheng", "wang")))
+
+
+def test_who_has_finished_and_left_is_no_part_of_the_pair_at_work() -> None:
+    night = tripped(WORKED).at("02:14").accepts("zheng").accepts("wang").at("02:18").arrives("zheng").arrives("wang")
+    night.at("02:30").finishes("wang")
+    said = night.does(ask.TickStep("user:op", night.request(), night.incident.id, RELAY.id, "zheng"))
+    assert isinstance(said, Refused)
+    assert "Secure, do not touch" in said.why.en
+    night.at("02:40").arrives("wang").ticks(RELAY.id, "zheng")
+
+
+def test_finished_with_the_work_undone_is_no_reason_to_stop_calling() -> None:
+    """He could do nothing and left: the trip still stands, and a life may hang on it."""
+    night = tripped(WORKED).at("02:14").accepts("zheng").accepts("wang").at("02:18").arrives("zheng").arrives("wang")
+    night.at("02:30").finishes("zheng").finishes("wang").within("60 s").pages("wu", "power-co")
+    done = tripped(WORKED).at("02:14").accepts("zheng").accepts("wang").at("02:18").arrives("zheng").arrives("wang")
+    done.clears("sw-1", "hv-trip").at("02:30").finishes("zheng").finishes("wang").within("2 h").pages_nobody()
