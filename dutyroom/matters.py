@@ -122,7 +122,7 @@ class Matters:
         if isinstance(command, ASKS):
             return self.board.ask(command, now)
         if isinstance(command, planned.ASKS):
-            return self.planned.ask(self.context(now), command)
+            return self.planned.ask(self.context(now), command, self.incidents.open())
         if isinstance(command, rota.ASKS):
             return self.rota.ask(self.context(now), command)
         if isinstance(command, tryout.ASKS):

@@ -91,7 +91,7 @@ class Replies:
 def command_of(number: str, text: str, request: str, site: Site, incidents: Iterable[Incident]) -> Command | None:
     """Return what a reply by text message asks for; None where nobody has that number, was paged, or said one of three.
 
-    It is about the newest open incident that the person was paged for: a reply can name no other.
+    A reply can name no incident; see `_meant` for which it is about.
     """
     return _command(_who(_numbers(site), (_digits(number),)), text, request, incidents)
 
@@ -110,8 +110,8 @@ def _command(who: str | None, text: str, request: str, incidents: Iterable[Incid
     mine = [i for i in incidents if i.closed_ms is None and any(page.person == who for page in i.pages.values())]
     if who is None or not mine:
         return None
-    incident = max(mine, key=lambda i: max(p.requested_ms for p in i.pages.values() if p.person == who)).id
     word, more = _word(text)
+    incident = _meant(word, who, mine).id
     actor = f"person:{who}"
     match word:
         case "1":
@@ -122,6 +122,21 @@ def _command(who: str | None, text: str, request: str, incidents: Iterable[Incid
             return Arrive(actor, request, incident, who)
         case _:
             return None
+
+
+def _meant(word: str, who: str, incidents: Sequence[Incident]) -> Incident:
+    """Return what somebody answers of all he was paged for: with 3 where he is on his way to, else what he left open.
+
+    Of several what endangers a life comes first, then the newest.
+    """
+
+    def rank(i: Incident) -> tuple[bool, bool, int]:
+        coming = who in i.accepted and who not in i.arrived
+        answered = any(who in said for said in (i.accepted, i.arrived, i.declined, i.seen))
+        newest = max(p.requested_ms for p in i.pages.values() if p.person == who)
+        return coming if word == "3" else not answered, i.life, newest
+
+    return max(incidents, key=rank)
 
 
 def test_answer(number: str, text: str, request: str, site: Site, tests: Iterable[Tryout]) -> Command | None:

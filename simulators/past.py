@@ -97,7 +97,7 @@ def planned(site: Site, now_ms: int) -> tuple[list[Record], list[str]]:
 
     def ask(at_ms: int, command: Command) -> None:
         context = Context(site, at_ms)
-        said = works.ask(context, command)
+        said = works.ask(context, command, {})
         assert not isinstance(said, Refused), said.why.en
         tell(said)
         while more := works.decide(context):
@@ -187,7 +187,7 @@ class _Telling:
             who = [known.contractor, *self.site.parties, *self.site.people]
             by = next(person for person in who if person and may_release(self.site, machine, person))
             ask = ReleaseEquipment("user:operator", self._request(), machine, by, "试运行正常")
-            said = holds.ask(self._context(now), ask)
+            said = holds.ask(self._context(now), ask, {})
             for record in () if isinstance(said, Refused) else said:
                 self.records.append(record)
                 holds.tell(record)

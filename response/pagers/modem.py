@@ -80,6 +80,7 @@ class ModemPager:
         self._opened, self._clock, self._ring_s, self._answer_s = opened, clock, ring_s, answer_s
         self._port: Port | None = None
         self._one = threading.Lock()
+        self._handed_in: set[tuple[str, str, str]] = set()  # replies that are still on the card
         self._allowance = Allowance(LIMITS)
 
     def spent(self, _address: str, at_ms: int) -> None:
@@ -116,12 +117,20 @@ class ModemPager:
             return f"{', '.join(said)}{rang}"
 
     def _received(self) -> list[Reply]:
+        """Return what came since; it is deleted at the next look, when whoever took it has written it down."""
         with self._one:
             listed = self._ask('AT+CMGL="ALL"').decode("ascii", "replace")
             found = _RECEIVED.findall(listed)
-            for index, _, _ in found:
-                self._ask(f"AT+CMGD={index}")
-        return [Reply(_plain(number), _plain(text).strip()) for _, number, text in found]
+            fresh = [row for row in found if row not in self._handed_in]
+            there = self._handed_in.intersection(found)
+            self._handed_in = {*there, *fresh}
+            try:
+                for row in sorted(there):
+                    self._ask(f"AT+CMGD={row[0]}")
+                    self._handed_in.discard(row)
+            except PageRefusedError as error:  # it stays where it is, and is not handed in again
+                log.warning("the modem does not delete a reply that was taken", why=str(error))
+        return [Reply(_plain(number), _plain(text).strip()) for _, number, text in fresh]
 
     def _text(self, number: str, text: str) -> str:
         self._ready()

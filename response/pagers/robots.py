@@ -132,8 +132,9 @@ class RobotPager:
         if not found:
             raise PageRefusedError(f"an answer without a code: {answer[:WORDS_LIMIT].decode('utf-8', 'replace')}")
         why = next((str(said[name]) for name in self._dialect.words if said.get(name)), "no reason given")
-        if found[0] != 0:
-            raise PageRefusedError(f"{self._dialect.codes[0]} {found[0]}: {why}"[:WORDS_LIMIT])
+        no = next((code for code in found if isinstance(code, bool) or code != 0), None)
+        if no is not None:
+            raise PageRefusedError(f"{self._dialect.codes[0]} {no}: {why}"[:WORDS_LIMIT])
         return f"{self._dialect.codes[0]} 0: {why}"[:WORDS_LIMIT]
 
 

@@ -30,8 +30,14 @@ People = list[tuple[str, str]]
 
 
 def supervisors(site: Site, incident: Incident, at: int) -> People:
-    """Return who is told of a step that was skipped, or of a gate that was set aside: the first who can be reached."""
-    return _first(site, incident, at, _OTHERWISE)
+    """Return who is told of a step that was skipped, or of a gate that was set aside: the first who can be reached.
+
+    Where a life is at stake the leader on duty is told as well: one phone may be dead.
+    """
+    found = dict(_first(site, incident, at, _OTHERWISE))
+    for who, role in _first(site, incident, at, (LEADER, MANAGER)) if incident.life else []:
+        found.setdefault(who, role)
+    return list(found.items())
 
 
 def over(site: Site, incident: Incident, at: int, plan: Plan, promise: str) -> tuple[People, Text] | None:

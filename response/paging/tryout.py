@@ -73,6 +73,8 @@ class Tryouts:
                 self._put(key, state="refused", at_ms=at, said=said, attempts=attempt, not_before_ms=wait)
             case records.PageTestAnswered(key=key):
                 self._put(key, state="answered", at_ms=at)
+            case records.ServiceRestored():
+                self._drop_before(at)
 
     def newest(self) -> Mapping[tuple[str, str], Tryout]:
         """Return the newest test page by person and channel."""
@@ -86,6 +88,13 @@ class Tryouts:
         made = Tryout(data.key, *where, data.text, data.why, at, max(at, data.not_before_ms), at_ms=at)
         self._newest[where], self._of[data.key] = made, where
         self._since = at if self._since is None else min(self._since, at)
+
+    def _drop_before(self, at: int) -> None:
+        """Forget the test pages that came out of a backup unsent: new ones will come."""
+        for where, test in list(self._newest.items()):
+            if test.requested_ms <= at and test.state not in {"sent", "answered"}:
+                del self._newest[where], self._of[test.key]
+                self._over.append(test_subject(test.key))
 
     def _put(self, key: str, **now: object) -> None:
         where = self._of.get(key)

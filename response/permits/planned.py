@@ -16,6 +16,7 @@ from facility.commands import (
 )
 from facility.records import Record
 from response.context import Context
+from response.incident import Incident
 from response.permits.permit import Permit
 from response.permits.ticket import Ticket, Tickets
 from response.permits.works import Works
@@ -68,12 +69,12 @@ class Planned:
         """Return the site point ids whose next reading may show an operation."""
         return self._tickets.watched()
 
-    def ask(self, context: Context, command: Command) -> list[Record] | Refused:
-        """Return the records of a command, or why not."""
+    def ask(self, context: Context, command: Command, incidents: Mapping[str, Incident]) -> list[Record] | Refused:
+        """Return the records of a command, or why not; `incidents` are the open ones."""
         if isinstance(command, PERMITS):
             return self._works.ask(context, command)
         if isinstance(command, ReleaseEquipment):
-            return self._held.ask(context, command)
+            return self._held.ask(context, command, incidents)
         return self._tickets.ask(context, command)
 
     def drop_closed(self) -> list[str]:

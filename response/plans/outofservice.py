@@ -13,6 +13,7 @@ from facility.text import Text
 from response import duty
 from response.context import Context
 from response.incident import Incident
+from response.plans import plan as steps
 
 NOT_HELD = Refused(
     "not-found", Text("这台设备没有停用待检。请刷新页面。", "This machine is not held. Reload the page.")
@@ -57,8 +58,10 @@ class OutOfService:
         released, self._released = self._released, []
         return [subject for subject in released if subject.removeprefix("held:") not in self._held]
 
-    def ask(self, context: Context, command: ReleaseEquipment) -> list[Record] | Refused:
-        """Return the record of a signed test run, or why it does not count."""
+    def ask(
+        self, context: Context, command: ReleaseEquipment, incidents: Mapping[str, Incident]
+    ) -> list[Record] | Refused:
+        """Return the record of a signed test run, or why it does not count; `incidents` are the open ones."""
         held = self._held.get(command.equipment)
         if held is None:
             return NOT_HELD
@@ -76,6 +79,8 @@ class OutOfService:
                 "forbidden",
                 Text(f"须由{zh}签字才能恢复运行。", f"Only {en} can sign for it to run again."),
             )
+        if no := _valid(context, held, by) or _safe(context, incidents.get(held.incident), command.equipment):
+            return no
         at = max(context.now, held.since_ms)
         data = records.EquipmentReleased(by, note)
         about = (command.equipment, by)
@@ -98,6 +103,50 @@ def may_release(site: Site, machine: str, who: str) -> bool:
     return person is not None and bool(set(person.roles) & set(_roles(site, known.card)))
 
 
+def _valid(context: Context, held: Hold, who: str) -> Refused | None:
+    """Return why somebody's papers do not let him sign: his trade's certificate is not valid that day."""
+    site, person = context.site, context.site.people.get(who)
+    step = next((s for p in site.plans.values() if p.hold for s in p.steps if s.id == p.hold.after), None)
+    machine = site.equipment.get(held.equipment)
+    if (
+        person is None
+        or step is None
+        or machine is None
+        or not {*person.roles} & {*_roles(site, machine.card)} <= {step.role}
+    ):
+        return None  # he signs as something else, which asks for no certificate
+    if duty.certified(person, step.certificates, duty.local_day(site, context.now)):
+        return None
+    papers = [site.certificates.get(c) or Text(c, c) for c in step.certificates]
+    zh, en = "、".join(p.zh for p in papers), ", ".join(p.en for p in papers)
+    return Refused("forbidden", Text(f"须持有效证件（{zh}）。", f"It takes a valid certificate ({en})."))
+
+
+def _safe(context: Context, incident: Incident | None, machine: str) -> Refused | None:
+    """Return why no test run can have been made yet: people are not free, or the machine's own alarm stands."""
+    plan = context.plan(incident) if incident is not None else None
+    if incident is None or plan is None:
+        return None
+    until = steps.step_of(plan, plan.life_clock.until) if plan.life_clock else None
+    if until is not None and steps.state(incident, plan, until) in {"open", "waiting"}:
+        return Refused(
+            "conflict",
+            Text(
+                "人员尚未确认救出，不能恢复运行。",
+                "Nobody has said yet that the people are free; it stays out of service.",
+            ),
+        )
+    for subject in incident.active_alarms:
+        owner, rule = steps.owner_rule(subject)
+        known = context.site.rules.get(rule)
+        if owner == machine and known is not None and known.priority <= incident.priority:
+            return Refused(
+                "conflict",
+                Text(f"报警未恢复：{known.name.zh}。", f"Its alarm is still active: {known.name.en}."),
+            )
+    return None
+
+
 def signatories(site: Site, machine: str) -> Iterator[Text]:
     """Yield who may sign, by name of party or role."""
     known = site.equipment.get(machine)
@@ -111,8 +160,14 @@ def _roles(site: Site, card: Card) -> tuple[str, ...]:
 
 
 def holding(incident: Incident, plan: Plan, site: Site, step: str, at: int, actor: str, request: str) -> list[Record]:
-    """Return the record that holds the incident's machine, when the step after which it is held was done."""
-    if plan.hold is None or plan.hold.after != step or incident.equipment not in site.equipment:
+    """Return the record that holds the incident's machine, when the step after which it is held was done.
+
+    Where that step was left out, it is held when the people are free.
+    """
+    after = {plan.hold.after} if plan.hold else set()
+    if plan.hold and plan.life_clock and not steps.done(incident, plan.hold.after):
+        after.add(plan.life_clock.until)
+    if plan.hold is None or step not in after or incident.equipment not in site.equipment:
         return []
     data = records.EquipmentHeld(incident.id, plan.hold.until.zh, plan.hold.until.en)
     subject = held_subject(incident.equipment)

@@ -42,6 +42,8 @@ class Register:
     def __init__(self) -> None:
         self._plans: dict[str, tuple[str, bool]] = {}  # incident -> plan, and whether it was a drill
         self._last: dict[tuple[str, str], tuple[int, bool]] = {}
+        self._begun: set[str] = set()  # drills of which a step was done; before that nobody has practised anything
+        self._waiting: dict[str, dict[str, int]] = {}  # drill -> who came to it meanwhile, and when
         self._ticked: dict[tuple[str, str], tuple[int, bool] | None] = {}  # (incident, person) -> what stood before
 
     def tell(self, record: Record) -> None:
@@ -49,12 +51,18 @@ class Register:
         match record.data:
             case records.IncidentOpened(plan=plan, drill=how):
                 self._plans[record.subject] = plan, bool(how)
-            case records.ResponderArrived(person=person) | records.StepDone(by=person):
+            case records.ResponderArrived(person=person):
+                self._took(record, person)
+            case records.StepDone(by=person):
+                self._begun.add(record.subject)
+                for who, at in self._waiting.pop(record.subject, {}).items():
+                    self._put(record, who, at)
                 self._took(record, person)
             case records.DrillAttended(person=person, present=True):
                 self._ticked[record.subject, person] = self._last.get((person, self._plan(record)))
                 self._took(record, person)
             case records.DrillAttended(person=person):
+                self._waiting.get(record.subject, {}).pop(person, None)
                 before = self._ticked.pop((record.subject, person), None)
                 self._last.pop((person, self._plan(record)), None)
                 if before is not None:
@@ -75,10 +83,16 @@ class Register:
         return self._plans.get(record.subject, ("", False))[0]
 
     def _took(self, record: Record, person: str) -> None:
+        if self._plans.get(record.subject, ("", False))[1] and record.subject not in self._begun:
+            self._waiting.setdefault(record.subject, {})[person] = record.at_ms
+        else:
+            self._put(record, person, record.at_ms)
+
+    def _put(self, record: Record, person: str, at_ms: int) -> None:
         known = self._plans.get(record.subject)
         if known is not None:
             plan, drilled = known
-            self._last[person, plan] = record.at_ms, drilled
+            self._last[person, plan] = at_ms, drilled
 
     def _cell(self, person: str, plan: Plan, site: Site, now_ms: int) -> Cell:
         last = self._last.get((person, plan.id))

@@ -204,7 +204,7 @@ def test_a_proof_that_flickers_fills_no_book(night: Night) -> None:
 
 def test_a_skipped_mandatory_step_tells_the_supervisor_and_calls_nobody(night: Night) -> None:
     night.accepts("zhao").skips("judge", "nobody answers")
-    assert night.told_of("skipped/judge") == ["sup"]
+    assert night.told_of("skipped/judge") == ["sup", "li"], "the supervisor, and the leader: one phone may be dead"
     assert "Reason: nobody answers" in night.told(Kind.PAGE_REQUESTED)[-1].data.text
     assert list(night.incident.accepted) == ["zhao"]
     night.skips("inform", "later")
@@ -260,7 +260,7 @@ def test_setting_the_gate_aside_needs_a_reason_and_tells_the_supervisor(night: N
     assert "First the mandatory steps" in no(night, aside)
     freed(night).skips("calm", "test").clears("lift-1a", "lift-trapped").at("02:22")
     night.does(ask.OverrideClose("user:boss", night.request(), night.incident.id, "contact is broken"))
-    assert night.told_of("overridden") == ["sup"]
+    assert night.told_of("overridden") == ["sup", "li"]
     night.closes()
 
 
@@ -341,8 +341,13 @@ def test_the_machine_stays_out_of_service_until_the_contractor_signs(night: Nigh
     out.tell(held)
 
     def release(who: str, note: str = "ran ten times") -> list[Record] | Refused:
-        return out.ask(night.context(), ask.ReleaseEquipment("user:op", night.request(), "lift-1a", who, note))
+        asked = ask.ReleaseEquipment("user:op", night.request(), "lift-1a", who, note)
+        return out.ask(night.context(), asked, night.incidents.open())
 
+    said = release("lift-co")
+    assert isinstance(said, Refused)
+    assert "alarm is still active" in said.why.en
+    night.clears("lift-1a", "lift-trapped")
     assert isinstance(release("zhao"), Refused)
     assert isinstance(release("lift-co", ""), Refused)
     said = release("lift-co")
@@ -350,6 +355,28 @@ def test_the_machine_stays_out_of_service_until_the_contractor_signs(night: Nigh
     out.tell(said[0])
     assert not out.open()
     assert out.drop_closed() == [held_subject("lift-1a")]
+
+
+def test_no_test_run_is_signed_while_people_may_be_inside() -> None:
+    early = replace(PLAN, hold=Hold("isolate", text("signed test run")))
+    night = nights(early).at("02:00").alarm("lift-1a", "lift-trapped").records("judge", answer="inside")
+    night.at("02:10").arrives("zhao").arrives("qian").ticks("isolate", "zhao").clears("lift-1a", "lift-trapped")
+    out = OutOfService()
+    out.tell(night.told(Kind.EQUIPMENT_HELD)[0])
+    asked = ask.ReleaseEquipment("user:op", night.request(), "lift-1a", "lift-co", "ran ten times")
+    said = out.ask(night.context(), asked, night.incidents.open())
+    assert isinstance(said, Refused)
+    assert "the people are free" in said.why.en
+
+
+def test_where_the_switch_was_left_out_the_machine_is_held_when_the_people_are_free() -> None:
+    early = replace(PLAN, hold=Hold("isolate", text("signed test run")))
+    night = nights(early).at("02:00").alarm("lift-1a", "lift-trapped").records("judge", answer="inside")
+    night.at("02:10").arrives("zhao").arrives("qian").skips("isolate", "the switch is out of reach")
+    assert not night.told(Kind.EQUIPMENT_HELD)
+    night.ticks("freed", "zhao").ticks("freed", "qian")
+    (held,) = night.told(Kind.EQUIPMENT_HELD)
+    assert held.about == ("lift-1a",)
 
 
 def test_a_restart_leaves_plan_and_clocks_as_they_were(night: Night) -> None:

@@ -56,3 +56,13 @@ def test_who_was_not_paged_has_nothing_to_accept() -> None:
     night.site = with_phones()
     night.at("02:13").alarm("ch-1", "chiller-fault").at("02:14")
     assert reply(night, "1") is None
+
+
+def test_three_is_said_of_where_he_is_on_his_way_to_and_one_of_what_he_left_open(night: Night) -> None:
+    first = night.incident.id
+    night.accepts("zhao").at("02:20").alarm("lift-1b", "lift-trapped").at("02:21")
+    second = night.incident.id
+    assert first != second
+    assert reply(night, "3") == Arrive("person:zhao", "r", first, "zhao")
+    assert reply(night, "1") == Accept("person:zhao", "r", second, "zhao")
+    assert reply(night, "2").incident == second

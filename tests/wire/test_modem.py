@@ -1,5 +1,6 @@
 """The modem at a pair of pseudo terminals: what it is told, and what becomes of it when it says no, hangs, or is pulled."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -160,7 +161,8 @@ async def test_what_people_send_back_is_handed_over_once(modem: Modem, pager: Mo
     with pytest.raises((StopAsyncIteration, NotImplementedError)):
         await pager.listen(heard.append, beat)
     assert heard == [Reply("+8613900000001", "1"), Reply("13900000002", "2 在外地")]
-    assert modem.inbox == []
+    assert await asyncio.to_thread(pager._received) == []
+    assert modem.inbox == [], "deleted when whoever took them had time to write them down"
 
 
 def test_a_long_text_is_at_most_three_messages() -> None:
@@ -168,3 +170,15 @@ def test_a_long_text_is_at_most_three_messages() -> None:
     long = parts("很" * 500)
     assert [len(part) for part in long] == [65, 65, 65]
     assert long[2].startswith("(3/3)")
+
+
+async def test_a_reply_that_cannot_be_deleted_is_not_lost_and_not_handed_in_twice(
+    modem: Modem, pager: ModemPager
+) -> None:
+    modem.inbox = [(1, "13900000001", "1"), (2, "13900000002", "2")]
+    heard: list[Reply] = []
+    for no in ({}, {"AT+CMGD=1": "+CMS ERROR: 500"}, {}, {}):
+        modem.no = no
+        heard += await asyncio.to_thread(pager._received)
+    assert heard == [Reply("13900000001", "1"), Reply("13900000002", "2")]
+    assert modem.inbox == []

@@ -354,7 +354,7 @@ class FakeStation:
         if isinstance(command, ASKS):
             said = self.board.ask(command, self.clock.now())
         elif isinstance(command, planned.ASKS):
-            said = self.planned.ask(self.context(), command)
+            said = self.planned.ask(self.context(), command, self.incidents.open())
         elif isinstance(command, rota.ASKS):
             said = self.rota.ask(self.context(), command)
         elif isinstance(command, tryout.ASKS):

@@ -36,6 +36,10 @@ def test_it_is_due_again_after_half_a_year_for_a_life_and_a_year_for_the_rest() 
     night = drilled()
     night.does(ask.StartDrill("user:op", night.request(), "chiller-trip", "ch-1"))
     night.accepts("chen").arrives("chen")
+    assert cells(night, "1 d")["chen", "chiller-trip"].state == "never", (
+        "who came and saw no step done practised nothing"
+    )
+    night.ticks("code", "chen")
     states = [cells(night, f"{days} d")["zhao", "lift-entrapment"].state for days in (149, 151, 179, 181)]
     assert states == ["done", "soon", "soon", "overdue"]
     assert cells(night, "300 d")["chen", "chiller-trip"].state == "done"
