@@ -14,6 +14,7 @@ from facility.plan import Plan
 from facility.site import Site
 from response.context import Context
 from response.incident import Incident
+from response.plans import crew
 from stores.live import Now
 
 SHAPES: Mapping[int, str] = {
@@ -91,6 +92,8 @@ def build(context: Context, incident: Incident, person: str, language: str, floo
     machine, plan = site.equipment.get(incident.equipment), context.plan(incident)
     card = site.card(incident.equipment)
     state = state_of(incident, person)
+    if state == "finished" and plan is not None and person in crew.gone(incident, plan, site):
+        state = "called"  # the work is not done: whoever left may come again
     say = Say(site, language)
     never = dict.fromkeys(say.text(text) for text in (*(plan.never if plan else ()), *card.never))
     name = say.text(machine.name) if machine else ""

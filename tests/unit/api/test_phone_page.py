@@ -1,6 +1,7 @@
 """The phone link, as a technician's thumb and a chat tool's previewer meet it. No JavaScript runs here."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import urlencode
 
@@ -12,6 +13,8 @@ from api.phone.page import build, state_of
 from api.phone.saying import span
 from api.phone.sentences import SENTENCES
 from facility.commands import Accept, Arrive, Decline, Finish, OpenPage, TickStep, UseLink
+from facility.plan import LifeClock
+from facility.rule import Compare, Condition
 from response.context import Context
 from response.phone.token import phone_token
 
@@ -159,6 +162,20 @@ async def test_two_buttons_of_one_page_are_two_presses(client: Client, station: 
     await press(phone, page, "我去不了，转下一位")
     assert pressed(station)[0].request != pressed(station)[1].request
     assert state_of(next(iter(station.view().incidents.values())), "zhaolei") == "declined"
+
+
+async def test_who_left_with_the_people_still_inside_may_come_again(
+    client: Client, station: FakeStation, link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = LifeClock(Condition("running", Compare.IS, 1), 7_200_000, "free", ())
+    plan = replace(station.site.plans["lift-entrapment"], life_clock=clock)
+    monkeypatch.setitem(station.site.plans, plan.id, plan)
+    phone, incident = client(), next(iter(station.view().incidents))
+    for what in (Accept, Arrive, Finish):
+        await station.ask(what("person:zhaolei", what.__name__, incident, "zhaolei"))
+    page = await press(phone, await phone.get(link), "确认接警 · 我去")
+    assert "您已接警" in page.text
+    assert state_of(next(iter(station.view().incidents.values())), "zhaolei") == "accepted"
 
 
 async def test_who_is_only_told_is_asked_for_no_more_than_that(client: Client, station: FakeStation, link: str) -> None:
