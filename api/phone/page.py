@@ -92,8 +92,8 @@ def build(context: Context, incident: Incident, person: str, language: str, floo
     machine, plan = site.equipment.get(incident.equipment), context.plan(incident)
     card = site.card(incident.equipment)
     state = state_of(incident, person)
-    if state == "finished" and plan is not None and person in crew.gone(incident, plan, site):
-        state = "called"  # the work is not done: whoever left may come again
+    left = state == "finished" and plan is not None and person in crew.gone(incident, plan, site)
+    state = "called" if left else state  # the work is not done: whoever left may come again
     say = Say(site, language)
     never = dict.fromkeys(say.text(text) for text in (*(plan.never if plan else ()), *card.never))
     name = say.text(machine.name) if machine else ""
@@ -110,7 +110,7 @@ def build(context: Context, incident: Incident, person: str, language: str, floo
         clock=_clock(incident, plan, now, say),
         clocks=_clocks(site, incident, plan, now, say),
         dials=dials(site, card, now, say),
-        status=_status(state, incident, say),
+        status=say("you_left") if left else _status(state, incident, say),
         state=state,
         responder=called is None or called.responder,
         relief=relieved(site, incident, plan, person, state, say),

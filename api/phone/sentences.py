@@ -97,6 +97,10 @@ SENTENCES: Mapping[str, Text] = {
         "您已到场。做完的步骤请逐条确认，最后填写处理结果。",
         "You are at the place. Confirm each step; give the result at the end.",
     ),
+    "you_left": Text(
+        "您的处理已完毕，但工作尚未完成，正在另呼他人。如您回来，请再按“确认接警”。",
+        "Your work is done, but the matter is not: others are called. If you come back, press “I am going” again.",
+    ),
     "you_finished": Text(
         "您的处理已完毕，谢谢。值班室将关闭事件。", "Your work is done, thank you. The duty room closes the incident."
     ),
