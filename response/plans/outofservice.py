@@ -14,6 +14,7 @@ from response import duty
 from response.context import Context
 from response.incident import Incident
 from response.plans import plan as steps
+from response.plans.drill import PAPER
 
 NOT_HELD = Refused(
     "not-found", Text("这台设备没有停用待检。请刷新页面。", "This machine is not held. Reload the page.")
@@ -79,7 +80,7 @@ class OutOfService:
                 "forbidden",
                 Text(f"须由{zh}签字才能恢复运行。", f"Only {en} can sign for it to run again."),
             )
-        if no := _valid(context, held, by) or _safe(context, incidents.get(held.incident), command.equipment):
+        if no := _valid(context, held, by) or _unsafe(context, incidents, command.equipment):
             return no
         at = max(context.now, held.since_ms)
         data = records.EquipmentReleased(by, note)
@@ -122,10 +123,15 @@ def _valid(context: Context, held: Hold, who: str) -> Refused | None:
     return Refused("forbidden", Text(f"须持有效证件（{zh}）。", f"It takes a valid certificate ({en})."))
 
 
-def _safe(context: Context, incident: Incident | None, machine: str) -> Refused | None:
-    """Return why no test run can have been made yet: people are not free, or the machine's own alarm stands."""
-    plan = context.plan(incident) if incident is not None else None
-    if incident is None or plan is None:
+def _unsafe(context: Context, incidents: Mapping[str, Incident], machine: str) -> Refused | None:
+    """Return why no test run can have been made yet: in some incident people are not free, or its alarm stands."""
+    about = [i for i in incidents.values() if i.equipment == machine and i.closed_ms is None and i.drill != PAPER]
+    return next((no for i in about if (no := _held_by(context, i, machine)) is not None), None)
+
+
+def _held_by(context: Context, incident: Incident, machine: str) -> Refused | None:
+    plan = context.plan(incident)
+    if plan is None:
         return None
     until = steps.step_of(plan, plan.life_clock.until) if plan.life_clock else None
     if until is not None and steps.state(incident, plan, until) in {"open", "waiting"}:

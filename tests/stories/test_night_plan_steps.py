@@ -369,6 +369,15 @@ def test_no_test_run_is_signed_while_people_may_be_inside() -> None:
     assert "the people are free" in said.why.en
 
 
+def test_no_test_run_is_signed_while_others_are_held_in_it(night: Night) -> None:
+    freed(night.at("02:20")).clears("lift-1a", "lift-trapped")
+    out = OutOfService()
+    out.tell(night.told(Kind.EQUIPMENT_HELD)[0])
+    night.at("02:50").alarm("lift-1a", "lift-trapped").clears("lift-1a", "lift-trapped")
+    asked = ask.ReleaseEquipment("user:op", night.request(), "lift-1a", "lift-co", "ran ten times")
+    assert isinstance(out.ask(night.context(), asked, night.incidents.open()), Refused)
+
+
 def test_where_the_switch_was_left_out_the_machine_is_held_when_the_people_are_free() -> None:
     early = replace(PLAN, hold=Hold("isolate", text("signed test run")))
     night = nights(early).at("02:00").alarm("lift-1a", "lift-trapped").records("judge", answer="inside")
