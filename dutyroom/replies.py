@@ -50,7 +50,9 @@ class Replies:
 
     def take(self, reply: Reply) -> None:
         """Carry out what somebody sent back; what was not understood is said, so that the operator may ask."""
-        request = hashlib.sha256(f"{reply.number}/{reply.text}/{self._clock.now()}".encode()).hexdigest()[:24]
+        request = hashlib.sha256(
+            f"{reply.number}/{reply.text}/{reply.stamp or self._clock.now()}".encode()
+        ).hexdigest()[:24]
         asked = command_of(reply.number, reply.text, request, self.site, self._desk.standing.incidents.values())
         asked = asked or test_answer(reply.number, reply.text, request, self.site, self._desk.standing.tryouts.values())
         if asked is None:
@@ -130,11 +132,11 @@ def _meant(word: str, who: str, incidents: Sequence[Incident]) -> Incident:
     Of several what endangers a life comes first, then the newest.
     """
 
-    def rank(i: Incident) -> tuple[bool, bool, int]:
+    def rank(i: Incident) -> tuple[bool, bool, bool, int]:
         coming = who in i.accepted and who not in i.arrived
-        answered = any(who in said for said in (i.accepted, i.arrived, i.declined, i.seen))
+        answered = any(who in said for said in (i.accepted, i.arrived, i.declined, i.finished, i.seen))
         newest = max(p.requested_ms for p in i.pages.values() if p.person == who)
-        return coming if word == "3" else not answered, i.life, newest
+        return coming and word == "3", not answered, i.life, newest
 
     return max(incidents, key=rank)
 

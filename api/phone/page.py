@@ -92,7 +92,7 @@ def build(context: Context, incident: Incident, person: str, language: str, floo
     machine, plan = site.equipment.get(incident.equipment), context.plan(incident)
     card = site.card(incident.equipment)
     state = state_of(incident, person)
-    left = state == "finished" and plan is not None and person in crew.gone(incident, plan, site)
+    left = state == "finished" and plan is not None and person in crew.gone(incident, plan)
     state = "called" if left else state  # the work is not done: whoever left may come again
     say = Say(site, language)
     never = dict.fromkeys(say.text(text) for text in (*(plan.never if plan else ()), *card.never))

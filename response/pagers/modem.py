@@ -34,7 +34,7 @@ LIMITS = (Limit(10, 60_000), Limit(100, 3_600_000))
 _PROMPT = b"> "
 _END = re.compile(rb"(?:^|\n)(OK|ERROR|BUSY|NO CARRIER|NO ANSWER|NO DIALTONE|\+CM[ES] ERROR: [^\r\n]*)\r?\n")
 _CALL_OVER = re.compile(rb"(BUSY|NO CARRIER|NO ANSWER|NO DIALTONE)")
-_RECEIVED = re.compile(r'\+CMGL: (\d+),"REC [A-Z]+","([0-9A-Fa-f]*)"[^\r\n]*\r?\n([0-9A-Fa-f]*)')
+_RECEIVED = re.compile(r'\+CMGL: (\d+),"REC [A-Z]+","([0-9A-Fa-f]*)"([^\r\n]*)\r?\n([0-9A-Fa-f]*)')
 
 
 class Port(Protocol):
@@ -60,6 +60,8 @@ class Reply:
 
     number: str
     text: str
+    stamp: str = ""
+    """When the network took it, in the modem's words; with the rest it tells one message from another."""
 
 
 def open_port(path: str, baud: int = 115_200) -> Port:
@@ -80,7 +82,7 @@ class ModemPager:
         self._opened, self._clock, self._ring_s, self._answer_s = opened, clock, ring_s, answer_s
         self._port: Port | None = None
         self._one = threading.Lock()
-        self._handed_in: set[tuple[str, str, str]] = set()  # replies that are still on the card
+        self._handed_in: set[tuple[str, str, str, str]] = set()  # replies that are still on the card
         self._allowance = Allowance(LIMITS)
 
     def spent(self, _address: str, at_ms: int) -> None:
@@ -130,7 +132,7 @@ class ModemPager:
                     self._handed_in.discard(row)
             except PageRefusedError as error:  # it stays where it is, and is not handed in again
                 log.warning("the modem does not delete a reply that was taken", why=str(error))
-        return [Reply(_plain(number), _plain(text).strip()) for _, number, text in fresh]
+        return [Reply(_plain(number), _plain(text).strip(), stamp.strip(',"')) for _, number, stamp, text in fresh]
 
     def _text(self, number: str, text: str) -> str:
         self._ready()

@@ -88,8 +88,9 @@ def _targets(
     else:
         calls = [*below, *here] if why == "unanswered" else list(here)
     card = site.card(incident.equipment)
-    answered = set() if everybody else {*incident.accepted, *incident.arrived}
-    away = {*incident.declined, *crew.gone(incident, plan, site)}
+    left = crew.gone(incident, plan)
+    answered = set() if everybody else {*incident.accepted, *incident.arrived} - left
+    away = {*incident.declined, *left}
     found: dict[str, Target] = {}
     lacking: dict[str, dict[str, str]] = {}
     for call in calls:

@@ -31,7 +31,7 @@ def stopped(incident: Incident, plan: Plan, site: Site) -> bool:
 
 def responding(incident: Incident, plan: Plan, site: Site) -> bool:
     """Say whether any responder is on the way or there."""
-    left = crew.gone(incident, plan, site)
+    left = crew.gone(incident, plan)
     there = incident.arrived.keys() - left
     return bool(incident.accepted.keys() - left) or any(is_responder(incident, plan, site, p) for p in there)
 

@@ -36,6 +36,8 @@ def _proven(incident: Incident, plan: Plan, context: Context, steady: Steady) ->
     site, read, machine = context.site, context.read, incident.equipment
     if plan.false_alarm is not None and falsealarm.asked(incident, plan):
         _look(incident, plan.false_alarm.proof, falsealarm.PROOF, context, steady)
+    elif plan.false_alarm is not None and steady.since(incident.id, falsealarm.PROOF) is not None:
+        steady.look(incident, falsealarm.PROOF, None, context.now, heard=True)  # asked anew, it counts from then
     for at, check in enumerate(plan.close if plan.stable_ms else ()):
         _look(incident, check.proof, closing.name_of(at), context, steady)
     for step in plan.steps:

@@ -14,7 +14,7 @@ def roles(incident: Incident, site: Site, who: str) -> set[str]:
     """Return what somebody is in an incident: as what he was called, his own roles, and what the machine's card says.
 
     Its contractor and the contractor's deputy are that whether they were called or not; the contractor of other
-    machines is not this one's, whatever it is to the site.
+    machines is not this one's, whatever it is to the site. Where nobody named the machine, nobody can know.
     """
     called = incident.called.get(who)
     somebody = site.people.get(who) or site.parties.get(who)
@@ -22,7 +22,7 @@ def roles(incident: Incident, site: Site, who: str) -> set[str]:
     if who in site.parties:
         card = site.card(incident.equipment)
         by_card = {role for role in (duty.CONTRACTOR, duty.DEPUTY) if who in duty.party_of(site, role, card)}
-        own = own - {duty.CONTRACTOR, duty.DEPUTY} | by_card
+        own = (own - {duty.CONTRACTOR, duty.DEPUTY} if incident.equipment else own) | by_card
     return own | {*(called.roles if called else ())}
 
 
@@ -58,32 +58,21 @@ def there(incident: Incident) -> dict[str, int]:
     return {who: at for who, at in incident.arrived.items() if who not in incident.finished}
 
 
-def gone(incident: Incident, plan: Plan, site: Site) -> frozenset[str]:
-    """Return who has finished though a life still hangs on the work: he counts no more, and others are called.
+def gone(incident: Incident, plan: Plan) -> frozenset[str]:
+    """Return who has finished though nobody said that the people are free: he counts no more, and others are called.
 
-    It does while what they were called for holds (an alarm as grave as the incident; of one called in by words nobody
-    can know) and people are not free, or what only the certified may do is not done.
+    That the alarm is over proves nothing: a bell is let go, and readings end with the main switch.
     """
-    if not incident.finished or not incident.life or incident.claims.false_ms is not None:
+    if not incident.finished or not incident.life or incident.drill or incident.claims.false_ms is not None:
         return frozenset()
     until = steps.step_of(plan, plan.life_clock.until) if plan.life_clock else None
-    work = (until,) if until else (s for s in plan.steps if s.mandatory and s.certificates and not s.arrival)
-    if not any(steps.state(incident, plan, step) in {"open", "waiting"} for step in work):
-        return frozenset()
-    if not incident.alarms:
-        return frozenset(incident.finished)
-    grave = [incident.joined_ms[a] for a in incident.active_alarms if _grave(a, incident, site)]
-    return frozenset(who for who, at in incident.finished.items() if any(at >= since for since in grave))
-
-
-def _grave(alarm: str, incident: Incident, site: Site) -> bool:
-    rule = site.rules.get(steps.owner_rule(alarm)[1])
-    return rule is None or rule.priority <= incident.priority
+    free = until is None or steps.done(incident, until.id) or steps.needed(incident, plan, until) is False
+    return frozenset() if free else frozenset(incident.finished)
 
 
 def coming(incident: Incident, plan: Plan, site: Site, step: Step) -> int:
     """Return how many of those that an arrival step asks for are there or on the way."""
-    left = gone(incident, plan, site)
+    left = gone(incident, plan)
     people = {**incident.accepted, **incident.arrived}
     return strength(incident, site, step, {who: at for who, at in people.items() if who not in left})
 

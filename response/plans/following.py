@@ -39,11 +39,15 @@ def _after(incident: Incident, plan: Plan, site: Site, record: Record) -> list[R
             step = step_of(plan, id)
             if step is None or not step.mandatory:
                 return []
+            ends = plan.life_clock is not None and plan.life_clock.until == id
+            request = f"{record.request or f'{incident.id}/{id}@{at}'}/held"
+            held = outofservice.holding(incident, plan, site, id, at, record.actor, request) if ends else []
             said = Text(
                 f"必做步骤被跳过：{step.text.zh}。原因：{reason}",
                 f"Mandatory step skipped: {step.text.en}. Reason: {reason}",
             )
-            return tell_beside(incident, plan, site, at, above.supervisors(site, incident, at), said, f"skipped/{id}")
+            told = above.supervisors(site, incident, at)
+            return [*held, *tell_beside(incident, plan, site, at, told, said, f"skipped/{id}")]
         case records.CloseOverridden(reason=reason, checks=checks):
             names = [plan.close[n].text for n in checks if n < len(plan.close)]
             said = Text(

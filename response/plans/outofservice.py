@@ -134,7 +134,7 @@ def _held_by(context: Context, incident: Incident, machine: str) -> Refused | No
     if plan is None:
         return None
     until = steps.step_of(plan, plan.life_clock.until) if plan.life_clock else None
-    if until is not None and steps.state(incident, plan, until) in {"open", "waiting"}:
+    if until is not None and steps.state(incident, plan, until) in {"open", "waiting", "skipped"}:
         return Refused(
             "conflict",
             Text(

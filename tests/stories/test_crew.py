@@ -129,11 +129,3 @@ def test_who_has_finished_and_left_is_no_part_of_the_pair_at_work() -> None:
     assert isinstance(said, Refused)
     assert "Secure, do not touch" in said.why.en
     night.at("02:40").arrives("wang").ticks(RELAY.id, "zheng")
-
-
-def test_finished_with_the_work_undone_is_no_reason_to_stop_calling() -> None:
-    """He could do nothing and left: the trip still stands, and a life may hang on it."""
-    night = tripped(WORKED).at("02:14").accepts("zheng").accepts("wang").at("02:18").arrives("zheng").arrives("wang")
-    night.at("02:30").finishes("zheng").finishes("wang").within("60 s").pages("wu", "power-co")
-    done = tripped(WORKED).at("02:14").accepts("zheng").accepts("wang").at("02:18").arrives("zheng").arrives("wang")
-    done.clears("sw-1", "hv-trip").at("02:30").finishes("zheng").finishes("wang").within("2 h").pages_nobody()

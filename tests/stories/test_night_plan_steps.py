@@ -453,6 +453,35 @@ def test_who_is_held_after_it_was_called_false_is_a_matter_of_its_own() -> None:
     assert "each by somebody else, and has 0" in no(night, close)
 
 
+def left_inside(clears: bool) -> Night:
+    night = nights().at("02:00").alarm("lift-1a", "lift-trapped").records("judge", answer="inside")
+    night.at("02:05").arrives("zhao").at("02:10").finishes("zhao")
+    return night.clears("lift-1a", "lift-trapped") if clears else night
+
+
+@pytest.mark.parametrize("clears", [False, True], ids=["the alarm holds", "the readings ended with the switch"])
+def test_who_leaves_before_the_people_are_free_is_not_there_and_others_are_called(clears: bool) -> None:
+    night = left_inside(clears).at("02:10:01")
+    night.within("3 min")
+    assert {"lift-co", "lift-co-2", "wu"} <= set(night.paged(night.mark))
+    night.at("02:14").accepts("lift-co").at("02:20").arrives("lift-co").within("1 h").pages_nobody()
+
+
+def test_where_nobody_else_is_left_he_is_asked_again() -> None:
+    night = left_inside(clears=False)
+    for who in ("qian", "lift-co", "lift-co-2", "wu", "zhou", "sun"):
+        if who in night.incident.called:
+            night.declines(who)
+    night.at("02:15").within("10 min")
+    assert "zhao" in night.paged(night.mark)
+
+
+def test_in_a_drill_whoever_is_done_is_done() -> None:
+    night = nights()
+    night.does(ask.StartDrill("user:op", night.request(), PLAN.id, "lift-1a"))
+    night.accepts("zhao").arrives("zhao").finishes("zhao").at("02:00:01").within("2 h").pages_nobody()
+
+
 def test_one_person_s_word_said_twice_is_one_word() -> None:
     night = nights(DOUBTED).at("02:00").alarm("lift-1a", "lift-trapped").at("02:03").arrives("wu")
     night.confirms_false("voice", "wu").confirms_false("on-site", "wu")
