@@ -10,6 +10,7 @@ def test_a_drill_is_begun_marked_everywhere_finished_and_counted(demo, desk):
     page.get_by_role("link", name="演练").click()
     page.locator("select.plan").select_option("power-fault")
     page.locator("input.words").fill("二层配电间")
+    expect(page.locator(".begin fieldset input:checked")).not_to_have_count(0)  # now it is known who is on duty
     someone = page.locator(".begin fieldset .tick").filter(has_text="电工").first
     name = someone.inner_text().split()[0]
     someone.get_by_role("checkbox").set_checked(True)
