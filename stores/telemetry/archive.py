@@ -14,7 +14,7 @@ import numpy as np
 from facility.ports import Bucket, Layout
 from facility.records import HistoryForgotten
 from facility.scan import Scan
-from stores.telemetry.arrivals import Register
+from stores.telemetry.arrivals import Arrivals, Register
 from stores.telemetry.batch import Batch, Floats, Ints, Octets, decode, encode
 from stores.telemetry.buckets import Buckets, checked
 from stores.telemetry.catalogue import Catalogue
@@ -107,11 +107,11 @@ class Archive:
             row, batches = _portion(spool, manifest.row, now_ms)
             if batches:
                 moved = sum(len(batch) for _, batch in batches) or len(batches)
-                arrivals = list(register.arrivals(batches))
+                maker.learn({layout for _, batch in batches for layout in np.unique(batch.layout).tolist()})
+                arrivals = register.arrivals(batches)
                 numbered = [batch for _, batch in batches]
-                batches.clear()
                 portions = _lean(maker.rows(numbered))
-                self._files.add(portions, now_ms, row=row, thinner=self._thinner, arrivals=arrivals)
+                self._files.add(portions, now_ms, row=row, thinner=self._thinner, arrivals=_last(arrivals, batches))
                 give_back()
                 return moved
             if merge := merge_due(manifest.segments, now_ms):
@@ -331,6 +331,12 @@ def _portion(spool: Source, after_row: int, now_ms: int) -> tuple[int, list[tupl
             row, readings = number, readings + batch.readings
             batches.append((number, batch))
     return row, batches
+
+
+def _last(arrivals: Iterator[Arrivals], batches: list[tuple[int, Batch]]) -> Iterator[Arrivals]:
+    """Return the same, and empty the list behind them: what a batch holds is then only where its rows are made."""
+    yield from arrivals
+    batches.clear()
 
 
 def _lean(portions: Iterator[Rows]) -> Iterator[Rows]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facility.ports import Layout
 from stores.telemetry.batch import Batch, Ints
-from stores.telemetry.columns import Codes
+from stores.telemetry.names import Codes
 from stores.telemetry.stacks import DAY_MS
 
 
@@ -69,7 +69,8 @@ class Register:
         used, place = np.unique(layout, return_inverse=True)
         devices = [self._device_of(id_) for id_ in used.tolist()]
         names = sorted(set(devices))
-        code = np.array([names.index(device) for device in devices], np.int32)[place]
+        position = {name: i for i, name in enumerate(names)}
+        code = np.array([position[device] for device in devices], np.int32)[place]
         at = np.concatenate([batch.at_ms for _, batch in some])
         received = np.concatenate([batch.received_ms for _, batch in some])
         row = np.concatenate([np.full(len(batch), number, np.int64) for number, batch in some])

@@ -4,7 +4,8 @@ import numpy as np
 
 from facility.ports import Bucket
 from stores.telemetry.batch import Floats, Ints, Octets
-from stores.telemetry.columns import Codes, believed
+from stores.telemetry.columns import believed
+from stores.telemetry.names import Codes
 
 MOST_BUCKETS = 5_000
 LONGEST_MS = 20 * 366 * 86_400_000

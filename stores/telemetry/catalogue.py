@@ -24,6 +24,9 @@ from stores.telemetry.upkeep import CLOSED_ROWS, Merge, outlived
 
 GRACE_MS = 120_000
 """How long a reader may still open files that were merged away."""
+_LINES = 1 << 15  # sums of minutes that are written together: whole row groups
+
+_Minutes = Iterable[tuple[int, Sums]]
 
 
 class Catalogue:
@@ -82,13 +85,13 @@ class Catalogue:
     ) -> None:
         """Add readings, with their minutes; `row` is the spool row up to which everything is then here.
 
-        Those of the spool bring along how they came (`arrivals`). The minutes are of all readings, also of those that
-        the `thinner` leaves out.
+        They come day by day, in the order of the portions' first points. Those of the spool bring along how they came
+        (`arrivals`). The minutes are of all readings, also of those that the `thinner` leaves out.
         """
         birth = Birth(RAW, 0, now_ms, self.manifest.spool, self.manifest.row if row is None else row)
         hold_ms = thinner.hold_ms if thinner else 0
-        writers: dict[tuple[int, bool], Writer] = {}
-        sums: dict[int, list[Sums]] = {}
+        writers: dict[tuple[str, int, bool], Writer] = {}
+        sums = _Waiting()
         new: list[Segment] = []
         try:
             new += [
@@ -98,22 +101,30 @@ class Catalogue:
                 if not len(rows):
                     continue
                 self._learn(rows.names)
-                if (rows.day, rows.noise) not in writers:
+                kind = RAW, rows.day, rows.noise
+                if kind not in writers:
                     own = replace(birth, day=rows.day, noise=rows.noise, hold_ms=hold_ms)
-                    writers[rows.day, rows.noise] = self._begun(own)
-                writers[rows.day, rows.noise].add(thinner.thinned(rows) if thinner else rows)
-                sums.setdefault(rows.day, []).append(minutes(rows))
-            for (day, noise), writer in sorted(writers.items()):
-                own = replace(birth, day=day, noise=noise, hold_ms=hold_ms)
+                    writers[kind] = self._begun(own)
+                writers[kind].add(thinner.thinned(rows) if thinner else rows)
+                self._add_minutes(writers, birth, sums.full(rows))
+                sums.add(rows)
+                del rows
+            self._add_minutes(writers, birth, sums.rest())
+            for (kind_, day, noise), writer in sorted(writers.items(), key=_raw_first):
+                own = replace(birth, kind=kind_, day=day, noise=noise, hold_ms=hold_ms if kind_ == RAW else 0)
                 new.append(_finished(writer, own, closed=closed))
-            for day, parts in sorted(sums.items()):
-                new.append(self._written(replace(birth, kind=MINUTE, day=day), [joined(parts)], closed=closed))
         except BaseException:
             for writer in writers.values():
                 writer.give_up()
             raise
         if new or row is not None:
             self._publish(new, [], now_ms, row)
+
+    def _add_minutes(self, writers: dict[tuple[str, int, bool], Writer], birth: Birth, some: _Minutes) -> None:
+        for day, sums in some:
+            if (MINUTE, day, False) not in writers:
+                writers[MINUTE, day, False] = self._begun(replace(birth, kind=MINUTE, day=day))
+            writers[MINUTE, day, False].add(sums)
 
     def merge(self, merge: Merge, now_ms: int) -> int:
         """Make one file of several, or hours of minutes, and return how many rows they had."""
@@ -172,9 +183,7 @@ class Catalogue:
 
     def _learn(self, names: Sequence[str]) -> None:
         if names is not self._last_names:
-            known = self.points()
-            if fresh := [name for name in names if name not in known]:
-                self._folder.add_points(fresh)
+            self._folder.add_points(names)
             self._last_names = names
 
     def _written(
@@ -220,3 +229,42 @@ def _finished(writer: Writer, birth: Birth, *, closed: bool) -> Segment:
         writer.name, birth.kind, birth.day, writer.rows, writer.from_ms, last, birth.made_ms, closed,
         noise=birth.noise, hold_ms=birth.hold_ms,
     )  # fmt: skip
+
+
+def _raw_first(item: tuple[tuple[str, int, bool], Writer]) -> tuple[bool, int, bool]:
+    (kind, day, noise), _ = item
+    return kind != RAW, day, noise
+
+
+class _Waiting:
+    """Sums of minutes that wait for the points before them: a point's readings may be in either kind of portion."""
+
+    def __init__(self) -> None:
+        self._day = 0
+        self._parts: list[Sums] = []
+        self._many = 0
+
+    def add(self, rows: Rows) -> None:
+        """Take the minutes of a portion."""
+        self._day = rows.day
+        self._parts.append(minutes(rows))
+        self._many += len(self._parts[-1])
+
+    def full(self, coming: Rows) -> _Minutes:
+        """Return what is complete, now that these come: those of the points before them, when they are many."""
+        if not self._parts or (coming.day == self._day and self._many < _LINES):
+            return
+        if coming.day != self._day:
+            yield from self.rest()
+            return
+        sums = joined(self._parts)
+        done = int(np.searchsorted(sums.code, coming.code[0]))
+        if done:
+            yield self._day, sums.where(slice(0, done))
+        self._parts, self._many = [sums.where(slice(done, None))], len(sums) - done
+
+    def rest(self) -> _Minutes:
+        """Return what is left."""
+        if self._parts:
+            yield self._day, joined(self._parts)
+            self._parts, self._many = [], 0

@@ -4,9 +4,9 @@ Scans come as stacks (scans x points of a device). Each point's readings are a s
 are one gather, never a sort of millions of keys.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from heapq import merge
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from facility.ports import Layout
 from facility.scan import FIRST_BAD
 from stores.telemetry.batch import Batch, Floats, Ints, Octets, floats, short
+from stores.telemetry.names import Codes, Names, numbered
 from stores.telemetry.stacks import DAY_MS, Stack, stacked
 
 PORTION = 1 << 16
 """Readings worked on at once: they fit the cache."""
 _SHORT, _EXACT = 1e6, 6e-8  # hundredths, and how near to a whole number of them a float32 decimal comes
-
-Codes = NDArray[np.int32]
 
 
 @dataclass(slots=True, eq=False)
@@ -88,85 +87,86 @@ class RowMaker:
         """Name the layouts; those that are `known` to be in use are learnt together."""
         self._layout_of = layout_of
         self._codes: dict[int, Codes] = {}
-        self._names: list[str] = []
+        self._names = Names()
         self._awaited = {layout.id for layout in known.values()} if known else set()
 
     def rows(self, batches: list[Batch]) -> Iterator[Rows]:
         """Return the readings of all the scans, and empty the list; repeats are dropped.
 
-        They come in portions: day by day, first the decimals of few digits and then the others, and in each of these
-        whole points in order.
+        They come in portions: day by day, in the order of their first points; decimals of few digits and other values
+        apart, in each of these whole points in order.
         """
         stacks = stacked(batches)
         if not stacks:
             return
-        self._learn({layout for stack in stacks for layout in np.unique(stack.layout).tolist()})
-        gathering = _Gathering(stacks, self._names)
-        runs = _Runs(*map(np.concatenate, zip(*self._runs(stacks), strict=True)))
-        runs = runs.where(np.argsort(runs.code, kind="stable"))
-        noise = gathering.noise(runs)
-        for day in np.unique(runs.day).tolist():
-            for noisy in (False, True):
-                some = runs.where((runs.day == day) & (noise == noisy))
-                for portion in some.portions():
-                    yield gathering.rows(portion, noise=noisy)
+        self.learn({layout for stack in stacks for layout in np.unique(stack.layout).tolist()})
+        stretches = _Stretches(stacks)
+        runs = _Runs.of(stacks, stretches, self._codes)
+        gathering = _Gathering(stacks, stretches, self._names)
+        noise = np.concatenate([gathering.noise(some) for some in runs.portions(stretches)])
+        days = stretches.day[runs.stretch]
+        for day in np.unique(stretches.day).tolist():
+            plain = runs.where((days == day) & ~noise).portions(stretches)
+            noisy = replace(runs, noise=True).where((days == day) & noise).portions(stretches)
+            for portion in merge(plain, noisy, key=_first):
+                yield gathering.rows(portion)
 
-    def _learn(self, layouts: set[int]) -> None:
+    def learn(self, layouts: set[int]) -> None:
+        """Know the names of these layouts, and of those in use; best done while little else is in memory."""
         if layouts <= self._codes.keys():
             return
-        points = {i: self._layout_of(i).points for i in {*layouts, *self._awaited, *self._codes}}
+        wanted = {*layouts, *self._awaited, *self._codes}
         self._awaited = set()
-        self._names = _sorted(chain.from_iterable(points.values()))
-        place = {name: i for i, name in enumerate(self._names)}
-        self._codes = {layout: np.array([place[p] for p in names], np.int32) for layout, names in points.items()}
+        self._names, self._codes = numbered(sorted(wanted), lambda layout: self._layout_of(layout).points)
 
-    def _runs(self, stacks: Sequence[Stack]) -> Iterator[tuple[Codes, ...]]:
-        """Return the runs of each stack as the columns of `_Runs`."""
-        first_scan = first_carrier = 0
+
+class _Stretches:
+    """The scans of one layout on one day, stretch by stretch of all stacks: what their runs have in common."""
+
+    def __init__(self, stacks: Sequence[Stack]) -> None:
+        first = 0
+        columns: list[tuple[Codes, ...]] = []
         for number, stack in enumerate(stacks):
             edge = (stack.layout[1:] != stack.layout[:-1]) | (stack.day[1:] != stack.day[:-1])
             starts = np.concatenate(([0], np.flatnonzero(edge) + 1))
-            counts = np.diff(np.concatenate((starts, [len(stack.layout)])))
-            code = np.stack([self._codes[layout] for layout in stack.layout[starts].tolist()])
-            each = (len(starts), 1)
-            yield (
-                code.reshape(-1),
-                np.tile(_narrow(first_carrier + stack.carrier_of), each).reshape(-1),
-                np.tile(_narrow(stack.row_of), each).reshape(-1),
-                np.repeat(_narrow(first_scan + starts), stack.width),
-                np.repeat(_narrow(counts), stack.width),
-                np.repeat(_narrow(stack.gap_ms[starts]), stack.width),
-                np.repeat(_narrow(stack.day[starts]), stack.width),
-                np.full(code.size, number, np.int32),
-                np.tile(np.arange(stack.width, dtype=np.int32), each).reshape(-1),
-            )
-            first_scan += len(stack.layout)
-            first_carrier += len(stack.carriers)
+            lengths = np.diff(np.concatenate((starts, [len(stack.layout)])))
+            stacked_at = np.full(len(starts), number)
+            own = (stack.layout[starts], stacked_at, first + starts, lengths, stack.gap_ms[starts], stack.day[starts])
+            columns.append(tuple(map(_narrow, own)))
+            first += len(stack.layout)
+        self.layout, self.stack, self.scan, self.length, self.gap_ms, self.day = map(
+            np.concatenate, zip(*columns, strict=True)
+        )
 
 
 @dataclass(slots=True, eq=False)
 class _Runs:
-    """Per point, layout and day: its code, its carrier and row there, its first scan and how many, the usual gap.
+    """Runs in the order of their points: the code of each, its stretch, its column in the scans; `noise` as of `Rows`.
 
-    Of a quarter of a million points every column weighs; a turn has fewer than 2^31 readings.
+    There may be a million of them, each of a few readings, so every column weighs.
     """
 
     code: Codes
-    carrier: Codes
-    row: Codes
-    scan: Codes
-    length: Codes
-    gap_ms: Codes
-    day: Codes
-    stack: Codes
+    stretch: Codes
     column: Codes
+    noise: bool = False
+
+    @classmethod
+    def of(cls, stacks: Sequence[Stack], stretches: _Stretches, codes: Mapping[int, Codes]) -> "_Runs":
+        """Return the runs of all stretches."""
+        code = np.concatenate([codes[layout] for layout in stretches.layout.tolist()])
+        widths = np.array([stack.width for stack in stacks], np.int32)[stretches.stack]
+        order = _narrow(np.argsort(code, kind="stable"))
+        stretch = np.repeat(np.arange(len(widths), dtype=np.int32), widths)[order]
+        column = order - _narrow(np.cumsum(widths) - widths)[stretch]
+        return cls(code[order], stretch, column)
 
     def where(self, which: "NDArray[Any] | slice") -> "_Runs":
-        return _Runs(*(getattr(self, name)[which] for name in self.__slots__))
+        return _Runs(self.code[which], self.stretch[which], self.column[which], self.noise)
 
-    def portions(self) -> "Iterator[_Runs]":
+    def portions(self, stretches: _Stretches) -> "Iterator[_Runs]":
         """Return runs of about `PORTION` readings together, never parting the runs of one point."""
-        ends = np.cumsum(self.length, dtype=np.int64)
+        ends = np.cumsum(stretches.length[self.stretch], dtype=np.int32)  # a turn has fewer readings than fit
         start = 0
         while start < len(self.code):
             done = ends[start - 1] if start else 0
@@ -179,55 +179,66 @@ class _Runs:
 class _Gathering:
     """Picks the readings of runs out of the stacks."""
 
-    def __init__(self, stacks: Sequence[Stack], names: Sequence[str]) -> None:
-        self._names, self._stacks = names, stacks
-        self._carriers = [(stack, carrier) for stack in stacks for carrier in stack.carriers]
-        self._at, self._origin = (np.concatenate([getattr(s, name) for s in stacks]) for name in ("at_ms", "origin"))
-        late, moved = (np.concatenate([getattr(s, name) for s in stacks]) for name in ("late_ms", "moved"))
+    def __init__(self, stacks: Sequence[Stack], stretches: _Stretches, names: Sequence[str]) -> None:
+        self._names, self._stacks, self._stretches = names, stacks, stretches
+        self._carriers = [carrier for stack in stacks for carrier in stack.carriers]
+        firsts = np.cumsum([0, *(len(stack.carriers) for stack in stacks)]).tolist()
+        # Per stack and column: which of all the carriers, and its row there.
+        self._first_column = np.cumsum([0, *(stack.width for stack in stacks)])
+        self._carrier_of = np.concatenate([first + s.carrier_of for first, s in zip(firsts, stacks, strict=False)])
+        self._row_of = np.concatenate([stack.row_of for stack in stacks])
+        self._repeats = any(stack.repeats for stack in stacks)
+        self._at, self._origin = (_joined(stacks, name) for name in ("at_ms", "origin"))
+        late, moved = (_joined(stacks, name) for name in ("late_ms", "moved"))
         self._late = late if late.any() else None
         self._moved = moved if moved.any() else None
-        self._repeats = any(stack.repeats for stack in stacks)
         self._mark = None
-        if any(len(stack.mark) for stack in stacks):
-            marks = [s.mark if len(s.mark) else np.zeros(len(s.layout), np.int64) for s in stacks]
+        self._marked = [len(stack.mark) > 0 for stack in stacks]
+        if any(self._marked):
+            marks = [s.mark if len(s.mark) else np.zeros(len(s.layout), np.int32) for s in stacks]
             self._mark = np.concatenate(marks)
+        for stack in stacks:
+            stack.let_go()
 
     def noise(self, runs: _Runs) -> NDArray[np.bool_]:
         """Say which runs are no decimals of few digits, as far as three of their values tell."""
-        shorts = np.array([short(carrier.form) for _, carrier in self._carriers])
-        noise = ~shorts[runs.carrier]
-        unsure = runs.where(noise)
-        decimal = np.ones(len(unsure.code), np.bool_)
-        for place in (np.zeros_like(unsure.length), unsure.length // 2, unsure.length - 1):
-            origin = self._origin[unsure.scan + place]
-            for number in np.unique(unsure.carrier).tolist():
-                which = unsure.carrier == number
-                decimal[which] &= _decimal(self._values(number, unsure.row[which], origin[which]))
+        carrier, row = self._places(runs)
+        noise = ~np.array([short(carrier.form) for carrier in self._carriers])[carrier]
+        carrier, row, stretch = carrier[noise], row[noise], runs.stretch[noise]
+        scan, length = self._stretches.scan[stretch], self._stretches.length[stretch]
+        decimal = np.ones(len(row), np.bool_)
+        for number in np.unique(carrier).tolist():
+            which = np.flatnonzero(carrier == number)
+            for place in (np.zeros_like(which), length[which] // 2, length[which] - 1):
+                values = self._values(number, row[which], self._origin[scan[which] + place])
+                decimal[which] &= _decimal(values)
         noise[noise] = ~decimal
         return noise
 
-    def rows(self, runs: _Runs, *, noise: bool) -> Rows:
+    def rows(self, runs: _Runs) -> Rows:
         """Return the readings of some runs of one day, one after the other."""
-        ends = np.cumsum(runs.length, dtype=np.int64)
+        of = self._stretches
+        lengths = of.length[runs.stretch]
+        carriers, row = self._places(runs)
+        ends = np.cumsum(lengths, dtype=np.int64)
         scan = np.arange(int(ends[-1]))
-        scan += np.repeat(runs.scan - (ends - runs.length), runs.length)
+        scan += np.repeat(of.scan[runs.stretch] - (ends - lengths), lengths)
         origin = self._origin[scan]
         value = np.empty(len(scan))
-        for number in range(len(self._carriers)):
-            which = runs.carrier == number
-            if which.any():
-                place, length = _within(runs, ends, which)
-                value[place] = self._values(number, np.repeat(runs.row[which], length), origin[place])
+        for number in np.unique(carriers).tolist():
+            which = carriers == number
+            place, length = _within(lengths, ends, which)
+            value[place] = self._values(number, np.repeat(row[which], length), origin[place])
         rows = Rows(
             self._names,
-            np.repeat(runs.code, runs.length),
+            np.repeat(runs.code, lengths),
             self._at[scan],
             value,
             self._reasons(runs, ends, scan),
             None if self._late is None else self._late[scan],
-            np.repeat(runs.gap_ms, runs.length),
-            int(runs.day[0]),
-            noise,
+            np.repeat(of.gap_ms[runs.stretch], lengths),
+            int(of.day[runs.stretch[0]]),
+            runs.noise,
             None if self._moved is None else self._moved[scan],
         )
         if (runs.code[1:] == runs.code[:-1]).any():
@@ -235,34 +246,41 @@ class _Gathering:
             return without_repeats(rows.where(np.lexsort((rows.at_ms, rows.code))))
         return without_repeats(rows) if self._repeats else rows
 
-    def _values(self, number: int, row: Codes, origin: Ints) -> Floats:
-        _, carrier = self._carriers[number]
+    def _places(self, runs: _Runs) -> tuple[Ints, Ints]:
+        """Return in which carrier each run is, and in which row of it."""
+        column = self._first_column[self._stretches.stack[runs.stretch]] + runs.column
+        return self._carrier_of[column], self._row_of[column]
+
+    def _values(self, number: int, row: Ints, origin: Codes) -> Floats:
+        carrier = self._carriers[number]
         return floats(carrier.form, carrier.numbers.reshape(-1)[row * carrier.numbers.shape[1] + origin])
 
     def _reasons(self, runs: _Runs, ends: Ints, scan: Ints) -> Octets:
         reason = np.zeros(len(scan), np.uint8)
         if self._mark is None:
             return reason
+        stacks, lengths = self._stretches.stack[runs.stretch], self._stretches.length[runs.stretch]
         for number, stack in enumerate(self._stacks):
-            which = runs.stack == number
-            if len(stack.mark) and which.any():
-                place, length = _within(runs, ends, which)
+            which = stacks == number
+            if self._marked[number] and which.any():
+                place, length = _within(lengths, ends, which)
                 marks = stack.marks
-                column = np.repeat(runs.column[which] * marks.shape[1], length)
+                column = np.repeat(runs.column[which].astype(np.int64) * marks.shape[1], length)
                 reason[place] = marks.reshape(-1)[column + self._mark[scan[place]]]
         return reason
 
 
+def _first(portion: _Runs) -> int:
+    return int(portion.code[0])
+
+
+def _joined(stacks: Sequence[Stack], name: str) -> NDArray[Any]:
+    columns: list[NDArray[Any]] = [getattr(stack, name) for stack in stacks]
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
 def _narrow(numbers: Ints) -> Codes:
     return numbers.astype(np.int32)
-
-
-def _sorted(names: Iterable[str]) -> list[str]:
-    """Return the different names in order, machine by machine: one long sort would hold up every other thread."""
-    machines: dict[str, set[str]] = {}
-    for name in names:
-        machines.setdefault(name[: name.find("/") + 1] or name, set()).add(name)
-    return [name for machine in sorted(machines) for name in sorted(machines[machine])]
 
 
 def _decimal(value: Floats) -> NDArray[np.bool_]:
@@ -274,12 +292,12 @@ def _decimal(value: Floats) -> NDArray[np.bool_]:
     return decimal
 
 
-def _within(runs: _Runs, ends: Ints, which: NDArray[np.bool_]) -> tuple[Ints, Codes]:
+def _within(lengths: Codes, ends: Ints, which: NDArray[np.bool_]) -> tuple[Ints, Codes]:
     """Return where the readings of some of the runs are among those of all, and the lengths of these runs."""
-    length = runs.length[which]
+    length = lengths[which]
     mine = np.cumsum(length, dtype=np.int64)
     place = np.arange(int(mine[-1]))
-    place += np.repeat((ends - runs.length)[which] - (mine - length), length)
+    place += np.repeat((ends - lengths)[which] - (mine - length), length)
     return place, length
 
 

@@ -72,7 +72,7 @@ def of_minutes(place: Ints, at: Ints, count: Ints, bad: Ints, gap: Ints) -> Piec
 
 def of_head(head: Sums, points: Sequence[str], from_ms: int, to_ms: int) -> Pieces:
     """Return the minutes of the sorted points, of sums that are still in memory."""
-    names = np.asarray(head.names, np.str_)
+    names = np.array(list(head.names), np.str_)
     wanted = np.asarray(points, np.str_)
     place = np.minimum(np.searchsorted(wanted, names), len(points) - 1)
     place = np.where(wanted[place] == names, place, -1)[head.code]

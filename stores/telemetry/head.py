@@ -100,9 +100,7 @@ class Head:
     def _places_of(self, point: str) -> dict[int, int]:
         """Return where in the scans of which layouts a point is; under the lock."""
         looked, places = self._places.pop(point, (set(), {}))
-        for layout in self._seen - looked:
-            if (place := place_of(point, self._spool.layout_of(layout).points)) is not None:
-                places[layout] = place
+        places.update(self._spool.places_of(point, self._seen - looked))
         self._places[point] = (set(self._seen) if len(looked) != len(self._seen) else looked), places
         if len(self._places) > _ASKED:
             self._places.popitem(last=False)

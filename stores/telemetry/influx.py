@@ -13,11 +13,12 @@ from stores.errors import StoreError
 from stores.telemetry import lineprotocol
 from stores.telemetry.batch import Batch, Floats, Ints, Octets, decode, encode
 from stores.telemetry.buckets import Buckets, checked
-from stores.telemetry.columns import Codes, believed
+from stores.telemetry.columns import believed
 from stores.telemetry.forward import POST_BYTES, Forwarder, Poster
 from stores.telemetry.head import place_of, readings_of
 from stores.telemetry.influxserver import Address, InfluxAwayError, InfluxRefusedError, Server, Table
 from stores.telemetry.lineprotocol import BAD, UNCERTAIN, Lines
+from stores.telemetry.names import Codes
 from stores.telemetry.spool import Spool
 
 _NS = 1_000_000

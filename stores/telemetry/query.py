@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from stores.errors import HistoryTooLargeError
 from stores.telemetry.batch import Floats, Ints, Octets
-from stores.telemetry.columns import Codes, Rows
+from stores.telemetry.columns import Rows
 from stores.telemetry.completeness import Pieces, of_minutes
 from stores.telemetry.memory import arrow, give_back
+from stores.telemetry.names import Codes
 
 PATIENCE_S = 10.0
 """A question that takes longer is given up."""

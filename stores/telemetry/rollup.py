@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from stores.telemetry.batch import Floats, Ints
-from stores.telemetry.columns import Codes, Rows, believed
+from stores.telemetry.columns import Rows, believed
+from stores.telemetry.names import Codes
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -49,6 +50,11 @@ class Sums:
 
     def __len__(self) -> int:
         return len(self.code)
+
+    def where(self, which: slice) -> "Sums":
+        """Return some of the sums of minutes."""
+        names = ("code", "at_ms", "low", "high", "total", "count", "bad", "gap_ms")
+        return replace(self, **{name: getattr(self, name)[which].copy() for name in names})
 
 
 def minutes(rows: Rows) -> Sums:

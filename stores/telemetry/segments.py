@@ -6,6 +6,8 @@ way. What the manifest does not name does not exist: a kill at any moment leaves
 
 import json
 import os
+import sys
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -14,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stores.telemetry.arrivals import Arrivals, in_order
 from stores.telemetry.batch import Floats, Ints
-from stores.telemetry.columns import Codes, Rows
+from stores.telemetry.columns import Rows
 from stores.telemetry.memory import arrow
+from stores.telemetry.names import Codes, Names
 from stores.telemetry.rollup import HOUR_MS, MINUTE_MS, Sums
 
 RAW, MINUTE, HOUR, ARRIVAL = "raw", "minute", "hour", "arrival"
@@ -32,6 +36,7 @@ _VERSION = 2
 _ROW_GROUP = {RAW: 1 << 15, MINUTE: 1 << 13, HOUR: 1 << 14, ARRIVAL: 1 << 17}
 """Rows that a question about one point has to unpack; the fewer, the more names and footers there are to read."""
 _DICTIONARY_BYTES = 4096  # a column of more different numbers than fit here packs better as they are
+_LAST = chr(sys.maxunicode)
 _SPARE_BITS = 20  # of a total's mantissa: a mean is given to ten digits
 
 
@@ -137,17 +142,26 @@ class Folder:
 
     def points(self) -> set[str]:
         """Return every point that was ever written."""
-        try:
-            return set((self.path / "points.txt").read_text(encoding="utf-8").split("\n")) - {""}
-        except FileNotFoundError:
-            return set()
+        return set(self._points()) - {""}
 
     def add_points(self, names: Sequence[str]) -> None:
-        """Add points to those ever written. A line cut short by a kill names no point and harms nothing."""
+        """Add those of some points, which are sorted, that were not written yet.
+
+        A line cut short by a kill names no point and harms nothing.
+        """
+        new = np.flatnonzero(~_known(names, self._points())).tolist()
+        if not new:
+            return
         with (self.path / "points.txt").open("a", encoding="utf-8") as file:
-            file.write("\n" + "\n".join(names) + "\n")
+            file.write("\n")
+            file.writelines(names[i] + "\n" for i in new)
             file.flush()
             os.fsync(file.fileno())
+
+    def _points(self) -> Iterator[str]:
+        with suppress(FileNotFoundError), (self.path / "points.txt").open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                yield line.removesuffix("\n")
 
     def sweep(self, manifest: Manifest, but: set[str]) -> int:
         """Delete what a kill left behind, `but` not what readers may still open; return how many files that were."""
@@ -326,6 +340,22 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _known(names: Sequence[str], lines: Iterator[str]) -> NDArray[np.bool_]:
+    """Say which of some sorted names are among the lines; these are in order for the most part."""
+    known = np.zeros(len(names), np.bool_)
+    at, before, here = 0, "", names[0] if names else ""  # `here` is the name at `at`
+    for line in lines:
+        if not (before < line <= here):
+            at = bisect_left(names, line)
+            here = names[at] if at < len(names) else _LAST
+            before = names[at - 1] if at else ""
+        if line == here:
+            known[at] = True
+            before, at = here, at + 1
+            here = names[at] if at < len(names) else _LAST
+    return known
+
+
 def _schema(pa: Any, kind: str) -> list[tuple[str, Any]]:
     if kind == ARRIVAL:
         times = [(name, pa.int64()) for name in ("received_ms", "at_ms", "row")]
@@ -343,7 +373,7 @@ def _columns(pa: Any, what: Rows | Sums, part: slice) -> list[Any]:
     """Return a slice as Arrow columns; the dictionary of points holds only what the slice needs."""
     code = what.code[part]
     first = np.concatenate(([True], code[1:] != code[:-1]))
-    names = pa.array([what.names[i] for i in code[first].tolist()], pa.string())
+    names = _strings(pa, what.names, code[first])
     point = pa.DictionaryArray.from_arrays(pa.array(np.cumsum(first, dtype=np.int32) - 1), names)
     at = pa.array(what.at_ms[part])
     if isinstance(what, Rows):
@@ -361,6 +391,13 @@ def _columns(pa: Any, what: Rows | Sums, part: slice) -> list[Any]:
     spoken = what.spoken
     ends = [pa.array(c[part]) for c in (spoken.from_ms, spoken.to_ms, spoken.hole_ms)] if spoken else []
     return [point, at, *values, *counts, *ends]
+
+
+def _strings(pa: Any, names: Sequence[str], codes: Codes) -> Any:
+    if isinstance(names, Names):
+        ends, text = names.some(codes)
+        return pa.StringArray.from_buffers(len(codes), pa.py_buffer(ends), pa.py_buffer(text))
+    return pa.array([names[i] for i in codes.tolist()], pa.string())
 
 
 def _arrived(pa: Any, what: Arrivals, part: slice) -> list[Any]:

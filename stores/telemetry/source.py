@@ -1,6 +1,6 @@
 """What the archive needs of the spool: given by the spool itself, and by its view from another process."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from facility.ports import Layout
@@ -27,6 +27,9 @@ class Source(Protocol):
 
     def layout_of(self, id: int) -> Layout:
         """Return a layout by its id, however old."""
+
+    def places_of(self, point: str, layouts: Iterable[int]) -> dict[int, int]:
+        """Return in which of these layouts a point is, and where."""
 
     def pending(self, after_row: int) -> Pending:
         """Count what lies after a row."""

@@ -126,6 +126,11 @@ class Spool:
         """
         return self._layout(id)
 
+    def places_of(self, point: str, layouts: Iterable[int]) -> dict[int, int]:
+        """Return in which of these layouts a point is, and where."""
+        points = ((id_, self._layout(id_).points) for id_ in layouts)
+        return {id_: names.index(point) for id_, names in points if point in names}
+
     def _layout(self, id_: int) -> Layout:
         if id_ not in self._layouts:
             device, _, points, profile = self._stored[id_]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.telemetry.batch import Batch, Group, Ints, Octets, numbers_of, widened, wider
+from stores.telemetry.names import Codes
 
 DAY_MS = 86_400_000
 _ODD_MS = 7 * DAY_MS  # a clock further off than this does not choose the file its readings go to
@@ -35,18 +36,25 @@ class Stack:
     """
 
     width: int
-    layout: Ints
-    day: Ints
+    layout: Codes
+    day: Codes
     at_ms: Ints
     late_ms: Ints
-    gap_ms: Ints
+    gap_ms: Codes
     moved: NDArray[np.bool_]
-    origin: Ints
+    origin: Codes
     carriers: list[Carrier]
     carrier_of: Ints  # per column: which carrier
     row_of: Ints  # per column: its row there
     marks: Octets
-    mark: Ints
+    mark: Codes
+
+    def let_go(self) -> None:
+        """Forget what is per scan: it was put together with that of other stacks."""
+        nothing = np.zeros(0, np.int32)
+        self.layout = self.day = self.gap_ms = self.origin = self.mark = nothing
+        self.at_ms = self.late_ms = nothing.astype(np.int64)
+        self.moved = nothing.astype(np.bool_)
 
     @property
     def repeats(self) -> bool:
@@ -97,9 +105,20 @@ def _stack(width: int, parts: list[tuple[Batch, Group]]) -> Stack:
         first += rows
     layout, at = layout[order], at[order]
     return Stack(
-        width, layout, day[order], at, late, _usual_gap(layout, at), moved[order], order, carriers, carrier_of, row_of,
-        marks, mark[order] if len(mark) else mark,
-    )  # fmt: skip
+        width,
+        layout.astype(np.int32),
+        day[order].astype(np.int32),
+        at,
+        late,
+        _usual_gap(layout, at),
+        moved[order],
+        order.astype(np.int32),
+        carriers,
+        carrier_of,
+        row_of,
+        marks,
+        mark[order].astype(np.int32) if len(mark) else mark.astype(np.int32),
+    )
 
 
 def _groups(parts: list[tuple[Batch, Group]]) -> "Any":
@@ -146,9 +165,9 @@ def _marks(width: int, groups: Sequence[Group]) -> tuple[Octets, Ints]:
     return np.concatenate(columns, axis=1), np.concatenate(places)
 
 
-def _usual_gap(layout: Ints, at: Ints) -> Ints:
+def _usual_gap(layout: Ints, at: Ints) -> Codes:
     """Return, for each scan, the median time between two scans of its layout; 0 where there is only one."""
-    gap = np.zeros(len(layout), np.int64)
+    gap = np.zeros(len(layout), np.int32)
     same = layout[1:] == layout[:-1]
     deltas, owners = np.diff(at)[same], layout[1:][same]
     if not len(deltas):
@@ -159,4 +178,4 @@ def _usual_gap(layout: Ints, at: Ints) -> Ints:
     median = np.minimum(deltas[starts + counts // 2], np.iinfo(np.int32).max)
     place = np.searchsorted(found, layout)
     place[place == len(found)] = 0
-    return np.where(found[place] == layout, median[place], 0)
+    return np.where(found[place] == layout, median[place], 0).astype(np.int32)

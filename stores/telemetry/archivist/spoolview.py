@@ -6,9 +6,11 @@ SQLite in WAL mode lets it read beside the one that commits; neither waits for t
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import msgspec
 
 from facility.ports import Layout
 from stores.connection import said
@@ -16,6 +18,7 @@ from stores.telemetry.batch import Batch, decode, encode
 from stores.telemetry.spool import Pending
 
 _BUSY_S = 5.0
+_points = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 class SpoolView:
@@ -29,7 +32,7 @@ class SpoolView:
         self._path = path
         self._lock = threading.Lock()
         self.damaged: set[int] = set()
-        self._layouts: dict[int, Layout] = {}
+        self._stored: dict[int, tuple[str, str, bytes]] = {}  # device, profile, points: read when they are asked for
         self._newest: dict[str, int] = {}
         try:
             self._connection = sqlite3.connect(
@@ -52,7 +55,7 @@ class SpoolView:
         """Return the newest committed layout of every device."""
         with self._lock:
             self._learn()
-            return {device: self._layouts[id_] for device, id_ in self._newest.items()}
+            return {device: self._layout(id_) for device, id_ in self._newest.items()}
 
     def layout_of(self, id: int) -> Layout:
         """Return a layout by its id, however old.
@@ -61,9 +64,15 @@ class SpoolView:
             KeyError: there is no such layout.
         """
         with self._lock:
-            if id not in self._layouts:
-                self._learn()
-            return self._layouts[id]
+            self._know(id)
+            return self._layout(id)
+
+    def places_of(self, point: str, layouts: Iterable[int]) -> dict[int, int]:
+        """Return in which of these layouts a point is, and where."""
+        said = json.dumps(point, ensure_ascii=False).encode()
+        with self._lock:
+            found = {id_: self._layout(id_).points for id_ in layouts if said in self._stored[id_][2]}
+        return {id_: points.index(point) for id_, points in found.items() if point in points}
 
     def pending(self, after_row: int) -> Pending:
         """Count what lies after a row."""
@@ -105,7 +114,7 @@ class SpoolView:
         try:
             batch = decode(blob)
             for layout in set(batch.layout.tolist()):
-                self.layout_of(layout)
+                self._known(layout)
         except (ValueError, KeyError):
             self.damaged.add(row)
             return decode(encode([], []))
@@ -113,7 +122,7 @@ class SpoolView:
 
     def _learn(self) -> None:
         """Read the layouts that came since; under the lock. One is committed with the first row that names it."""
-        known = max(self._layouts, default=0)
+        known = max(self._stored, default=0)
         try:
             found = self._connection.execute(
                 "SELECT id, device, points, profile FROM layout WHERE id > ? ORDER BY id", (known,)
@@ -121,8 +130,22 @@ class SpoolView:
         except sqlite3.Error as error:
             raise said(error, self._path) from error
         for id_, device, points, profile in found:
-            self._layouts[id_] = Layout(id_, device, tuple(json.loads(points)), profile)
+            self._stored[id_] = device, profile, points.encode()
             self._newest[device] = id_
+
+    def _known(self, id_: int) -> None:
+        with self._lock:
+            self._know(id_)
+
+    def _know(self, id_: int) -> None:
+        if id_ not in self._stored:
+            self._learn()
+        if id_ not in self._stored:
+            raise KeyError(id_)
+
+    def _layout(self, id_: int) -> Layout:
+        device, profile, points = self._stored[id_]
+        return Layout(id_, device, _points(points), profile)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -87,8 +87,10 @@ def test_killed_at_any_instant_of_its_turns_it_neither_loses_nor_doubles(
 ) -> None:
     dice = random.Random(46)
     spool.cursor(CURSOR)
-    kills = committed = 0
-    for _ in range(6):
+    kills = committed = rounds = 0
+    while kills < 3:  # a fast machine is often done before it is killed
+        rounds += 1
+        assert rounds < 40
         _commit(spool, clock, 3000)
         committed += 3000
         clock.ms += 600_000  # old enough to be moved
@@ -104,7 +106,6 @@ def test_killed_at_any_instant_of_its_turns_it_neither_loses_nor_doubles(
         except HistoryAwayError:
             kills += 1
         killer.join()
-    assert kills >= 2
     archivist.start(begin)
     while (turned := archivist.turn(clock.ms)).moved:
         _adopt(spool, turned)
