@@ -18,13 +18,13 @@ from stores.telemetry.arrivals import Arrivals
 from stores.telemetry.columns import Rows, without_repeats
 from stores.telemetry.recovery import readable, recovered, set_aside
 from stores.telemetry.rollup import Sums, hours, joined, minutes, regrouped
-from stores.telemetry.segments import ARRIVAL, HOUR, MINUTE, RAW, SPANS, Birth, Folder, Segment, Writer
+from stores.telemetry.segments import ARRIVAL, HOUR, MINUTE, RAW, ROW_GROUP, SPANS, Birth, Folder, Segment, Writer
 from stores.telemetry.thinning import Thinner
 from stores.telemetry.upkeep import CLOSED_ROWS, Merge, outlived
 
 GRACE_MS = 120_000
 """How long a reader may still open files that were merged away."""
-_LINES = 1 << 15  # sums of minutes that are written together: whole row groups
+_LINES = 1 << 15  # sums of minutes that are written together
 
 _Minutes = Iterable[tuple[int, Sums]]
 
@@ -258,7 +258,7 @@ class _Waiting:
             yield from self.rest()
             return
         sums = joined(self._parts)
-        done = int(np.searchsorted(sums.code, coming.code[0]))
+        done = int(np.searchsorted(sums.code, coming.code[0])) // ROW_GROUP[MINUTE] * ROW_GROUP[MINUTE]
         if done:
             yield self._day, sums.where(slice(0, done))
         self._parts, self._many = [sums.where(slice(done, None))], len(sums) - done

@@ -33,7 +33,7 @@ BIRTH = b"dutyroom"
 
 MANIFEST = "manifest.json"
 _VERSION = 2
-_ROW_GROUP = {RAW: 1 << 15, MINUTE: 1 << 13, HOUR: 1 << 14, ARRIVAL: 1 << 17}
+ROW_GROUP = {RAW: 1 << 15, MINUTE: 1 << 13, HOUR: 1 << 14, ARRIVAL: 1 << 17}
 """Rows that a question about one point has to unpack; the fewer, the more names and footers there are to read."""
 _DICTIONARY_BYTES = 4096  # a column of more different numbers than fit here packs better as they are
 _LAST = chr(sys.maxunicode)
@@ -305,7 +305,7 @@ class Writer:
         self.from_ms = min(low, self.from_ms) if self.rows else low
         self.to_ms = max(high, self.to_ms) if self.rows else high
         self.rows += len(what)
-        most = _ROW_GROUP[self._kind]
+        most = ROW_GROUP[self._kind]
         parts = -(-len(what) // most)
         for number in range(parts):
             part = slice(number * len(what) // parts, (number + 1) * len(what) // parts)
