@@ -37,7 +37,7 @@ def _said(found: Completeness) -> tuple[str, int, int, int]:
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Row groups, files and merges as of a large site, in small."""
-    monkeypatch.setattr(segments, "_ROW_GROUP", {RAW: 11, MINUTE: 7, HOUR: 5, ARRIVAL: 3})
+    monkeypatch.setattr(segments, "ROW_GROUP", {RAW: 11, MINUTE: 7, HOUR: 5, ARRIVAL: 3})
     monkeypatch.setattr(upkeep, "_MANY", 3)
     monkeypatch.setitem(upkeep.CLOSED_ROWS, RAW, 60)
     monkeypatch.setitem(upkeep.CLOSED_ROWS, MINUTE, 25)
