@@ -146,7 +146,7 @@ class Catalogue:
                 rows, sums = self._folder.rows, self._folder.sums
                 what: Iterable[Rows] | Iterable[Sums] | Iterable[Arrivals] = map(without_repeats, rows(names))
                 if first.kind == ARRIVAL:
-                    what = [self._folder.arrivals(names)]
+                    what = self._folder.committed(names)
                 elif first.kind != RAW:
                     what = map(regrouped, sums(names))
                 new = self._written(birth, what, closed=merge.closing)

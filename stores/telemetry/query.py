@@ -138,7 +138,8 @@ class Query:
         found: list[list[NDArray[Any]]] = [[np.zeros(0, np.int64)], *([np.zeros(0)] for _ in names)]
         for table in self._groups(files, point, point, from_ms, to_ms, ["point", "at_ms", *names]):
             column = table["point"].chunk(0)
-            mine = np.flatnonzero(column.indices.to_numpy() == column.dictionary.index(point).as_py())
+            known = column.dictionary.to_pylist()  # pyarrow's own search would load its library of functions, 9 MB
+            mine = np.flatnonzero(column.indices.to_numpy() == known.index(point) if point in known else ())
             if not len(mine):
                 continue
             some = table.slice(int(mine[0]), len(mine))  # sorted by point: they stand together

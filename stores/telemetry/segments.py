@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ class Folder:
                 found["at_ms"].to_numpy()[order],
                 found["value"].to_numpy()[order],
                 found["reason"].to_numpy()[order],
-                None if late.null_count == len(late) else late.fill_null(0).to_numpy()[order],
+                None if late.null_count == len(late) else _or_zero(late.to_numpy())[order],
                 np.zeros(len(order), np.int32),
             )
 
@@ -200,16 +201,23 @@ class Folder:
         for found in self._merged(names):
             points, code, order = _sort(found)
             low, high, total, count, bad, gap = (
-                found[name].fill_null(np.nan).to_numpy()[order]
-                if name in {"low", "high"}
-                else found[name].to_numpy()[order]
+                found[name].to_numpy()[order]  # nothing is NaN
                 for name in ("low", "high", "total", "count", "bad", "gap_ms")
             )
             yield Sums(points, code[order], found["at_ms"].to_numpy()[order], low, high, total, count, bad, gap)
 
     def arrivals(self, names: Sequence[str]) -> Arrivals:
         """Return the arrivals of some files of one day, in the order in which they were committed."""
-        return in_order([_arrivals(self.path / name) for name in names])
+        return in_order([part for name in names for part in _arrivals(self.path / name)])
+
+    def committed(self, names: Sequence[str]) -> Iterator[Arrivals]:
+        """Return the same part by part: each file holds the rows of one turn, so that mostly they just follow."""
+        files = sorted(_rows_of(self.path / name) for name in names)
+        if any(before[1] >= after[0] for before, after in pairwise(files)):
+            yield self.arrivals(names)
+            return
+        for *_, path in files:
+            yield from _arrivals(path)
 
     def _merged(self, names: Sequence[str]) -> Iterator[Any]:
         """Return the rows of several files, each sorted by point, as tables that each hold some points whole."""
@@ -409,17 +417,35 @@ def _arrived(pa: Any, what: Arrivals, part: slice) -> list[Any]:
     return [device, *(pa.array(column[part]) for column in (what.received_ms, what.at_ms, what.row)), whole]
 
 
-def _arrivals(path: Path) -> Arrivals:
+def _arrivals(path: Path) -> Iterator[Arrivals]:
+    """Return the arrivals of a file, row group by row group."""
     _, pq = arrow()
 
-    table = pq.read_table(path, read_dictionary=["device"], use_threads=False).unify_dictionaries().combine_chunks()
-    device, whole = table["device"].chunk(0), table["whole"].combine_chunks()
-    held = np.flatnonzero(whole.is_valid().to_numpy(zero_copy_only=False)).tolist()
-    received, at, row = (table[name].to_numpy() for name in ("received_ms", "at_ms", "row"))
-    return Arrivals(
-        device.dictionary.to_pylist(), device.indices.to_numpy(), received, at, row,
-        {i: whole[i].as_py() for i in held},
-    )  # fmt: skip
+    with pq.ParquetFile(path, read_dictionary=["device"], pre_buffer=False) as file:
+        for number in range(file.num_row_groups):
+            table = file.read_row_group(number, use_threads=False).unify_dictionaries().combine_chunks()
+            device, whole = table["device"].chunk(0), table["whole"]
+            received, at, row = (table[name].to_numpy() for name in ("received_ms", "at_ms", "row"))
+            held = {} if whole.null_count == len(whole) else dict(enumerate(whole.to_pylist()))
+            yield Arrivals(
+                device.dictionary.to_pylist(), device.indices.to_numpy(), received, at, row,
+                {i: scan for i, scan in held.items() if scan is not None},
+            )  # fmt: skip
+
+
+def _rows_of(path: Path) -> tuple[int, int, Path]:
+    """Return the first and the last spool row of a file of arrivals."""
+    _, pq = arrow()
+
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        row = file.read(columns=["row"], use_threads=False)["row"].to_numpy()
+    return (int(row[0]), int(row[-1]), path) if len(row) else (0, 0, path)
+
+
+def _or_zero(times: NDArray[Any]) -> Ints:
+    """Return times, 0 where there is none; pyarrow gives them as floats then, which hold every millisecond."""
+    known: Ints = np.nan_to_num(times, nan=0.0).astype(np.int64)
+    return known
 
 
 def _ten(total: Floats) -> Floats:

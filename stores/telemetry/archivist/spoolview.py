@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from sys import intern
 
 import msgspec
 
@@ -124,14 +125,15 @@ class SpoolView:
         """Read the layouts that came since; under the lock. One is committed with the first row that names it."""
         known = max(self._stored, default=0)
         try:
+            # Row by row, and as bytes: what passes through memory here would stay between what stays.
             found = self._connection.execute(
-                "SELECT id, device, points, profile FROM layout WHERE id > ? ORDER BY id", (known,)
-            ).fetchall()
+                "SELECT id, device, CAST(points AS BLOB), profile FROM layout WHERE id > ? ORDER BY id", (known,)
+            )
+            for id_, device, points, profile in found:
+                self._stored[id_] = device, intern(profile), points
+                self._newest[device] = id_
         except sqlite3.Error as error:
             raise said(error, self._path) from error
-        for id_, device, points, profile in found:
-            self._stored[id_] = device, profile, points.encode()
-            self._newest[device] = id_
 
     def _known(self, id_: int) -> None:
         with self._lock:
