@@ -38,6 +38,7 @@ ROW_GROUP = {RAW: 1 << 15, MINUTE: 1 << 13, HOUR: 1 << 14, ARRIVAL: 1 << 17}
 """Rows that a question about one point has to unpack; the fewer, the more names and footers there are to read."""
 _DICTIONARY_BYTES = 4096  # a column of more different numbers than fit here packs better as they are
 _LAST = chr(sys.maxunicode)
+_RUN = 8  # rows of a point from which on numbers that stand for names are a run: Parquet packs fewer bit by bit
 _SPARE_BITS = 20  # of a total's mantissa: a mean is given to ten digits
 
 
@@ -277,30 +278,15 @@ class Writer:
     """Writes one file, portion by portion, so that it is there whole or not at all."""
 
     def __init__(self, folder: Path, name: str, birth: Birth) -> None:
-        pa, pq = arrow()
+        pa, _ = arrow()
 
         self.name, self.rows, self.from_ms, self.to_ms = name, 0, 0, 0
-        self._kind, self._folder, self._part = birth.kind, folder, folder / (name + ".part")
+        self._kind, self._noise = birth.kind, birth.noise
+        self._folder, self._part = folder, folder / (name + ".part")
         schema = pa.schema(_schema(pa, birth.kind))
         self._schema = schema.with_metadata({BIRTH: json.dumps(asdict(birth))})
-        # Runs of equal bytes fall together where each byte of a number has a plane of its own; decimals, whose bytes
-        # are all different, repeat as a whole instead.
-        shuffled = [n for n in schema.names if n in {"at_ms", "total"} or (n == "value" and birth.noise)]
-        plain = {"received_ms", "from_ms", "to_ms", "row", "whole", *shuffled}
-        encodings = dict.fromkeys(shuffled, "BYTE_STREAM_SPLIT")
-        if birth.kind == ARRIVAL:  # moments that follow each other
-            encodings = dict.fromkeys(("received_ms", "at_ms", "row"), "DELTA_BINARY_PACKED")
         self._file = self._part.open("wb")
-        self._parquet = pq.ParquetWriter(
-            self._file,
-            self._schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=[n for n in schema.names if n not in plain],
-            dictionary_pagesize_limit=_DICTIONARY_BYTES,
-            column_encoding=encodings,
-            write_statistics=schema.names[:2],
-        )
+        self._parquet: Any = None
 
     def add(self, what: Rows | Sums | Arrivals) -> None:
         """Write rows behind those before; the whole must be sorted by point and time, or as it came."""
@@ -308,6 +294,8 @@ class Writer:
 
         if not len(what):
             return
+        if self._parquet is None:
+            self._parquet = self._opened(several=isinstance(what, Arrivals) or _run(what.code) >= _RUN)
         times = what.received_ms if isinstance(what, Arrivals) else what.at_ms
         low, high = int(times.min()), int(times.max())
         self.from_ms = min(low, self.from_ms) if self.rows else low
@@ -321,8 +309,35 @@ class Writer:
             table = pa.Table.from_arrays(columns, schema=self._schema)
             self._parquet.write_table(table, row_group_size=most)
 
+    def _opened(self, *, several: bool) -> Any:
+        """Return what writes the columns; `several` rows of each point stand together."""
+        _, pq = arrow()
+
+        schema = self._schema
+        # Runs of equal bytes fall together where each byte of a number has a plane of its own; decimals, whose bytes
+        # are all different, repeat as a whole instead.
+        shuffled = [n for n in schema.names if n in {"at_ms", "total"} or (n == "value" and self._noise)]
+        plain = {"received_ms", "from_ms", "to_ms", "row", "whole", *shuffled}
+        if not several:
+            plain.add("point")  # each with its number would be larger than the names, which resemble each other
+        encodings = dict.fromkeys(shuffled, "BYTE_STREAM_SPLIT")
+        if self._kind == ARRIVAL:  # moments that follow each other
+            encodings = dict.fromkeys(("received_ms", "at_ms", "row"), "DELTA_BINARY_PACKED")
+        return pq.ParquetWriter(
+            self._file,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=[n for n in schema.names if n not in plain],
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            column_encoding=encodings,
+            write_statistics=schema.names[:2],
+        )
+
     def finish(self) -> None:
         """Bring the file to the disk under its name."""
+        if self._parquet is None:
+            self._parquet = self._opened(several=True)
         self._parquet.close()
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -333,7 +348,8 @@ class Writer:
     def give_up(self) -> None:
         """Leave no trace of an unfinished file."""
         with suppress(Exception):  # the disk may be full, and closing writes the footer
-            self._parquet.close()
+            if self._parquet is not None:
+                self._parquet.close()
         with suppress(OSError):
             self._file.close()
         self._part.unlink(missing_ok=True)
@@ -399,6 +415,11 @@ def _columns(pa: Any, what: Rows | Sums, part: slice) -> list[Any]:
     spoken = what.spoken
     ends = [pa.array(c[part]) for c in (spoken.from_ms, spoken.to_ms, spoken.hole_ms)] if spoken else []
     return [point, at, *values, *counts, *ends]
+
+
+def _run(code: Codes) -> float:
+    """Return how many rows of a point stand together."""
+    return len(code) / (1 + np.count_nonzero(code[1:] != code[:-1]))
 
 
 def _strings(pa: Any, names: Sequence[str], codes: Codes) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from stores.telemetry.segments import ARRIVAL, HOUR, MINUTE, RAW, Segment
 from stores.telemetry.stacks import DAY_MS
@@ -10,6 +11,8 @@ CLOSED_ROWS = {RAW: 2_000_000, MINUTE: 500_000, HOUR: 0, ARRIVAL: 500_000}
 """A file of this size is left alone: writing it again gains nothing, and the edges of a time would read too much."""
 
 _MANY = 8  # files of like size that become one: each row is rewritten once per factor of eight
+_MOST_FILES = 64  # of minutes that get hours together: a megabyte each, while they are read side by side
+_WORTH_MS = 1_800_000  # hours of fewer minutes than these would be as many rows as the minutes
 _SETTLED_MS = 3_600_000  # a day takes late readings for this long before its files become one
 
 
@@ -30,7 +33,7 @@ def merge_due(segments: Sequence[Segment], now_ms: int) -> Merge | None:
 
     While a day runs, files of like size are merged by eights, so that their number grows with the logarithm of its
     readings; an hour after it is over its small files become one. Minutes to which nothing is added any more get their
-    hours, and the hours of a day become one file in the same way.
+    hours, once they are half an hour, and the hours of a day become few files in the same way.
     """
     days: dict[tuple[int, str, bool], list[Segment]] = {}
     for segment in segments:
@@ -58,13 +61,33 @@ def _hours_due(segments: Sequence[Segment], now_ms: int) -> Merge | None:
             days.setdefault(segment.day, []).append(segment)
     for day, minutes in sorted(days.items()):
         closed = [s for s in minutes if s.closed]
-        bare = [s for s in closed if not s.twin]
-        files = len({s.twin for s in closed if s.twin}) + bool(bare)
-        if files >= _MANY or (files > 1 and _over(day, now_ms) and len(closed) == len(minutes)):
-            return Merge(tuple(closed), closing=False, hours=True)
-        if bare:
-            return Merge(tuple(bare), closing=False, hours=True)
+        by_twin: dict[str, list[Segment]] = {}
+        for segment in closed:
+            by_twin.setdefault(segment.twin, []).append(segment)
+        bare = by_twin.pop("", [])
+        over = _over(day, now_ms)
+        if bare and (over or max(s.to_ms for s in bare) - min(s.from_ms for s in bare) >= _WORTH_MS):
+            return Merge(tuple(bare[:_MOST_FILES]), closing=False, hours=True)
+        if chosen := _twins_due(by_twin.values(), alike=over and len(closed) == len(minutes)):
+            return Merge(tuple(chosen), closing=False, hours=True)
     return None
+
+
+def _twins_due(groups: Iterable[list[Segment]], *, alike: bool) -> list[Segment]:
+    """Return the minutes whose hours should become one file: eight of like size, or any where all count as `alike`."""
+    tiers: dict[int, list[list[Segment]]] = {}
+    for those in groups:
+        tiers.setdefault(0 if alike else sum(s.rows for s in those).bit_length() // 3, []).append(those)
+    for _, like in sorted(tiers.items()):
+        chosen, files = list[list[Segment]](), 0
+        for those in sorted(like, key=len):
+            files += len(those)
+            if files > _MOST_FILES:
+                break
+            chosen.append(those)
+        if len(chosen) >= (2 if alike else _MANY):
+            return list(chain.from_iterable(chosen))
+    return []
 
 
 def _over(day: int, now_ms: int) -> bool:
