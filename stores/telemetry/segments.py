@@ -295,7 +295,7 @@ class Writer:
         if not len(what):
             return
         if self._parquet is None:
-            self._parquet = self._opened(several=isinstance(what, Arrivals) or _run(what.code) >= _RUN)
+            self._parquet = self._opened(several=not isinstance(what, Sums) or _run(what.code) >= _RUN)
         times = what.received_ms if isinstance(what, Arrivals) else what.at_ms
         low, high = int(times.min()), int(times.max())
         self.from_ms = min(low, self.from_ms) if self.rows else low
@@ -310,7 +310,7 @@ class Writer:
             self._parquet.write_table(table, row_group_size=most)
 
     def _opened(self, *, several: bool) -> Any:
-        """Return what writes the columns; `several` rows of each point stand together."""
+        """Return what writes the columns; `several` rows of each point stand together, or readings."""
         _, pq = arrow()
 
         schema = self._schema
@@ -319,7 +319,9 @@ class Writer:
         shuffled = [n for n in schema.names if n in {"at_ms", "total"} or (n == "value" and self._noise)]
         plain = {"received_ms", "from_ms", "to_ms", "row", "whole", *shuffled}
         if not several:
-            plain.add("point")  # each with its number would be larger than the names, which resemble each other
+            # Each with its number would be larger than the names, which resemble each other; but a chart that unpacks
+            # many files of readings would have to number them, 0.4 ms a file.
+            plain.add("point")
         encodings = dict.fromkeys(shuffled, "BYTE_STREAM_SPLIT")
         if self._kind == ARRIVAL:  # moments that follow each other
             encodings = dict.fromkeys(("received_ms", "at_ms", "row"), "DELTA_BINARY_PACKED")
