@@ -266,12 +266,23 @@ class _Part:
         point = table["point"].chunk(0)
         inside = np.array([name <= last for name in point.dictionary.to_pylist()], np.bool_)
         rows = int(inside[point.indices.to_numpy()].sum())
-        self._rest = table.slice(rows)
+        self._rest = _own_names(pa, table.slice(rows))
         return table.slice(0, rows)
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def _own_names(pa: Any, table: Any) -> Any:
+    """Return a table with no other names than those of its points: what is left over would gather all of a file's."""
+    if not len(table):
+        return table
+    point = table["point"].chunk(0)
+    used, code = np.unique(point.indices.to_numpy(), return_inverse=True)
+    known = point.dictionary
+    names = pa.array([known[i].as_py() for i in used.tolist()], pa.string())
+    return table.set_column(0, "point", pa.DictionaryArray.from_arrays(pa.array(code.astype(np.int32)), names))
 
 
 class Writer:

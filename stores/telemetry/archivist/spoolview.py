@@ -114,8 +114,8 @@ class SpoolView:
     def _decoded(self, row: int, blob: bytes) -> Batch:
         try:
             batch = decode(blob)
-            for layout in set(batch.layout.tolist()):
-                self._known(layout)
+            if not set(batch.layout.tolist()) <= self._stored.keys():
+                self._learn_of(batch.layout.tolist())
         except (ValueError, KeyError):
             self.damaged.add(row)
             return decode(encode([], []))
@@ -135,9 +135,10 @@ class SpoolView:
         except sqlite3.Error as error:
             raise said(error, self._path) from error
 
-    def _known(self, id_: int) -> None:
+    def _learn_of(self, layouts: Iterable[int]) -> None:
         with self._lock:
-            self._know(id_)
+            for id_ in set(layouts):
+                self._know(id_)
 
     def _know(self, id_: int) -> None:
         if id_ not in self._stored:
