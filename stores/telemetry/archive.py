@@ -33,8 +33,10 @@ from stores.telemetry.upkeep import first_day, merge_due
 
 TURN_READINGS = 4_000_000
 """Readings that are worth files of their own: the more of one point stand together, the smaller they are."""
+WHOLE_READINGS = 8_000_000
+"""So many may wait for the end of their minute: its sums are made once."""
 MOST_READINGS = 5_600_000
-"""Readings that one turn moves at most: about 50 MB while it runs. A minute of 280,000 a second is three such turns."""
+"""What one turn moves of more than these: about 50 MB while it runs."""
 HEAD_MS = 300_000
 """How long readings wait in the spool for company."""
 MOST_POINTS = 300_000
@@ -319,12 +321,13 @@ def _portion(spool: Source, after_row: int, now_ms: int) -> tuple[int, list[tupl
         return after_row, []
     last = spool.row_before(after_row, now_ms // MINUTE_MS * MINUTE_MS)
     if last <= after_row:
-        if pending.readings < MOST_READINGS:
+        if pending.readings < WHOLE_READINGS:
             return after_row, []
         last = spool.last_row
+    most = WHOLE_READINGS if pending.readings <= WHOLE_READINGS else MOST_READINGS
     batches: list[tuple[int, Batch]] = []
     readings, row = 0, after_row
-    while row < last and readings < MOST_READINGS and (found := spool.batches(row, _PORTION)):
+    while row < last and readings < most and (found := spool.batches(row, _PORTION)):
         for number, batch in found:
             if number > last:
                 return row, batches
