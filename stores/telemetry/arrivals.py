@@ -17,6 +17,8 @@ from stores.telemetry.batch import Batch, Ints
 from stores.telemetry.names import Codes
 from stores.telemetry.stacks import DAY_MS
 
+_NEVER = np.iinfo(np.int64).min  # before all that a device can say
+
 
 @dataclass(slots=True, eq=False)
 class Arrivals:
@@ -90,24 +92,29 @@ class Register:
 
         Of the first of all nobody knows.
         """
-        marks = np.zeros(len(code), np.bool_)
         order = np.argsort(code, kind="stable")
-        ends = np.cumsum(np.bincount(code, minlength=len(names))).tolist()
-        first = 0
-        for name, end in zip(names, ends, strict=True):
-            mine = order[first:end]
-            first = end
-            highest = np.maximum.accumulate(at[mine])
-            before = self._newest.get(name)
-            marks[mine[0]] = before is None or at[mine[0]] <= before
-            late = at[mine[1:]] <= highest[:-1]
-            if late.any():
-                marks[mine[1:]] = late
-                _, place, times = np.unique(at[mine], return_inverse=True, return_counts=True)
-                marks[mine] |= times[place] > 1
-            if before is not None:
-                marks[mine] |= at[mine] <= before
-            self._newest[name] = max(int(highest[-1]), -1 if before is None else before)
+        whose, when = code[order], at[order]
+        firsts = np.flatnonzero(np.diff(whose, prepend=-1))  # one of each name
+        # One number to compare by, so that what one device says never lies beyond what the next one does.
+        level, span = when - when.min(), int(when.max()) - int(when.min()) + 1
+        if span.bit_length() + len(names).bit_length() >= 63:  # noqa: PLR2004 - both fit one signed 64-bit key
+            _, level = np.unique(when, return_inverse=True)
+            span = len(when)
+        key = whose * np.int64(span) + level
+        late = np.zeros(len(order), np.bool_)
+        late[1:] = key[1:] <= np.maximum.accumulate(key)[:-1]
+        sorted_marks = late.copy()
+        for number in np.unique(whose[late]).tolist():
+            mine = slice(firsts[number], firsts[number + 1] if number + 1 < len(firsts) else None)
+            _, place, times = np.unique(when[mine], return_inverse=True, return_counts=True)
+            sorted_marks[mine] |= times[place] > 1
+        before = np.array([self._newest.get(name, _NEVER) for name in names], np.int64)
+        sorted_marks |= when <= before[whose]
+        sorted_marks[firsts] |= before == _NEVER
+        newest = np.maximum(np.maximum.reduceat(when, firsts), np.where(before == _NEVER, -1, before))
+        self._newest.update(zip(names, newest.tolist(), strict=True))
+        marks = np.empty(len(order), np.bool_)
+        marks[order] = sorted_marks
         return marks
 
 
