@@ -11,6 +11,7 @@ from alarms.timed import Flat, Runs, Starts, Timed
 from alarms.watch import Beyond, Count, Equal, Missing, Rate, Silence, Watch, resting
 from facility.equipment import Device, point_id, split_point
 from facility.rule import Compare, Condition
+from facility.scan import nothing
 from facility.site import Site
 from facility.supply import Supply
 
@@ -95,7 +96,7 @@ class Compiled:
         """Make the instances that rested on this position and return their order numbers: they must be judged."""
         stirred = [self._make(here, i) for i in here.shape.at.get(position, ()) if i not in here.made]
         for watch in (w for instance in stirred for w in instance.watches):
-            known = here.last[watch.position]
+            known = here.known(watch.position)
             if known == known:  # noqa: PLR0124 - not NaN: it lay in the resting band, or is looked at again right now
                 watch.look(known, here.newest_ms)
         return [instance.order for instance in stirred]
@@ -142,7 +143,7 @@ class Compiled:
         shape = shapes.get(key)
         if shape is None:
             shape = shapes[key] = self._shape(size, kinds)
-        nan = (float("nan"),) * size
+        nan = nothing(size)
         here = Watchlist(device.id, device.points, size, shape, tuple(known), bytes(size), nan, shape.lows, shape.highs)
         here.patience_ms = max(LEAST_PATIENCE_MS, 3 * device.interval_ms)
         self.lists[device.id] = here

@@ -12,7 +12,7 @@ from alarms.form import Form
 from alarms.timed import Timed
 from alarms.watch import NEVER_QUIET, Beyond, Count, Missing, Rate, Silence, Watch
 from facility.rule import Condition, Rule
-from facility.scan import Scan
+from facility.scan import Scan, value_in
 
 Floats = NDArray[np.float64]
 _DOUBLE = np.dtype("<f8")
@@ -149,7 +149,7 @@ class Watchlist:
     shape: Shape
     owners: tuple[str, ...]
     all_good: bytes
-    last: tuple[float, ...]  # last good value of each point, NaN before the first
+    last: bytes  # image of the last good value of each point, NaN before the first
     lows: Floats
     highs: Floats
     own_bands: bool = False
@@ -169,6 +169,10 @@ class Watchlist:
     odd: bool = False  # the next scan needs a closer look even when all its values are good
     checksum: int | None = None  # of the points; made when first asked for
     bad: tuple[bytes, tuple[int, ...]] = (b"", ())  # the newest reasons, and where they are not good
+
+    def known(self, position: int) -> float:
+        """Return the last good value of a point, NaN before the first."""
+        return value_in(self.last, position)
 
     def bad_positions(self, reasons: bytes) -> tuple[int, ...]:
         """Return where the values are not good; mostly these are the same from scan to scan."""
@@ -260,7 +264,7 @@ class Deviation(Beyond):
     def look(self, value: float, at_ms: int) -> bool:  # noqa: ARG002 - the other one may have moved as well
         """Compare what both were last, whichever of them moved."""
         one, other = self.sides
-        a, b = one.here.last[one.position], other.here.last[other.position]
+        a, b = one.here.known(one.position), other.here.known(other.position)
         apart = a - b
         changed = False
         if apart != apart:  # noqa: PLR0124 - one of them was never seen

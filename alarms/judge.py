@@ -137,7 +137,7 @@ class Judge:
 
     def _told(self, instance: Instance, at_ms: int) -> Transition:
         watch = instance.decider()
-        value = self._lists[watch.device].last[watch.position] if watch.point else None
+        value = self._lists[watch.device].known(watch.position) if watch.point else None
         if value is not None and value != value:  # noqa: PLR0124 - set by hand before a first value
             value = None
         raised = instance.phase is Phase.ACTIVE

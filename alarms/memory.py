@@ -5,7 +5,6 @@ keyed by (owner, rule, version of the rule) and by point: a rule that changed st
 are kept by position, and only for the very points that they were read for.
 """
 
-import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 from zlib import crc32
@@ -86,7 +85,7 @@ class Seen(NamedTuple):
     late_since_ms: int | None
     silent: bool
     odd: bool
-    last: tuple[float, ...] | None
+    last: bytes | None  # image
 
 
 _DECODER = msgspec.msgpack.Decoder(Kept)
@@ -132,7 +131,7 @@ def restore_device(here: Watchlist, kept: KeptDevice) -> None:
     here.silent = kept.silent
     here.odd = kept.odd
     if kept.last and kept.points == _checksum(here) and len(kept.last) == 8 * here.size:
-        here.last = struct.unpack(f"<{here.size}d", kept.last)
+        here.last = kept.last
 
 
 def restore_instance(instance: Instance, kept: KeptInstance) -> None:
@@ -198,7 +197,7 @@ def _kept(instance: Instance) -> KeptInstance:
 def _kept_device(seen: Seen) -> KeptDevice:
     kept = KeptDevice(seen.newest_ms, seen.late_since_ms, seen.silent, seen.odd)
     if seen.last is not None:
-        kept.points, kept.last = _checksum(seen.here), struct.pack(f"<{seen.here.size}d", *seen.last)
+        kept.points, kept.last = _checksum(seen.here), seen.last
     return kept
 
 

@@ -17,7 +17,7 @@ from alarms.judge import Judge
 from alarms.timed import Runs
 from alarms.transition import Heard, Transition
 from alarms.watch import NEVER_QUIET
-from facility.scan import COMMUNICATION, Reason, Scan
+from facility.scan import COMMUNICATION, Reason, Scan, put_in
 from facility.site import Site
 
 CLOCK_SET_BACK_MS = 30_000
@@ -53,22 +53,21 @@ class Evaluator:
         received_ms = scan.received_ms
         moved: Sequence[Transition] = self.ripen(received_ms) if received_ms >= self._timers.next_ms else ()
         here = self._lists.get(scan.device)
-        values = scan.values
-        if here is None or len(values) != here.size:
+        if here is None or scan.width != here.size:
             self.foreign += 1
             return moved
         at_ms = min(received_ms, scan.at_ms)
         if scan.reasons != here.all_good and _CLOCK in scan.reasons:
             # Its clock is wrong, its values are fresh: judged at the moment they came, or a lift would go unguarded.
             reasons = scan.reasons.translate(_CLOCK_BELIEVED)
-            scan = Scan(scan.device, received_ms, received_ms, values, reasons, scan.seq, scan.texts)
+            scan = Scan(scan.device, received_ms, received_ms, scan.values, reasons, scan.seq, scan.texts)
             at_ms = received_ms
         if here.odd or scan.reasons != here.all_good or at_ms < here.newest_ms:
             return (*moved, *self._step_with_care(here, scan, at_ms))
         if at_ms >= here.next_ms:
             moved = (*moved, *self._ended_here(here, at_ms))
         here.newest_ms = at_ms
-        before, here.last = here.last, values
+        before, here.last = here.last, scan.image
         out = here.out_of_band(scan)
         if not out:
             return moved
@@ -236,10 +235,7 @@ class Evaluator:
         here.odd = here.silent or any(watch.holds for watch in here.missing)
         here.newest_ms = at_ms
         before = here.last
-        last = list(scan.values)
-        for position in bad:
-            last[position] = before[position]
-        here.last = tuple(last)
+        here.last = put_in(scan.image, before, bad) if bad else scan.image
         return moved + self._look(here, scan, at_ms, here.out_of_band(scan), before, also)
 
     def _missed(self, here: Watchlist, reasons: bytes, at_ms: int) -> list[Instance]:
@@ -266,21 +262,19 @@ class Evaluator:
         scan: Scan,
         at_ms: int,
         positions: Iterable[int],
-        before: tuple[float, ...],
+        before: bytes,
         also: Iterable[Instance],
     ) -> list[Transition]:
         """Show the values that left their bands to their watches, then judge each rule once."""
         touched = {i.order for i in also}
-        instances, reasons, values = self._instances, scan.reasons, scan.values
+        instances, reasons = self._instances, scan.reasons
         numbers = []
         for position in positions:
-            value = values[position]
+            value = scan.value(position)
             if reasons[position]:  # 0 is good; an enum here would cost more than all the rest
                 continue
             if value != value:  # noqa: PLR0124 - good, and yet not a number: the last one stays
-                last = list(here.last)
-                last[position] = before[position]
-                here.last = tuple(last)
+                here.last = put_in(here.last, before, (position,))
                 continue
             numbers.append((position, value))
         for position, value in numbers:

@@ -63,9 +63,9 @@ class StopWatch:
                 self.missed += 1
             else:
                 self.reads += 1
-                self.values += len(scan.values)
+                self.values += scan.width
                 if not self.reads % LOOKED_AT:
-                    self.evaluated.add(since(scan.values[0]))
+                    self.evaluated.add(since(scan.value(0)))
         elif done is not None:
             self.messages += 1
             if not self.messages % LOOKED_AT:

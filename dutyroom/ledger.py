@@ -142,7 +142,7 @@ class Ledger:
 
     def add(self, scan: Scan, done: Callable[[], None] | None) -> bool:
         """Take a scan, `done` to be called once it is durable; say whether it is the first that waits."""
-        self.readings += len(scan.values)
+        self.readings += scan.width
         if self.readings > READINGS_LIMIT:
             self._let_go()
         first = not self._batch
@@ -231,7 +231,7 @@ class Ledger:
         else:
             if commit.spooled and commit.settled is not None:
                 self.receipts.adopt(commit.settled)
-            self.readings -= sum(len(scan.values) for scan in commit.scans)
+            self.readings -= sum(scan.width for scan in commit.scans)
             if commit.scans:
                 self._refusals = self._spool_at = 0
         self._counts.commits += 1
@@ -264,7 +264,7 @@ class Ledger:
         self._taken += dones
         while self._kept_back and self.readings > READINGS_LIMIT * 0.99:
             scan = self._kept_back.popleft()
-            self.readings -= len(scan.values)
+            self.readings -= scan.width
             self._counts.scans_lost += 1
             if scan.seq:
                 self.receipts.let_go(scan.device)

@@ -80,7 +80,7 @@ class Live:
     def update(self, scan: Scan) -> None:
         """Take a scan; one of an unknown device, or that does not fit its layout, changes nothing."""
         device = self._devices.get(scan.device)
-        if device is None or not len(scan.values) == len(scan.reasons) == device.width:
+        if device is None or not scan.width == len(scan.reasons) == device.width:
             return
         newest = device.scan
         # A device whose clock ran ahead once must not be deaf until the future comes.
@@ -249,11 +249,11 @@ class _Device:
             self.table.settle()
         last_good, last_good_ms = nan, 0
         if scan.reasons[i] == Reason.GOOD:
-            last_good, last_good_ms = scan.values[i], scan.at_ms
+            last_good, last_good_ms = scan.value(i), scan.at_ms
         elif self.good is not None and self.good_ms is not None:
             last_good, last_good_ms = float(self.good.view(np.float64)[i]), int(self.good_ms[i])
         return Now(
-            value=scan.values[i],
+            value=scan.value(i),
             reason=scan.reasons[i],
             at_ms=scan.at_ms,
             received_ms=scan.received_ms,

@@ -130,8 +130,8 @@ class Archive:
         """
         for scan in scans:
             layout = layouts.get(scan.device)
-            if layout is None or len(layout.points) != len(scan.values):
-                raise ValueError(f"device {scan.device}: no layout of {len(scan.values)} points")
+            if layout is None or len(layout.points) != scan.width:
+                raise ValueError(f"device {scan.device}: no layout of {scan.width} points")
         by_id = {layout.id: layout for layout in layouts.values()}
         batch = decode(encode(scans, [layouts[scan.device].id for scan in scans]))
         now_ms = max((scan.received_ms for scan in scans), default=0)

@@ -142,7 +142,7 @@ def encode(scans: Sequence[Scan], layouts: Sequence[int]) -> bytes:
         raise ValueError(f"a time or sequence number does not fit 64 bits: {error}") from None
     by_width: dict[int, list[int]] = {}
     for i, scan in enumerate(scans):
-        width = len(scan.values)
+        width = scan.width
         if len(scan.reasons) != width:
             raise ValueError(f"device {scan.device}: {width} values but {len(scan.reasons)} reasons")
         by_width.setdefault(width, []).append(i)

@@ -77,8 +77,8 @@ class Influx:
         """
         for scan in scans:
             layout = layouts.get(scan.device)
-            if layout is None or len(layout.points) != len(scan.values):
-                raise ValueError(f"device {scan.device}: no layout of {len(scan.values)} points")
+            if layout is None or len(layout.points) != scan.width:
+                raise ValueError(f"device {scan.device}: no layout of {scan.width} points")
         by_id = {layout.id: layout for layout in layouts.values()}
         batch = decode(encode(scans, [layouts[scan.device].id for scan in scans]))
         lines = lineprotocol.posts(self._lines.lines(batch, by_id.__getitem__), POST_BYTES)

@@ -200,7 +200,7 @@ class Recording:
         if said == wanted:
             return scan
         place = {point: i for i, point in enumerate(said)}
-        values = tuple(scan.values[place[point]] if point in place else float("nan") for point in wanted)
+        values = tuple(scan.value(place[point]) if point in place else float("nan") for point in wanted)
         reasons = bytes(scan.reasons[place[point]] if point in place else Reason.NOT_GIVEN for point in wanted)
         return Scan(scan.device, scan.at_ms, scan.received_ms, values, reasons)
 

@@ -154,7 +154,7 @@ class Spool:
         newest = self._newest
         for scan in scans:
             known = newest.get(scan.device)
-            if known is None or known[1] != len(scan.values) or known[1] != len(scan.reasons):
+            if known is None or known[1] != scan.width or known[1] != len(scan.reasons):
                 strays.append(scan)
             else:
                 fitting.append(scan)
@@ -167,12 +167,12 @@ class Spool:
             with self._file.transaction():
                 self._file.writer.executemany("INSERT INTO layout VALUES (?, ?, ?, ?, ?)", self._unwritten)
                 if fitting:
-                    readings = sum(len(scan.values) for scan in fitting)
+                    readings = sum(scan.width for scan in fitting)
                     self._file.writer.execute(
                         "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?)", (row, now, len(ids), readings, blob, part)
                     )
                 for stray in strays:
-                    why = f"{len(stray.values)} values, {len(stray.reasons)} reasons: no layout of the device fits"
+                    why = f"{stray.width} values, {len(stray.reasons)} reasons: no layout of the device fits"
                     self._bury(f"scan/{stray.device}", repr(stray).encode(), why, now)
                 if settled is not None:
                     gaps.write(self._file.writer, settled)

@@ -111,8 +111,8 @@ class Archivist:
         """
         used = {scan.device: layouts[scan.device] for scan in scans if scan.device in layouts}
         for scan in scans:
-            if scan.device not in used or len(used[scan.device].points) != len(scan.values):
-                raise ValueError(f"device {scan.device}: no layout of these {len(scan.values)} values")
+            if scan.device not in used or len(used[scan.device].points) != scan.width:
+                raise ValueError(f"device {scan.device}: no layout of these {scan.width} values")
         batch = encode(scans, [used[scan.device].id for scan in scans])
         named = [(layout.id, layout.device, layout.points, layout.profile) for layout in used.values()]
         self._ask(words.Write(batch, named), bool, WORK_S)
