@@ -46,8 +46,8 @@ class Auditor:
             return None
         standing, context = self._desk.standing, self._desk.context()
         found, refolded = await asyncio.to_thread(self._compare, standing, context)
-        if self._desk.standing is not standing or self._desk.unwritten().records:
-            return None
+        if found and (self._desk.standing is not standing or self._desk.unwritten().records):
+            return None  # what differed then may be right by now; where nothing did, nothing has to be put right
         for one in found:
             log.error("the audit found a difference", incident=one.incident, what=one.what, said=one.said)
             data = AuditFound(one.incident, one.what, one.said[:500])
@@ -58,9 +58,12 @@ class Auditor:
         return found
 
     def _compare(self, standing: Standing, context: Context) -> tuple[list[audit.Found], dict[str, Incident]]:
-        written = [w.record for w in self._book.open_records() if w.seq <= standing.seq]
-        fresh = Incidents()
-        for record in written:
-            fresh.tell(record)
+        fresh, asked = Incidents(), list[Record]()
+        for written in self._book.open_records():
+            if written.seq > standing.seq:
+                break
+            fresh.tell(written.record)
+            if written.record.kind is Kind.PAGE_REQUESTED:
+                asked.append(written.record)
         refolded = dict(fresh.open())
-        return audit.check(written, refolded, standing.incidents, context), refolded
+        return audit.check(asked, refolded, standing.incidents, context), refolded

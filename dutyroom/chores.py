@@ -1,6 +1,7 @@
 """The work that keeps a station in order: the spool tidied, the log book checked and copied, the clock followed."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ TIDY_MS = 2_000
 TROUBLE_MS = 12_000
 SNAPSHOT_MS = 3_600_000
 CLOCK_MS = 10_000
+CYCLES_MS = 600_000
+CALM_MS = 5_000
 
 
 async def tidy_spool(data: Path, book: LogBook, backlog: Backlog, clock: SystemClock, beat: Beat) -> None:
@@ -62,3 +65,20 @@ async def follow_clock(clock: SystemClock, stepped: Callable[[int], None], beat:
         if step := clock.lead_in():
             stepped(step)
         await clock.until(clock.now() + CLOCK_MS)
+
+
+async def look_for_cycles(records: Callable[[], int], clock: SystemClock, beat: Beat) -> None:
+    """Look through everything for what holds only itself, every ten minutes, for ever.
+
+    It stops the whole process for a tenth of a second where thousands of alarms are open: it waits for a moment in
+    which the book writes nothing (`records` counts what it wrote), but not for longer than ten minutes more.
+    """
+    due = clock.now() + CYCLES_MS
+    while True:
+        beat()
+        before = records()
+        await clock.until(clock.now() + CALM_MS)
+        late = clock.now() - due
+        if late >= CYCLES_MS or (late >= 0 and records() == before):
+            gc.collect()
+            due = clock.now() + CYCLES_MS

@@ -5,12 +5,16 @@ import resource
 import sys
 from pathlib import Path
 
-YOUNG = 50_000
+YOUNG = 20_000
 """Net allocations before the collector looks: scans come and go by the thousand and leave no cycles behind.
 
 Of the default 700 it looked through the living ones several times a second (a tenth of the processor time of
 1,000 polled devices); requests leave cycles, and still reach this number.
 """
+MIDDLE = 4
+"""So many looks at the young before one at those that outlived one: ten of them held the loop for 160 ms in a flood."""
+NEVER = 1_000_000
+"""Looks before the collector would go through everything by itself: `chores.look_for_cycles` does it when it is calm."""
 
 SWITCH_S = 0.0005
 """How long a thread may hold the interpreter while another waits: the loop must not stand still for a compaction."""
@@ -20,7 +24,7 @@ def settle() -> None:
     """Call once everything is loaded: what is there stays for good, and no collection needs to look at it again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, 10, 10)
+    gc.set_threshold(YOUNG, MIDDLE, NEVER)
     gc.enable()
     sys.setswitchinterval(SWITCH_S)
 

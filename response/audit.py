@@ -27,8 +27,8 @@ def check(
 ) -> list[Found]:
     """Return where the engine's belief differs from the book, or where something that was due was not done.
 
-    `written` are the records of the open incidents, `refolded` what a fresh fold makes of them, `believed` what the
-    engine holds at the same record; `context.now` is the moment of the look.
+    `written` are the records of the open incidents, or only those that request pages; `refolded` is what a fresh fold
+    makes of all, `believed` what the engine holds at the same record; `context.now` is the moment of the look.
     """
     asked: dict[str, set[str]] = {}
     for record in written:

@@ -1,7 +1,8 @@
 """Reading the log book, from any thread, at any time, without delaying its writer."""
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,9 +28,10 @@ _TOLD = "SELECT seq, at_ms, kind, subject, actor, data FROM record WHERE seq > ?
 _LAST_OF = f"SELECT {COLUMNS} FROM record WHERE kind = ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
 # CROSS JOIN keeps SQLite from walking the year: the few open subjects first, then each one's records.
 _OF_OPEN = (
-    "SELECT " + ", ".join(f"r.{name}" for name in Row._fields) + " FROM open o CROSS JOIN record r"  # noqa: S608
-    " ON r.subject = o.subject AND r.seq >= o.first_seq ORDER BY r.seq"
+    "SELECT r.seq FROM open o CROSS JOIN record r ON r.subject = o.subject AND r.seq >= o.first_seq ORDER BY r.seq"
 )
+_THESE = f"SELECT {COLUMNS} FROM record WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"  # noqa: S608
+_AT_ONCE = 500
 _IDLE = 4
 
 
@@ -61,9 +63,14 @@ class BookReader:
             raise StoreForeignError(path, "another program", "dutyroom")
         return reader
 
-    def open_records(self) -> list[Written]:
-        """Return the records of all open subjects since each was opened, in order."""
-        return self._read(_OF_OPEN)
+    def open_records(self) -> Iterator[Written]:
+        """Return the records of all subjects that are open now since each was opened, in order.
+
+        They are read as they are asked for: after a flood they are tens of thousands.
+        """
+        numbers = self._query(lambda c: [seq for (seq,) in c.execute(_OF_OPEN)])
+        for start in range(0, len(numbers), _AT_ONCE):
+            yield from self._read(_THESE, (json.dumps(numbers[start : start + _AT_ONCE]),))
 
     def open_subjects(self) -> frozenset[str]:
         """Return the subjects that are open."""

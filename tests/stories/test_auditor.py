@@ -79,6 +79,28 @@ async def test_an_audit_that_found_a_difference_becomes_an_alarm_of_the_monitori
     await night.close()
 
 
+async def test_what_is_committed_during_a_look_makes_it_void_only_where_something_was_found(tmp_path) -> None:
+    night = await Building.open(tmp_path, "02:13")
+    await night.reads("lift-1b", **TRAPPED)
+    auditor = Auditor(night.clock, night.book, night.desk)
+    await night.until("02:14:30")
+    compare = auditor._compare
+
+    def commit_meanwhile(*about):
+        found = compare(*about)
+        night.desk._stand(night.desk.standing.seq)
+        return found
+
+    auditor._compare = commit_meanwhile
+    assert await auditor.look() == [], (
+        "in a flood every second brings a commit: a look that is put off reads it all again"
+    )
+    night.desk.matters.incidents.mend(replace(night.incident, level=7))
+    night.desk._stand(night.desk.standing.seq)
+    assert await auditor.look() is None
+    await night.close()
+
+
 async def test_a_plan_edited_during_an_incident_is_no_finding_and_a_difference_still_is(tmp_path) -> None:
     night = await Building.open(tmp_path, "02:13")
     await night.reads("lift-1b", **TRAPPED)

@@ -18,7 +18,7 @@ from typing import Any, assert_never
 
 from stores.telemetry.archivist import words
 
-NICE = 5
+NICE = 10
 """Collecting, judging and paging go first."""
 FIRST_TO_GO = 500
 """For the system, when memory runs out (Linux): it kills this process before the service, which starts another one."""
