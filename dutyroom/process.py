@@ -14,7 +14,7 @@ Of the default 700 it looked through the living ones several times a second (a t
 MIDDLE = 4
 """So many looks at the young before one at those that outlived one: ten of them held the loop for 160 ms in a flood."""
 NEVER = 1_000_000
-"""Looks before the collector would go through everything by itself: `chores.look_for_cycles` does it when it is calm."""
+"""Looks before the collector goes through everything by itself: `chores.look_for_cycles` does it in calm moments."""
 
 SWITCH_S = 0.0005
 """How long a thread may hold the interpreter while another waits: the loop must not stand still for a compaction."""

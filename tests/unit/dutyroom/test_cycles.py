@@ -9,7 +9,7 @@ from dutyroom import chores
 MINUTE = 60_000
 
 
-class Done(Exception):
+class DoneError(Exception):
     """The end of the span."""
 
 
@@ -27,10 +27,10 @@ async def looks(monkeypatch: pytest.MonkeyPatch, writes, minutes: int) -> list[f
             now = at_ms
             records += writes(now / MINUTE)
             if now > minutes * MINUTE:
-                raise Done
+                raise DoneError
 
     monkeypatch.setattr(gc, "collect", lambda: seen.append(now / MINUTE))
-    with pytest.raises(Done):
+    with pytest.raises(DoneError):
         await chores.look_for_cycles(lambda: records, Clock(), lambda: None)  # type: ignore[arg-type]
     return seen
 
