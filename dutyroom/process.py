@@ -5,14 +5,14 @@ import resource
 import sys
 from pathlib import Path
 
-YOUNG = 50_000
+YOUNG = 25_000
 """Net allocations before the collector looks: scans come and go by the thousand and leave no cycles behind.
 
 Of the default 700 it looked through the living ones several times a second (a tenth of the processor time of
 1,000 polled devices); requests leave cycles, and still reach this number. The scans that wait to be durable do not.
 """
-MIDDLE = 2
-"""So many looks at the young before one at those that outlived one: ten of them held the loop for 160 ms in a flood."""
+MIDDLE = 1
+"""So many looks at the young before one at those that outlived one too: ten held the loop for 160 ms in a flood."""
 NEVER = 1_000_000
 """Looks before the collector goes through everything by itself: `chores.look_for_cycles` does it in calm moments."""
 
