@@ -37,7 +37,7 @@ from alarms.rules import Evaluator
 from collectors.profile import ModbusField, ModbusMap, Type
 from facility.point import Kind, Point, System
 from facility.rule import AlarmClass, Compare, Condition, Priority, Rule, Start
-from facility.scan import Reason
+from facility.scan import Reason, Scan
 from facility.text import NOTHING
 
 NUMBERS = ("a", "b", "c")
@@ -489,7 +489,7 @@ def told(judge, scans):
 def for_long(scan, minutes, every_s=60):
     """The same word again and again."""
     return [
-        replace(scan, at_ms=scan.at_ms + s * 1000, received_ms=scan.received_ms + s * 1000)
+        Scan(scan.device, scan.at_ms + s * 1000, scan.received_ms + s * 1000, scan.values, scan.reasons)
         for s in range(every_s, minutes * 60 + 1, every_s)
     ]
 
