@@ -144,8 +144,8 @@ class Serving:
         keep("book-keeping", partial(chores.keep_book, data, book, clock, self._damaged), limit_ms=600_000)
         keep("auditor", station.auditor.run, limit_ms=180_000)
         keep("clock", self._keep_time, limit_ms=60_000)
-        records = lambda: station.desk.counts.records  # noqa: E731 - named for what it gives
-        keep("cycles", partial(chores.look_for_cycles, records, clock), limit_ms=60_000)
+        calm = partial(chores.look_for_cycles, lambda: station.desk.counts.records, clock)
+        keep("cycles", calm, limit_ms=60_000)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, station.adoption.ring)
         keep("reload", station.adoption.run, limit_ms=120_000)
         keep("time-sources", station.times.run, limit_ms=300_000)
