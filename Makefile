@@ -16,7 +16,7 @@ demo: setup
 	@$(BIN)/dutyroom demo $(ARGS)
 
 test: .venv/.test api/static/.ready
-	@$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -q -n 2 --dist loadfile --max-worker-restart 0 $(ARGS)
 
 setup: .venv/.ready api/static/.ready
 

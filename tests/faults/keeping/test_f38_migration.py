@@ -1,21 +1,21 @@
 """Fault 38: an upgrade dies by kill -9 inside a migration, at every one of its statements. Old schema or new, never between."""
 
-import os
 import shutil
-import signal
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from killing import free_port
 from serving import cli, one_clear_sentence
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from facility.records import IncidentNoted, Kind, Record
 from stores import migrations
 from stores.logbook import LogBook
 from tests.torture import kills_pages
 
+ROOT = Path(__file__).parents[3]
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
@@ -40,25 +40,51 @@ def book(tmp_path):
     return path, scripts
 
 
-def dies_at(statement: int, path, scripts) -> bool:
-    """Upgrade in a process that is killed before this statement; say whether it was."""
-    child = os.fork()
-    if child == 0:
-        count = 0
+UPGRADES = """
+import os, signal, sys
+from pathlib import Path
+from alembic import command
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from stores import migrations
 
+path, scripts = map(Path, sys.argv[1:])
+for line in sys.stdin:
+    count, last = 0, int(line)
+    if not (child := os.fork()):
         @event.listens_for(Engine, "before_cursor_execute")
-        def _count(*_said) -> None:
-            nonlocal count
+        def _count(*_said):
+            global count
             count += 1
-            if count == statement:
+            if count == last:
                 os.kill(os.getpid(), signal.SIGKILL)
-
         try:
             migrations.upgrade(path, to=2, scripts=scripts)
         finally:
             os._exit(0)
-    _, how = os.waitpid(child, 0)
-    return os.WIFSIGNALED(how)
+    print("killed" if os.WIFSIGNALED(os.waitpid(child, 0)[1]) else "done", flush=True)
+"""
+
+
+@pytest.fixture
+def dies_at(book):
+    """Upgrades in a child that is killed before a statement, and says whether it was.
+
+    The children are those of a process without threads: a fork beside a thread that is inside SQLite waits for ever.
+    """
+    line = [sys.executable, "-c", UPGRADES, *map(str, book)]
+    parent = subprocess.Popen(line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def at(statement: int) -> bool:
+        parent.stdin.write(f"{statement}\n")
+        parent.stdin.flush()
+        said = parent.stdout.readline().strip()
+        assert said in ("killed", "done")
+        return said == "killed"
+
+    yield at
+    parent.communicate(timeout=30)
+    assert parent.returncode == 0
 
 
 def schema(path) -> tuple:
@@ -72,14 +98,11 @@ def schema(path) -> tuple:
     return version, int(said), "colour" in columns, "extra" in tables, any("_alembic" in t for t in tables), whole
 
 
-def test_a_kill_at_any_statement_leaves_the_old_schema_and_the_next_start_finishes(book) -> None:
+def test_a_kill_at_any_statement_leaves_the_old_schema_and_the_next_start_finishes(book, dies_at) -> None:
     """Fault 38."""
-    path, scripts = book
-    from alembic import command  # loaded once, for all the children
-
-    assert command
+    path, _ = book
     statement = 1
-    while dies_at(statement, path, scripts):
+    while dies_at(statement):
         assert schema(path) == (1, 1, False, False, False, "ok"), f"killed before statement {statement}"
         old = LogBook(path, "demo")
         assert old.verify().ok
