@@ -187,7 +187,13 @@ class Session(asyncio.Protocol):
             self._client.connect("pipe", keepalive=greeting.keepalive_s)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and rest a little when it was messages."""
+        """Take what came, and rest a little when it was messages.
+
+        An encrypted transport hands over what it has read from within its `close`: that is left to the broker, which
+        keeps what we do not acknowledge. We may be inside one of paho's callbacks then, and its lock knows no owner.
+        """
+        if self._transport is None:
+            return
         self._spoke = True
         self._heard_one = False
         if self._unread:  # the rest of what came before it is not read yet
