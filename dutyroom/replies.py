@@ -129,14 +129,19 @@ def _command(who: str | None, text: str, request: str, incidents: Iterable[Incid
 def _meant(word: str, who: str, incidents: Sequence[Incident]) -> Incident:
     """Return what somebody answers of all he was paged for: with 3 where he is on his way to, else what he left open.
 
-    Of several what endangers a life comes first, then the newest.
+    Of several what endangers a life comes first, then the newest. The same word again says nothing of what he has
+    left open, unless that called him since: who is in a hurry presses twice.
     """
 
-    def rank(i: Incident) -> tuple[bool, bool, bool, int]:
+    def called(i: Incident) -> int:
+        return max(p.requested_ms for p in i.pages.values() if p.person == who)
+
+    def rank(i: Incident) -> tuple[bool, bool, bool, bool, int]:
         coming = who in i.accepted and who not in i.arrived
         answered = any(who in said for said in (i.accepted, i.arrived, i.declined, i.finished, i.seen))
-        newest = max(p.requested_ms for p in i.pages.values() if p.person == who)
-        return coming and word == "3", not answered, i.life, newest
+        same = {"1": i.accepted, "2": i.declined}.get(word, {}).get(who, 0)
+        again = 0 < same >= max(map(called, incidents))
+        return coming and word == "3", again, not answered, i.life, called(i)
 
     return max(incidents, key=rank)
 

@@ -66,3 +66,22 @@ def test_three_is_said_of_where_he_is_on_his_way_to_and_one_of_what_he_left_open
     assert reply(night, "3") == Arrive("person:zhao", "r", first, "zhao")
     assert reply(night, "1") == Accept("person:zhao", "r", second, "zhao")
     assert reply(night, "2").incident == second
+
+
+def test_the_same_word_twice_says_nothing_of_what_he_left_open(night: Night) -> None:
+    first = night.incident.id
+    night.alarm("lift-1b", "lift-trapped").at("02:15")
+    second = night.incident.id
+    assert first != second
+    meant = reply(night, "1").incident
+    night.does(reply(night, "1"))
+    night.at("02:15:20")
+    assert reply(night, "1") == Accept("person:zhao", "r", meant, "zhao")
+    assert reply(night, "2").incident != meant
+
+
+def test_the_next_call_is_answered_by_the_next_word(night: Night) -> None:
+    first = night.incident.id
+    night.declines("zhao").at("02:20").alarm("lift-1b", "lift-trapped").at("02:21")
+    assert night.incident.id != first
+    assert reply(night, "2").incident == night.incident.id
