@@ -7,7 +7,7 @@ on the disk for two minutes more.
 import errno
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,10 +36,15 @@ class Catalogue:
         path.mkdir(parents=True, exist_ok=True)
         self._folder = Folder(path)
         self.aside: list[Path] = []
-        try:
-            self.manifest = self._folder.manifest()
-        except (ValueError, KeyError, TypeError):
-            self.manifest, self.aside = recovered(path)
+        found = None
+        with suppress(ValueError, KeyError, TypeError):
+            found = self._folder.manifest() if self._folder.has_manifest() else None
+        if found is None:
+            found, self.aside = recovered(path)
+            # At once, and in a new folder too: what no manifest names is swept away, and one that is missing was lost.
+            with suppress(OSError):  # the disk is full; the next start recovers it again
+                self._folder.keep(found)
+        self.manifest = found
         self._lock = threading.Lock()
         self._swept = False
         self._merged_away: list[tuple[int, list[str]]] = []
@@ -101,21 +106,22 @@ class Catalogue:
                 if not len(rows):
                     continue
                 self._learn(rows.names)
+                self._add_minutes(writers, birth, sums.full(rows))
+                if any(day != rows.day for _, day, _ in writers):  # years of history must not be years of open files
+                    new.extend(_ended(writers, closed=closed))
                 kind = RAW, rows.day, rows.noise
                 if kind not in writers:
                     own = replace(birth, day=rows.day, noise=rows.noise, hold_ms=hold_ms)
                     writers[kind] = self._begun(own)
                 writers[kind].add(thinner.thinned(rows) if thinner else rows)
-                self._add_minutes(writers, birth, sums.full(rows))
                 sums.add(rows)
                 del rows
             self._add_minutes(writers, birth, sums.rest())
-            for (kind_, day, noise), writer in sorted(writers.items(), key=_raw_first):
-                own = replace(birth, kind=kind_, day=day, noise=noise, hold_ms=hold_ms if kind_ == RAW else 0)
-                new.append(_finished(writer, own, closed=closed))
+            new.extend(_ended(writers, closed=closed))
         except BaseException:
             for writer in writers.values():
                 writer.give_up()
+            self._folder.remove([segment.name for segment in new])
             raise
         if new or row is not None:
             self._publish(new, [], now_ms, row)
@@ -193,7 +199,7 @@ class Catalogue:
         try:
             for what in portions:
                 writer.add(what)
-            return _finished(writer, birth, closed=closed)
+            return _finished(writer, closed=closed)
         except BaseException:
             writer.give_up()
             raise
@@ -221,8 +227,16 @@ class Catalogue:
             self._merged_away.append((now_ms, [s.name for s in gone]))
 
 
-def _finished(writer: Writer, birth: Birth, *, closed: bool) -> Segment:
+def _ended(writers: dict[tuple[str, int, bool], Writer], *, closed: bool) -> Iterator[Segment]:
+    """Finish the files, and let go of each once it is finished."""
+    for kind in sorted(writers, key=_raw_first):
+        yield _finished(writers[kind], closed=closed)
+        del writers[kind]
+
+
+def _finished(writer: Writer, *, closed: bool) -> Segment:
     writer.finish()
+    birth = writer.birth
     last = writer.to_ms + SPANS[birth.kind]
     closed = closed or writer.rows >= CLOSED_ROWS[birth.kind]
     return Segment(
@@ -231,9 +245,8 @@ def _finished(writer: Writer, birth: Birth, *, closed: bool) -> Segment:
     )  # fmt: skip
 
 
-def _raw_first(item: tuple[tuple[str, int, bool], Writer]) -> tuple[bool, int, bool]:
-    (kind, day, noise), _ = item
-    return kind != RAW, day, noise
+def _raw_first(kind: tuple[str, int, bool]) -> tuple[bool, int, bool]:
+    return kind[0] != RAW, *kind[1:]
 
 
 class _Waiting:

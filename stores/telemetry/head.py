@@ -7,6 +7,8 @@ that a question about one point decodes what speaks of its device and nothing el
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import reduce
+from operator import or_
 
 import numpy as np
 
@@ -49,6 +51,9 @@ class Head:
         with self._lock:
             self._follow(after_row)
             rows = list(self._speaks)
+            speaks = reduce(or_, self._speaks.values(), 0)
+        # All at once: a layout that comes up in a later portion would number the names anew.
+        maker.learn({layout for layout in range(speaks.bit_length()) if speaks >> layout & 1})
         found: Sums | None = None
         for start in range(0, len(rows), _ROWS):
             batches = list(self._batches(rows[start : start + _ROWS]))

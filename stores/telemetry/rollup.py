@@ -107,9 +107,15 @@ def hours(sums: Sums) -> Sums:
 
 
 def joined(parts: Sequence[Sums]) -> Sums:
-    """Return sums of minutes of the same names as one, in order; they may overlap."""
+    """Return sums of minutes of the same names as one, in order; they may overlap.
+
+    Raises:
+        ValueError: they have not the same names: what a code stands for would change.
+    """
     if len(parts) == 1:
         return parts[0]
+    if any(part.names is not parts[0].names for part in parts):
+        raise ValueError("sums of different names are not one")
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("code", "at_ms", "low", "high", "total", "count", "bad", "gap_ms")

@@ -114,6 +114,10 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def has_manifest(self) -> bool:
+        """Say whether there is one: who opens a folder for writing puts one there first."""
+        return (self.path / MANIFEST).exists()
+
     def manifest(self) -> Manifest:
         """Return the manifest on the disk; an empty one where there is none.
 
@@ -161,7 +165,11 @@ class Folder:
             os.fsync(file.fileno())
 
     def _points(self) -> Iterator[str]:
-        with suppress(FileNotFoundError), (self.path / "points.txt").open(encoding="utf-8", newline="\n") as file:
+        # A kill may cut a line in the middle of a character.
+        with (
+            suppress(FileNotFoundError),
+            (self.path / "points.txt").open(encoding="utf-8", errors="replace", newline="\n") as file,
+        ):
             for line in file:
                 yield line.removesuffix("\n")
 
@@ -292,6 +300,7 @@ class Writer:
         pa, _ = arrow()
 
         self.name, self.rows, self.from_ms, self.to_ms = name, 0, 0, 0
+        self.birth = birth
         self._kind, self._noise = birth.kind, birth.noise
         self._folder, self._part = folder, folder / (name + ".part")
         schema = pa.schema(_schema(pa, birth.kind))

@@ -16,7 +16,7 @@ from facility.scan import Reason, Scan, missed
 from stores.errors import StoreFullError
 from stores.telemetry.archive import Archive
 from stores.telemetry.catalogue import GRACE_MS
-from stores.telemetry.segments import Folder, Segment
+from stores.telemetry.segments import Folder, Segment, Writer
 from stores.telemetry.source import CURSOR
 from stores.telemetry.spool import Spool
 from stores.telemetry.upkeep import merge_due
@@ -158,8 +158,17 @@ def test_a_kill_anywhere_in_the_work_of_days_neither_loses_nor_doubles(
     monkeypatch.setattr(Folder, "add_points", dying(Folder.add_points))
     monkeypatch.setattr(Spool, "advance", dying(Spool.advance))
     monkeypatch.setattr("stores.telemetry.segments.sync_folder", dying(lambda _: None))
-    archive = Archive(tmp_path / "archive", spool)
     kills = 0
+
+    def opened() -> Archive:
+        nonlocal kills
+        while True:
+            try:
+                return Archive(tmp_path / "archive", spool)
+            except _Killed:
+                kills += 1
+
+    archive = opened()
     for turn in range(60):
         start = _START + 1_800_000 * turn
         clock.ms = start + 360_000
@@ -172,7 +181,7 @@ def test_a_kill_anywhere_in_the_work_of_days_neither_loses_nor_doubles(
         except _Killed:
             kills += 1
             archive.close()
-            archive = Archive(tmp_path / "archive", spool)
+            archive = opened()
     end = clock.ms + 60_000
     assert kills > 10
     assert _count(archive, "M/v", _START, end) == 12 * 60, "of the rollups"
@@ -256,6 +265,57 @@ def test_completeness_counts_what_was_said_what_was_missed_and_the_longest_hole(
     assert floor.ratio == pytest.approx(96 / 132)
     assert (volt.count, volt.bad, volt.hole_ms) == (96, 12, 120_000)
     assert (none.count, none.ratio, none.hole_ms) == (0, None, 11 * 60_000)
+
+
+@pytest.mark.parametrize("other", ["M/b", "A/old"])
+def test_completeness_is_right_where_a_profile_was_changed_and_nothing_is_in_files_yet(
+    tmp_path: Path, clock: Hands, other: str
+) -> None:
+    """Older layouts came up in a later portion of the spool, and one point's readings counted for another."""
+    spool = Spool(tmp_path / "changed.db", clock)
+    spool.layout("a", ("M/a",), "v1")
+    spool.layout("b", (other,), "v1")
+    archive = Archive(tmp_path / "changed", spool)
+
+    def says(device: str) -> None:
+        for _ in range(25):
+            spool.commit([Scan(device, clock.ms, clock.ms, (1.0,), bytes(1))])
+            clock.ms += 1000
+
+    says("a")
+    says("b")
+    spool.layout("b", ("B/new",), "v2")
+    says("b")
+    found = archive.completeness(["M/a", other, "B/new"], _START, _START + _HOUR)
+    assert {f.point: f.count for f in found} == {"M/a": 25, other: 25, "B/new": 25}
+    archive.close()
+    spool.close()
+
+
+def test_years_from_elsewhere_are_imported_with_a_few_open_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_, most = 0, 0
+
+    class Counted(Writer):
+        def __init__(self, *said: Any) -> None:
+            nonlocal open_, most
+            super().__init__(*said)
+            open_ += 1
+            most = max(most, open_)
+
+        def finish(self) -> None:
+            nonlocal open_
+            super().finish()
+            open_ -= 1
+
+    monkeypatch.setattr("stores.telemetry.segments.Writer", Counted)
+    archive = Archive(tmp_path / "archive")
+    at = _START + np.arange(0, 60 * _DAY, _HOUR)
+    assert archive.import_columns([("M/v", at, np.round(np.sin(at / _DAY), 1))]) == len(at)
+    assert [b.count for b in archive.history("M/v", _START, _START + 60 * _DAY, 60)] == [24] * 60
+    assert (open_, most <= 3) == (0, True)
+    archive.close()
 
 
 def test_history_from_elsewhere_is_imported_by_the_column(tmp_path: Path) -> None:
@@ -352,6 +412,63 @@ def test_a_broken_manifest_is_made_again_from_what_the_files_say(
         pass
     assert [b.count for b in again.history("M/v", _START, _START + 3 * _DAY, 3)] == [24, 24, 36]
     assert [_count(again, "M/v", _START + n * _DAY, _START + n * _DAY + 6 * _HOUR) for n in range(3)] == [24, 24, 36]
+    again.close()
+
+
+@pytest.mark.parametrize("broken", [b'{"version"', None])
+def test_what_was_recovered_once_outlives_the_next_start_and_a_manifest_that_is_missing_was_lost(
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path, broken: bytes | None
+) -> None:
+    """What no manifest names is swept away: the second start after a broken one took all history for leftovers."""
+    _days(archive, spool, clock)
+    manifest = tmp_path / "archive" / "manifest.json"
+    if broken is None:
+        manifest.unlink()
+    else:
+        manifest.write_bytes(broken)
+    for _ in range(2):
+        Archive(tmp_path / "archive", spool).close()
+    again = Archive(tmp_path / "archive", spool)
+    assert again.set_aside == ()
+    clock.ms = _START + 10 * _DAY
+    while again.compact(spool, clock.ms):
+        pass
+    assert [b.count for b in again.history("M/v", _START, _START + 3 * _DAY, 3)] == [24, 24, 36]
+    again.close()
+
+
+def test_a_name_that_a_kill_cut_inside_a_character_harms_nothing(
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path
+) -> None:
+    _days(archive, spool, clock)
+    with (tmp_path / "archive" / "points.txt").open("ab") as names:
+        names.write("梯/楼层".encode()[:1])
+    again = Archive(tmp_path / "archive", spool)
+    assert {"M/v", "L1/floor"} < set(again.points())
+    clock.ms += 300_000
+    assert again.compact(spool, clock.ms)
+    again.close()
+
+
+def test_a_kill_in_the_first_turn_of_all_leaves_nothing_that_counts(
+    archive: Archive, spool: Spool, clock: Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool.commit(_minute(_START))
+    clock.ms += 300_000
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "keep", killed)
+        patch.setattr(Folder, "remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            archive.compact(spool, clock.ms)
+    assert _files(tmp_path, "raw")
+    again = Archive(tmp_path / "archive", spool)
+    assert _count(again, "M/v", _START, _START + 60_000) == 60
+    assert again.compact(spool, clock.ms) == 120
+    assert _count(again, "M/v", _START, _START + 60_000) == 60
     again.close()
 
 
