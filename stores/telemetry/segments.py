@@ -37,6 +37,7 @@ _VERSION = 2
 ROW_GROUP = {RAW: 1 << 15, MINUTE: 1 << 13, HOUR: 1 << 14, ARRIVAL: 1 << 17}
 """Rows that a question about one point has to unpack; the fewer, the more names and footers there are to read."""
 _DICTIONARY_BYTES = 4096  # a column of more different numbers than fit here packs better as they are
+_PIECE = 1 << 20
 _LAST = chr(sys.maxunicode)
 _RUN = 8  # rows of a point from which on numbers that stand for names are a run: Parquet packs fewer bit by bit
 _SPARE_BITS = 20  # of a total's mantissa: a mean is given to ten digits
@@ -307,6 +308,7 @@ class Writer:
         self._schema = schema.with_metadata({BIRTH: json.dumps(asdict(birth))})
         self._file = self._part.open("wb")
         self._parquet: Any = None
+        self._synced = 0
 
     def add(self, what: Rows | Sums | Arrivals) -> None:
         """Write rows behind those before; the whole must be sorted by point and time, or as it came."""
@@ -328,6 +330,15 @@ class Writer:
             columns = _arrived(pa, what, part) if isinstance(what, Arrivals) else _columns(pa, what, part)
             table = pa.Table.from_arrays(columns, schema=self._schema)
             self._parquet.write_table(table, row_group_size=most)
+            self._sync()
+
+    def _sync(self) -> None:
+        """Bring what was written to the disk piece by piece: the service's commits beside it wait for one at most."""
+        written = self._file.tell()
+        if written - self._synced >= _PIECE:
+            self._synced = written
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def _opened(self, *, several: bool) -> Any:
         """Return what writes the columns; `several` rows of each point stand together, or readings."""

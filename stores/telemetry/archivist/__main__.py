@@ -18,8 +18,8 @@ from typing import Any, assert_never
 
 from stores.telemetry.archivist import words
 
-NICE = 10
-"""Collecting, judging and paging go first."""
+NICE, NICEST = 10, 19
+"""Collecting, judging and paging go first; of this process, questions."""
 FIRST_TO_GO = 500
 """For the system, when memory runs out (Linux): it kills this process before the service, which starts another one."""
 SWITCH_S = 0.0005
@@ -44,7 +44,10 @@ def main() -> None:
     work: SimpleQueue[words.Asked | None] = SimpleQueue()
     questions: SimpleQueue[words.Asked | None] = SimpleQueue()
     opening = _Opening(begin)
-    workers = [threading.Thread(target=_serve, args=(line, opening, queue), daemon=True) for queue in (work, questions)]
+    workers = [
+        threading.Thread(target=_work, args=(line, opening, work), daemon=True),
+        threading.Thread(target=_serve, args=(line, opening, questions), daemon=True),
+    ]
     for worker in workers:
         worker.start()
     while (asked := line.receive(words.Asked)) is not None:
@@ -141,6 +144,13 @@ def _taken(folder: Path) -> object:
             threading.Event().wait(_LOOK_S)
         else:
             return lock
+
+
+def _work(line: words.Line, opening: _Opening, queue: "SimpleQueue[words.Asked | None]") -> None:
+    """Serve with what the others leave, answers to questions included: two seconds of every minute of a full load."""
+    if sys.platform == "linux":  # where it is per thread; in a class of its own (SCHED_IDLE) it could starve
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICEST)
+    _serve(line, opening, queue)
 
 
 def _serve(line: words.Line, opening: _Opening, queue: "SimpleQueue[words.Asked | None]") -> None:
