@@ -333,7 +333,8 @@ class Ledger:
         written = self.book.append(commit.records, commit.closed) if commit.records or commit.closed else []
         if commit.memory is not None and commit.refused is None:
             # Behind the records, which are durable: a page does not wait for it.
-            self._thread.submit(self._remember, self.spool.last_row, commit.memory)
+            with suppress(RuntimeError):  # who stops in the middle of a write has no time for it
+                self._thread.submit(self._remember, self.spool.last_row, commit.memory)
         return written
 
     def _remember(self, row: int, memory: Callable[[], bytes]) -> None:
